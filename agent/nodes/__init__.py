@@ -1,0 +1,1 @@
+"""Nodes of the graph: one plain function a file, named like the node."""

@@ -1,0 +1,1 @@
+"""Does it work? Suites, scoring and workloads; imported by nobody but the face."""

@@ -1,0 +1,1 @@
+"""What was learned: experiences and their retrieval. Knows records, nothing about sandboxes or LangGraph."""

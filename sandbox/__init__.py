@@ -1,0 +1,1 @@
+"""Where code runs: targets, isolation, limits. Knows processes and devices, nothing about kernels."""

@@ -1,0 +1,139 @@
+"""The sandbox contract: one protocol for docker, bubblewrap and the plain child process.
+
+Two ways to use a sandbox: ``run`` a job to its end, or ``start`` it and talk to it. A command that fails
+is an ``Execution``; a sandbox that fails raises a ``SandboxError``, and never poses as the command's output.
+
+What every implementation promises for a job (``sandbox.conformance`` tests it; ``process`` promises only
+the part marked *):
+
+* no network at all, not even loopback services of the host;
+* host files are hidden except the job's mounts, the system's libraries and the interpreter; the system
+  is read-only; the only writable places are ``/tmp`` (bounded by ``Limits.scratch_bytes``, private, gone
+  afterwards) and mounts marked writable;
+* memory, process count, wall time and captured output are bounded by ``Limits`` (*time and output);
+* the environment is exactly ``Job.env`` plus PATH, HOME and LANG (*);
+* when ``run`` returns or ``Session.stop`` returns, every process the job ever started is dead, daemons and
+  double forks included (*the process group), and nothing is left behind on the host (*).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+
+class Isolation(StrEnum):
+    """What stands between a job and the host; named by ``doctor`` and in every verdict."""
+
+    DOCKER = "docker"
+    BUBBLEWRAP = "bubblewrap"
+    PROCESS = "process"
+
+    @property
+    def is_boundary(self) -> bool:
+        """Whether hostile code may run under it. A plain child process is not a security boundary."""
+        return self is not Isolation.PROCESS
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Upper bounds for one job."""
+
+    wall_s: float = 60.0
+    """Seconds of wall time; for a started session, of its whole life."""
+    memory_bytes: int = 4 << 30
+    """Resident memory of all its processes together, swap included."""
+    processes: int = 256
+    """Processes and threads alive at once."""
+    output_bytes: int = 1 << 20
+    """Captured standard output (``run`` only) and standard error, each; the excess is dropped, not stored."""
+    scratch_bytes: int = 1 << 30
+    """Size of the private ``/tmp``."""
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A host path the job may see."""
+
+    source: Path
+    target: str
+    """Absolute path inside. Under ``process`` isolation there is no inside: use ``Sandbox.path_inside``."""
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to run."""
+
+    argv: tuple[str, ...]
+    """Never a shell string. ``argv[0]`` is looked up on the PATH inside."""
+    mounts: tuple[Mount, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str = "/tmp"  # noqa: S108 - the sandbox's own /tmp, not the host's
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a job ended. ``exit_code`` is negative for a signal, as in subprocess."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    wall_s: float
+    timed_out: bool = False
+    out_of_memory: bool = False
+    truncated: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """It ran to its end and returned 0."""
+        return self.exit_code == 0 and not self.timed_out and not self.out_of_memory
+
+
+class Session(Protocol):
+    """A started job. Bytes go to its standard input; bytes come from its standard output; stderr is kept."""
+
+    def send(self, data: bytes | memoryview) -> None:
+        """Write all of ``data``. Raises SessionEnded if the job is gone or does not read in its wall time."""
+
+    def receive_into(self, buffer: memoryview, timeout_s: float) -> None:
+        """Fill ``buffer`` from its output. Raises SessionEnded (dead, closed) or SessionTimeout."""
+
+    def stderr_tail(self) -> bytes:
+        """What it has written to standard error so far, capped by ``Limits.output_bytes`` (the newest kept)."""
+
+    def stop(self) -> Execution:
+        """Kill everything it started and say how it ended; idempotent. ``stdout`` is empty."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Sandbox(Protocol):
+    """A place where jobs run. Safe to use from several threads at once."""
+
+    isolation: Isolation
+
+    @property
+    def python(self) -> tuple[str, ...]:
+        """Argv prefix of an interpreter inside that can import torch, isolated from user site-packages."""
+
+    def path_inside(self, mount: Mount) -> str:
+        """The path under which a mount's source is seen inside (its target, or its source for ``process``)."""
+
+    def run(self, job: Job, data: bytes = b"") -> Execution:
+        """Run to the end with ``data`` on standard input. Raises SandboxError if it could not be started."""
+
+    def start(self, job: Job) -> Session:
+        """Start and return at once. Raises SandboxError if it could not be started."""
+
+    def close(self) -> None:
+        """Stop whatever still runs and remove whatever was made; idempotent."""

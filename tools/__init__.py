@@ -1,0 +1,1 @@
+"""The instruments: problems, candidates, verdicts, the judge, and the tools a model may call."""

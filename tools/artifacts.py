@@ -1,0 +1,49 @@
+"""Content-addressed store: sources, logs and profiles live here; state holds only their ids."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+
+class ArtifactStore:
+    """Files named by the hash of their content. Writing twice is harmless; a torn write is never visible."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, content: str | bytes) -> str:
+        """Store and return the id: 64 hexadecimal digits of SHA-256."""
+        raw = content.encode() if isinstance(content, str) else content
+        digest = hashlib.sha256(raw).hexdigest()
+        path = self._path(digest)
+        if path.exists():
+            return digest
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(raw)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return digest
+
+    def get(self, artifact: str) -> bytes:
+        """Content of an artifact. Raises KeyError if there is none."""
+        path = self._path(artifact)
+        if len(artifact) != 64 or not path.is_file():
+            raise KeyError(f"no artifact {artifact}")
+        return path.read_bytes()
+
+    def text(self, artifact: str) -> str:
+        """Content decoded as UTF-8, undecodable bytes replaced."""
+        return self.get(artifact).decode("utf-8", "replace")
+
+    def _path(self, artifact: str) -> Path:
+        return self.root / artifact[:2] / artifact[2:]

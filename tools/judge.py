@@ -1,0 +1,42 @@
+"""The judge's contract: what the agent and the tools may ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from tools.candidate import Candidate
+from tools.problem import Description
+from tools.verdict import CheckResult, CompileResult, Timing, Verdict
+
+Notice = Callable[[str], None]
+"""Called with one short line when something worth showing has begun (``"timing 4/12"``)."""
+
+
+class Judge(Protocol):
+    """Judges candidates for one problem on one target. One instance a run; ``close`` when done.
+
+    ``compile`` and ``check`` may be called from several threads; ``baselines``, ``judge`` and ``confirm`` hold
+    the machine for themselves (a lock inside), because they measure time.
+    """
+
+    def describe(self) -> Description:
+        """Run the reference once. Raises RequestError for a problem that cannot be used."""
+
+    def baselines(self, notice: Notice | None = None) -> dict[str, dict[str, Timing]]:
+        """Measure ``eager`` and ``torch.compile``: baseline name to case name to timing."""
+
+    def compile(self, candidate: Candidate) -> CompileResult:
+        """Build in a sandbox of its own; remembered by candidate id."""
+
+    def check(self, candidate: Candidate) -> CheckResult:
+        """Compile and compare with the oracle on one secret seed, without timing: the model's quick test."""
+
+    def judge(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
+        """Screen, compile, check, time; stops at the first failure."""
+
+    def confirm(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
+        """Judge again: fresh processes, new seeds, unseen shapes, twice the blocks. ``confirmed`` is set."""
+
+    def close(self) -> None:
+        """Stop every process and remove every temporary file; idempotent."""

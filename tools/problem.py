@@ -1,0 +1,143 @@
+"""What is to be made fast: a problem file, and what was found out about it in a sandbox."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tools.errors import RequestError
+
+MAX_PROBLEM_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A problem file in KernelBench's format, as text: ``Model``, ``get_inputs``, ``get_init_inputs``.
+
+    It is never imported by the controller; a sandbox does that.
+    """
+
+    name: str
+    source: str
+
+    @property
+    def id(self) -> str:
+        """Content hash: two files with the same text are the same problem."""
+        return hashlib.sha256(self.source.encode()).hexdigest()[:16]
+
+
+def load_problem(path: Path) -> Problem:
+    """Read a problem file. Raises RequestError with one line that says how to mend it."""
+    if not path.exists():
+        raise RequestError(f"no problem file at {path}: give the path of a Python file that defines class Model")
+    if path.is_dir():
+        raise RequestError(f"{path} is a folder: give the path of one problem file")
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise RequestError(f"cannot read {path}: {error.strerror}") from error
+    if len(raw) > MAX_PROBLEM_BYTES:
+        raise RequestError(f"{path} is {len(raw)} bytes: a problem file has at most {MAX_PROBLEM_BYTES}")
+    try:
+        source = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RequestError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    try:
+        compile(source, str(path), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise RequestError(f"{path}:{error.lineno}: syntax error: {error.msg}") from error
+    except ValueError as error:
+        raise RequestError(f"{path}: {error}") from error
+    for needed in ("Model", "get_inputs"):
+        if needed not in source:
+            raise RequestError(
+                f"{path} defines no {needed}: a problem file has class Model(nn.Module), get_inputs() "
+                "and get_init_inputs()"
+            )
+    return Problem(name=path.stem, source=source)
+
+
+class TensorFacts(BaseModel):
+    """Shape and layout of one tensor."""
+
+    model_config = ConfigDict(frozen=True)
+
+    shape: tuple[int, ...]
+    dtype: str
+    """As torch spells it, without the prefix: ``float32``, ``int64``."""
+    stride: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+
+
+class CaseFacts(BaseModel):
+    """One set of inputs, described."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    inputs: tuple[TensorFacts | str, ...]
+    """Tensors as facts; anything else as its ``repr``."""
+    outputs: tuple[TensorFacts, ...]
+    bytes_moved: int
+    """Compulsory traffic: every input, parameter and output once, in bytes."""
+    flops: int
+    """Floating point operations as counted by torch, 0 where it cannot count."""
+
+
+class Description(BaseModel):
+    """What a sandbox found out about a problem by running its reference once."""
+
+    model_config = ConfigDict(frozen=True)
+
+    problem: str
+    cases: tuple[CaseFacts, ...]
+    graph: dict[str, Any] | None = None
+    """The operator graph of the first case (``tools/harness/operator_graph.py`` documents its form)."""
+    graph_error: str | None = None
+    """Why there is no graph, one line."""
+    operators: tuple[str, ...] = ()
+    """Operators in order, as ATen names; the basis of the signature."""
+    oracle: Literal["float64", "native"] = "float64"
+    """``native`` where the reference cannot run in float64; then eager itself is the oracle."""
+    training: bool = False
+    torch_version: str = ""
+    cpu: str = ""
+    """Model name and instruction sets of the processor it ran on."""
+    threads: int = 1
+
+    @property
+    def operator_signature(self) -> str:
+        """Hash of the operator sequence without shapes: equal for the same operator at other shapes."""
+        return hashlib.sha256("\n".join(self.operators).encode()).hexdigest()[:16]
+
+    @property
+    def shape_signature(self) -> str:
+        """Hash of the operator sequence with every input's shape and dtype."""
+        facts = [str(item) for case in self.cases for item in case.inputs]
+        return hashlib.sha256("\n".join([*self.operators, *facts]).encode()).hexdigest()[:16]
+
+
+class JudgeSettings(BaseModel):
+    """How strict a judgement is, fixed by a person."""
+
+    model_config = ConfigDict(frozen=True)
+
+    precision: Literal["native", "tolerance"] = "native"
+    atol: float | None = None
+    """Only under ``tolerance``; default by dtype (1e-4 for float32, 1e-2 for halves)."""
+    rtol: float | None = None
+    check_seeds: int = Field(default=3, ge=1, le=64)
+    """Secret seeds a case in the search; a confirmation takes two more."""
+    blocks: int = Field(default=12, ge=4, le=400)
+    """Interleaved timing blocks a judgement; a confirmation takes twice as many."""
+    stage_timeout_s: float = Field(default=120.0, gt=0)
+    memory_bytes: int = Field(default=12 << 30, ge=256 << 20)
+    """Resident memory of one sandboxed process group."""
+    threads: int | None = None
+    """Threads for every contender; default all cores of the machine."""
