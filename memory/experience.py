@@ -26,6 +26,8 @@ class Experience(BaseModel):
     shape_signature: str
     """Equal only for the same operator at the same shapes and dtypes."""
     operators: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...] = ()
+    """Shapes of the inputs, all cases in order; ranks the same operator's other shapes by closeness."""
     target: str
     hardware: str
     language: str

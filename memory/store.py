@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,6 +21,8 @@ class Query:
     precision: str
     hardware: str = ""
     text: str = ""
+    shapes: tuple[tuple[int, ...], ...] = ()
+    """Shapes of the inputs, all cases in order; empty when unknown."""
     limit: int = 5
 
 
@@ -45,6 +48,9 @@ class ExperienceStore(Protocol):
 
     def search(self, text: str, limit: int = 10) -> list[Recalled]:
         """Full text over problem, operators, strategy and lesson."""
+
+    def entries(self) -> Iterator[Experience]:
+        """Every experience, oldest first. Raises StoreError."""
 
     def count(self) -> int:
         """How many there are."""
