@@ -1,0 +1,244 @@
+"""The event log: the single source of truth that every user interface reads and that resuming relies on.
+
+One JSON object a line, only ever appended::
+
+    {"seq": 12, "time": "2026-01-31T12:00:00.000Z", "elapsed_s": 41.2, "type": "judged", "data": {...}}
+
+``elapsed_s`` counts active seconds of the run, accumulated over interruptions. Types and their data:
+
+* ``run_started`` run_id, problem, target, language, model, settings, version; ``resumed`` run_id
+* ``described`` description (artifact), operators, cases, cpu, threads
+* ``baselines_measured`` baselines (name to seconds), cases (name to case to timing)
+* ``recalled`` attempts (list), seeds (candidate ids that are judged before any model call)
+* ``round_started`` round, slots, parents
+* ``proposed`` round, slot, parent, candidate, language, source_artifact, strategy, refusal, origin,
+  transcript (artifact), tokens, cost_usd, model_calls, tool_calls
+* ``judging`` candidate, order, of
+* ``judged`` candidate, parent, strategy, source_artifact, seconds, verdict (in full), round, slot, origin
+* ``reflected`` candidate, lesson; ``champion`` candidate, speedup, speedup_ci95, previous
+* ``confirming`` candidate; ``confirmed`` candidate, holds, verdict
+* ``run_finished`` the outcome; ``interrupted`` message
+* ``model_call``, ``tool_call`` what the model layer tells; ``notice``, ``warning`` text
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from agent.errors import RunError
+from tools.errors import RequestError
+
+EVENT_TYPES = frozenset(
+    {
+        *("run_started", "resumed", "interrupted", "run_finished"),
+        *("described", "baselines_measured", "recalled", "round_started", "proposed"),
+        *("judging", "judged", "reflected", "champion", "confirming", "confirmed"),
+        *("model_call", "tool_call", "notice", "warning"),
+    }
+)
+DURABLE = EVENT_TYPES - {"judging", "confirming", "model_call", "tool_call", "notice"}
+"""Types that must survive a power cut, because work would be done twice without them."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the log."""
+
+    seq: int
+    time: str
+    """UTC, ISO 8601."""
+    elapsed_s: float
+    """Active seconds since the run began."""
+    type: str
+    data: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, in the order of the fields."""
+        return {
+            "seq": self.seq,
+            "time": self.time,
+            "elapsed_s": self.elapsed_s,
+            "type": self.type,
+            "data": self.data,
+        }
+
+
+Subscriber = Callable[[Event], None]
+"""Called with each event after it has been written, one at a time, in order."""
+
+
+def utc_now() -> str:
+    """The time of day as the log writes it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def read_events(path: Path) -> list[Event]:
+    """All whole events of a log, which may be being written. Raises RunError for a damaged or missing one."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise RunError(f"cannot read the event log {path}: {error.strerror}") from error
+    return _parse(raw, path)[0]
+
+
+def _parse(raw: bytes, path: Path) -> tuple[list[Event], int]:
+    """Events and the number of bytes they take; a torn last line is left out."""
+    events: list[Event] = []
+    whole = 0
+    for line in raw.splitlines(keepends=True):
+        try:
+            if not line.endswith(b"\n"):
+                raise ValueError("torn")
+            events.append(_event(json.loads(line)))
+        except (ValueError, KeyError, TypeError) as error:
+            if whole + len(line) == len(raw):
+                break
+            raise RunError(f"the event log {path} is damaged at line {len(events) + 1}") from error
+        whole += len(line)
+    return events, whole
+
+
+def _event(record: dict[str, Any]) -> Event:
+    return Event(
+        seq=record["seq"],
+        time=record["time"],
+        elapsed_s=record["elapsed_s"],
+        type=record["type"],
+        data=record["data"],
+    )
+
+
+class EventLog:
+    """Appends events. Safe from several threads; one process at a time, which a lock on the file enforces.
+
+    ``history`` holds the events that were there when it was opened; a torn last line is cut off then.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        subscribers: Iterable[Subscriber] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.path = path
+        self._clock = clock
+        self._subscribers = tuple(subscribers)
+        self._lock = threading.RLock()
+        self._fd: int | None = _open_exclusively(path)
+        try:
+            raw = path.read_bytes()
+            self.history, self._size = _parse(raw, path)
+            if self._size < len(raw):
+                os.ftruncate(self._fd, self._size)
+        except BaseException:
+            self.close()
+            raise
+        self._seq = self.history[-1].seq + 1 if self.history else 0
+        self._before_s = self.history[-1].elapsed_s if self.history else 0.0
+        self._opened = clock()
+
+    def elapsed_s(self) -> float:
+        """Active seconds of the run, earlier stretches included."""
+        return self._before_s + max(0.0, self._clock() - self._opened)
+
+    def emit(self, type: str, **data: Any) -> Event:  # noqa: A002 - the log's own word for it
+        """Write one event, then tell the subscribers. Raises RunError when it cannot be written."""
+        if type not in EVENT_TYPES:
+            raise ValueError(f"unknown event type {type!r}")
+        with self._lock:
+            event = Event(self._seq, utc_now(), round(self.elapsed_s(), 3), type, data)
+            self._write(_encode(event), durable=type in DURABLE)
+            self._seq += 1
+            for subscriber in self._subscribers:
+                subscriber(event)
+        return event
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Tell ``subscriber`` too, from the next event on."""
+        with self._lock:
+            self._subscribers = (*self._subscribers, subscriber)
+
+    def close(self) -> None:
+        """Let go of the file and its lock; idempotent."""
+        with self._lock:
+            if self._fd is not None:
+                os.close(self._fd)
+                self._fd = None
+
+    def _write(self, line: bytes, *, durable: bool) -> None:
+        if self._fd is None:
+            raise RunError(f"the event log {self.path} is closed")
+        try:
+            written = os.write(self._fd, line)
+            if written < len(line):
+                os.ftruncate(self._fd, self._size)
+                raise RunError(f"cannot write to {self.path}: the disk is full; free some space, then resume")
+            if durable:
+                os.fsync(self._fd)
+        except OSError as error:
+            raise RunError(f"cannot write to {self.path}: {error.strerror}; mend it, then resume") from error
+        self._size += written
+
+
+def _open_exclusively(path: Path) -> int:
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise RunError(f"cannot open the event log {path}: {error.strerror}") from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(fd)
+        raise RequestError(
+            f"another process is working on the run in {path.parent}: wait for it or stop it"
+        ) from error
+    except OSError as error:
+        os.close(fd)
+        raise RunError(f"cannot lock {path}: {error.strerror}") from error
+    return fd
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process has this log open for writing, which means that its run is going on."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def _encode(event: Event) -> bytes:
+    record = event.to_json()
+    try:
+        text = json.dumps(record, allow_nan=False)
+    except ValueError:
+        # Infinities are no JSON; a reader in another language must be able to read every line.
+        text = json.dumps(_finite(record), allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
