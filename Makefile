@@ -1,0 +1,68 @@
+# The commands people and the continuous integration use; nothing else needs to be remembered.
+#
+#   make demo     set up, then make a real operator faster on this machine's CPU
+#   make test     set up, then run the tests
+#   make check    style, types, import rules, spelling
+#
+# Override on the command line:
+#   PYTHON=python3.12        the interpreter .venv is made from (3.11 or newer)
+#   TORCH="torch==2.13.0"    which torch the sandboxed side gets
+#   TORCH_ARGS="--index-url URL"   e.g. PyTorch's index of CPU-only wheels, a much smaller download
+#   DEMO=path/to/problem.py  what `make demo` works on
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+TORCH_ARGS ?=
+DEMO ?= evals/problems/cpu/softmax_rows.py
+PYTEST_ARGS ?=
+
+BIN := .venv/bin
+STAMP := .venv/.set-up
+
+.PHONY: help setup system demo test test-slow check format image bench-cpu wheel-check clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+setup: $(STAMP)  ## .venv with everything, instant when it is there already
+
+$(STAMP): pyproject.toml scripts/set_up.sh
+	@PYTHON="$(PYTHON)" TORCH="$(TORCH)" TORCH_ARGS="$(TORCH_ARGS)" bash scripts/set_up.sh .venv
+	@touch $@
+
+system:  ## name the system packages that are missing
+	@bash scripts/check_system.sh
+
+demo: system setup  ## set up, then make one operator faster
+	@rm -rf demo-run
+	@$(BIN)/kernelwright optimize $(DEMO) --max-seconds 75 --out demo-run
+
+test: system setup  ## set up, then the tests (minutes)
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/python -m pytest -m "not slow and not gpu" $(PYTEST_ARGS)
+
+test-slow: system setup  ## the tests that take many minutes
+	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+check: setup  ## style, types, import rules, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/typos
+
+format: setup  ## put the source into the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+image:  ## the docker images: the CPU sandbox and the agent's own
+	@bash scripts/build_images.sh
+
+bench-cpu: system setup  ## the whole CPU suite, judged; writes a dated report
+	@$(BIN)/kernelwright eval cpu
+
+wheel-check: setup  ## build the wheel, install it in a clean environment, run it there
+	@bash scripts/check_wheel.sh $(BIN)/python
+
+clean:  ## remove what was made here
+	rm -rf .venv build dist demo-run .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
