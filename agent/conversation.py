@@ -1,0 +1,81 @@
+"""A proposal's conversation: what is sent again at every step, kept within a budget, and its transcript."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, ToolCall, ToolMessage
+
+BUDGET_CHARS = 120_000
+"""Of everything after the first two messages; about 30,000 tokens."""
+KEPT_CHARS = 400
+"""What stays of a shortened text."""
+RECENT = 4
+"""This many newest messages are never shortened."""
+_LEFT_OUT = "[... {} characters left out to save room; call the tool again if they matter]"
+
+
+def within_budget(messages: Sequence[BaseMessage], budget: int = BUDGET_CHARS) -> list[BaseMessage]:
+    """The messages to send: oldest tool answers, superseded files and long texts are cut until it fits.
+
+    The system prompt, the task and the newest messages stay whole. Deterministic, and what was cut once stays
+    cut, so that a server's prefix cache keeps working.
+    """
+    fitted = list(messages)
+    excess = sum(_size(message) for message in fitted[2:]) - budget
+    # A graph is asked for once and used throughout: it goes last.
+    for graphs in (False, True):
+        for index in range(2, len(fitted) - RECENT):
+            if excess <= 0:
+                return fitted
+            if (fitted[index].name == "read_graph") is not graphs:
+                continue
+            short = _shortened(fitted[index])
+            excess -= _size(fitted[index]) - _size(short)
+            fitted[index] = short
+    return fitted
+
+
+def transcript(messages: Sequence[BaseMessage]) -> tuple[dict[str, Any], ...]:
+    """The messages as plain JSON, whole."""
+    return tuple(_to_json(message) for message in messages)
+
+
+def _size(message: BaseMessage) -> int:
+    size = len(message.text)
+    if isinstance(message, AIMessage):
+        size += sum(len(str(value)) for call in message.tool_calls for value in call["args"].values())
+    return size
+
+
+def _shortened(message: BaseMessage) -> BaseMessage:
+    if isinstance(message, AIMessage):
+        calls = [
+            ToolCall(
+                name=call["name"],
+                args={name: _cut(value) for name, value in call["args"].items()},
+                id=call["id"],
+                type="tool_call",
+            )
+            for call in message.tool_calls
+        ]
+        return AIMessage(content=_cut(message.text), tool_calls=calls)
+    return message.model_copy(update={"content": _cut(message.text)})
+
+
+def _cut(value: Any) -> Any:
+    if not isinstance(value, str) or len(value) <= 2 * KEPT_CHARS:
+        return value
+    return value[:KEPT_CHARS] + _LEFT_OUT.format(len(value) - KEPT_CHARS)
+
+
+def _to_json(message: BaseMessage) -> dict[str, Any]:
+    entry: dict[str, Any] = {"role": message.type, "content": message.text}
+    if isinstance(message, AIMessage) and message.tool_calls:
+        entry["tool_calls"] = [
+            {"name": call["name"], "args": call["args"], "id": call["id"]} for call in message.tool_calls
+        ]
+    if isinstance(message, ToolMessage):
+        entry |= {"name": message.name, "tool_call_id": message.tool_call_id, "status": message.status}
+    return entry

@@ -1,0 +1,46 @@
+"""A problem's facts as text, the same wherever a model reads them: its prompt and its ``read_problem``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tools.problem import CaseFacts, Description
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """Whitespace collapsed and cut to ``limit`` characters: safe inside a line that is parsed."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def fenced(text: str, info: str = "python") -> str:
+    """A Markdown code block whose fence the text itself cannot close."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}{info}\n{text.rstrip()}\n{fence}"
+
+
+def cases_text(description: Description) -> str:
+    """One line a case: inputs, outputs, compulsory bytes and flops."""
+    return "\n".join(_case_line(case) for case in description.cases) or "- none"
+
+
+def baselines_text(baselines: Mapping[str, float]) -> str:
+    """One line a baseline, fastest first, in seconds and in a unit one can read."""
+    rows = sorted(baselines.items(), key=lambda item: (item[1], item[0]))
+    return "\n".join(f"- {one_line(name)}: {seconds:.6g} s" for name, seconds in rows) or "- not measured"
+
+
+def machine_text(description: Description) -> str:
+    """One line: processor, threads, torch."""
+    cpu = one_line(description.cpu, 600) or "unknown processor"
+    torch = f", torch {description.torch_version}" if description.torch_version else ""
+    return f"{cpu}; {description.threads} threads{torch}"
+
+
+def _case_line(case: CaseFacts) -> str:
+    inputs = ", ".join(one_line(str(item)) for item in case.inputs) or "nothing"
+    outputs = ", ".join(str(item) for item in case.outputs) or "nothing"
+    flops = f"{case.flops} flops" if case.flops else "flops not counted"
+    return f"- {one_line(case.name)}: {inputs} -> {outputs}; {case.bytes_moved} bytes moved at least; {flops}"

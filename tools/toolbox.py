@@ -1,0 +1,175 @@
+"""The tools a model may call in one proposal: names, argument schemas and answers.
+
+A tool that fails answers with a ``ToolMessage`` of status ``error``; it never raises for what a model did
+wrong. This is the one place in the room that knows LangChain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import ToolCall, ToolMessage
+from langchain_core.tools import BaseTool, StructuredTool, ToolException
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tools.problem_text import one_line
+from tools.workbench import ToolRefusal, Workbench
+
+
+class _Arguments(BaseModel):
+    # strict: a number is not a text; forbid: a misspelt argument is told, not ignored
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class NoArguments(_Arguments):
+    """None."""
+
+
+class WriteArguments(_Arguments):
+    """A whole candidate file."""
+
+    source: str = Field(description="The whole Python file, with class ModelNew(nn.Module).")
+
+
+class EditArguments(_Arguments):
+    """One replacement."""
+
+    search: str = Field(description="Text that occurs exactly once in the file, copied to the last space.")
+    replace: str = Field(description="What to put in its place.")
+
+
+class IdArguments(_Arguments):
+    """One candidate."""
+
+    id: str = Field(
+        description="A candidate's id from Attempts, Recalled or search_memory, or its beginning."
+    )
+
+
+class TextArguments(_Arguments):
+    """Words to look for."""
+
+    text: str = Field(description="Operator names or a few words.")
+
+
+class SubmitArguments(_Arguments):
+    """How the candidate differs."""
+
+    strategy: str = Field(description="One line: what this candidate does differently and why it is faster.")
+
+
+class DeclineArguments(_Arguments):
+    """Why there is none."""
+
+    reason: str = Field(description="One line: why there is no candidate.")
+
+
+@dataclass(frozen=True)
+class _Tool:
+    name: str
+    description: str
+    arguments: type[_Arguments]
+    method: Callable[..., str]
+
+
+def _specify(bench: Workbench) -> list[_Tool]:
+    """All tools, always in this order, so that prompts are the same every time."""
+    return [
+        _Tool(
+            "read_problem",
+            "The reference's source, cases, baselines, machine, and the rules of a candidate file.",
+            NoArguments,
+            bench.read_problem,
+        ),
+        _Tool("read_graph", "The reference's operator graph as JSON.", NoArguments, bench.read_graph),
+        _Tool(
+            "write_candidate",
+            "Write the draft: a whole Python file. It replaces what was written before.",
+            WriteArguments,
+            bench.write_candidate,
+        ),
+        _Tool(
+            "edit_candidate",
+            "Replace one passage of the draft (of the parent, while nothing is written).",
+            EditArguments,
+            bench.edit_candidate,
+        ),
+        _Tool("compile_candidate", "Build the draft in a sandbox.", NoArguments, bench.compile_candidate),
+        _Tool(
+            "test_candidate",
+            "Build the draft and compare its outputs with the reference; nothing is timed.",
+            NoArguments,
+            bench.test_candidate,
+        ),
+        _Tool("read_log", "The whole log of the last compilation or test.", NoArguments, bench.read_log),
+        _Tool(
+            "read_candidate",
+            "The source of an earlier candidate.",
+            IdArguments,
+            lambda id: bench.read_candidate(id),  # noqa: A006 - the argument's public name
+        ),
+        _Tool("search_memory", "What earlier runs learned.", TextArguments, bench.search_memory),
+        _Tool(
+            "submit",
+            "End this proposal with the draft. It must have been compiled.",
+            SubmitArguments,
+            bench.submit,
+        ),
+        _Tool("decline", "End this proposal without a candidate.", DeclineArguments, bench.decline),
+    ]
+
+
+def make_tools(workbench: Workbench) -> list[BaseTool]:
+    """The tools of one proposal, in a fixed order."""
+    return [_build(spec, workbench) for spec in _specify(workbench)]
+
+
+def run_tool(tools: list[BaseTool], call: ToolCall) -> ToolMessage:
+    """Answer one call; unknown names and bad arguments are answered too, with what would be right."""
+    by_name = {tool.name: tool for tool in tools}
+    tool = by_name.get(call["name"])
+    if tool is None:
+        text = f"there is no tool {one_line(call['name'], 80)!r}. {usage_text(tools)}"
+        return ToolMessage(content=text, tool_call_id=str(call["id"]), name=call["name"], status="error")
+    answer = tool.invoke({**call, "type": "tool_call"})
+    if not isinstance(answer, ToolMessage):
+        raise TypeError(f"{tool.name} answered with {type(answer).__name__}")
+    return answer
+
+
+def usage_text(tools: list[BaseTool]) -> str:
+    """Names and arguments of all tools, one line."""
+    return "The tools are: " + "; ".join(signature_text(tool) for tool in tools)
+
+
+def signature_text(tool: BaseTool) -> str:
+    """``name(argument: type, ...)``."""
+    properties: dict[str, Any] = tool.tool_call_schema.model_json_schema().get("properties", {})  # type: ignore[union-attr]
+    inside = ", ".join(f"{name}: {facts.get('type', 'any')}" for name, facts in properties.items())
+    return f"{tool.name}({inside})"
+
+
+def _build(spec: _Tool, bench: Workbench) -> BaseTool:
+    def call(**arguments: str) -> str:
+        if bench.done:
+            raise ToolException("this proposal has ended: nothing more is done")
+        try:
+            return spec.method(**arguments)
+        except ToolRefusal as refusal:
+            raise ToolException(str(refusal)) from refusal
+
+    tool = StructuredTool.from_function(
+        func=call, name=spec.name, description=spec.description, args_schema=spec.arguments
+    )
+    tool.handle_tool_error = True
+    tool.handle_validation_error = lambda error: _explain(tool, error)
+    return tool
+
+
+def _explain(tool: BaseTool, error: ValidationError | Any) -> str:
+    faults = "; ".join(
+        f"{'.'.join(map(str, fault['loc'])) or 'arguments'}: {fault['msg']}" for fault in error.errors()
+    )
+    return f"wrong arguments ({one_line(faults)}). Call {signature_text(tool)} with a JSON object."
