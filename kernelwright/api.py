@@ -1,0 +1,125 @@
+"""What other programs call: the same engine as the command line, without a terminal.
+
+Settings are given by name (``max_seconds=60``, ``target="cpu"``) and are completed from the environment,
+``kernelwright.toml`` and the defaults, exactly as on the command line; ``agent.settings`` lists them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tools.errors import RequestError
+
+if TYPE_CHECKING:
+    from agent.events import Subscriber
+    from agent.run import Outcome
+    from agent.settings import AgentSettings
+    from sandbox.base import Sandbox
+    from tools.judge import Notice
+    from tools.problem import Problem
+    from tools.verdict import Verdict
+
+MAX_CANDIDATE_BYTES = 1 << 20
+
+
+def optimize(problem: Path | str, *, subscribers: Iterable[Subscriber] = (), **settings: Any) -> Outcome:
+    """Make the operator in a problem file faster; ``subscribers`` are called with every event.
+
+    Raises RequestError (the request is wrong), or an error of the room whose infrastructure failed.
+    """
+    from agent.run import optimize as run
+    from agent.settings import AgentSettings
+    from tools.problem import load_problem
+
+    loaded = AgentSettings.load(settings)
+    return run(load_problem(Path(problem)), loaded, subscribers=tuple(subscribers))
+
+
+def resume(run_id: Path | str, *, subscribers: Iterable[Subscriber] = ()) -> Outcome:
+    """Go on with an interrupted run, given by id or folder; no candidate is judged twice.
+
+    Raises as ``optimize``.
+    """
+    from agent.run import find_run
+    from agent.run import resume as run
+
+    return run(find_run(str(run_id)), subscribers=tuple(subscribers))
+
+
+def evaluate(
+    problem: Path | str, candidate: Path | str, *, notice: Notice | None = None, **settings: Any
+) -> Verdict:
+    """Judge one candidate file. It counts as hostile: it runs only in a sandbox worth the name, unless
+    ``allow_unsandboxed``. Raises as ``optimize``; a rejection is a verdict, not an error.
+    """
+    from agent.settings import AgentSettings
+    from tools.candidate import Candidate
+    from tools.problem import load_problem
+
+    loaded = AgentSettings.load(settings)
+    loaded.check_support()
+    subject = load_problem(Path(problem))
+    attempt = Candidate(source=read_candidate(Path(candidate)), language=loaded.language)
+    with closing(open_boundary(loaded)) as sandbox:
+        return _judge(subject, attempt, sandbox, loaded, notice)
+
+
+def read_candidate(path: Path) -> str:
+    """A candidate file's text. Raises RequestError for what is no such file; its mistakes are the judge's."""
+    if not path.exists():
+        raise RequestError(f"no candidate file at {path}: give the path of a Python file with class ModelNew")
+    if path.is_dir():
+        raise RequestError(f"{path} is a folder: give the path of one candidate file")
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise RequestError(f"cannot read {path}: {error.strerror}") from error
+    if len(raw) > MAX_CANDIDATE_BYTES:
+        raise RequestError(f"{path} is {len(raw)} bytes: a candidate has at most {MAX_CANDIDATE_BYTES}")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RequestError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+
+
+def open_boundary(settings: AgentSettings) -> Sandbox:
+    """A sandbox for code nobody vouches for.
+
+    Raises RequestError where there is none and nobody allowed less.
+    """
+    from sandbox.opening import open_sandbox
+
+    sandbox = open_sandbox(settings.isolation)
+    if sandbox.isolation.is_boundary or settings.allow_unsandboxed:
+        return sandbox
+    sandbox.close()
+    raise RequestError(
+        "there is no sandbox to run this candidate in: apt-get install bubblewrap, "
+        "or trust it with --allow-unsandboxed"
+    )
+
+
+def _judge(
+    problem: Problem, candidate: Any, sandbox: Sandbox, settings: AgentSettings, notice: Notice | None
+) -> Verdict:
+    from tools.judging import SandboxedJudge
+
+    cache = settings.home / "cache"
+    with tempfile.TemporaryDirectory(prefix="kernelwright-") as work:
+        judge = SandboxedJudge(
+            problem,
+            sandbox,
+            settings.judging,
+            Path(work),
+            cache_dir=cache,
+            language=settings.language,
+            target=settings.target,
+            seed=settings.seed,
+        )
+        with closing(judge):
+            judge.describe()
+            return judge.judge(candidate, notice)

@@ -1,0 +1,188 @@
+"""The command line's grammar. Standard library only: ``--help`` must not pay for anything else.
+
+Options that are settings keep their text: ``agent.settings`` checks them, because the environment and
+``kernelwright.toml`` must be checked by the same rules. What was not given is absent, not a default.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+from kernelwright.output import write
+from tools.errors import RequestError
+
+EPILOG = """\
+exit codes: 0 improved or accepted; 1 judged, and not; 2 wrong request; 3 infrastructure; 130 interrupted
+settings:   command line > environment (KERNELWRIGHT_*) > kernelwright.toml > defaults
+"""
+
+_MODEL = (
+    ("--model", "NAME", "builtin (default; no key, no network), openai:NAME or scripted:FILE"),
+    ("--base-url", "URL", "an OpenAI-compatible server, such as http://127.0.0.1:8000/v1"),
+    ("--temperature", "T", "sampling temperature; default the server's"),
+    ("--request-timeout-s", "S", "seconds of silence after which the model's server counts as hanging"),
+    ("--price-in", "USD", "dollars a million prompt tokens"),
+    ("--price-out", "USD", "dollars a million completion tokens"),
+)
+_SEARCH = (
+    ("--policy", "P", "how parents are picked: greedy or mcts"),
+    ("--slots", "N", "proposals made in parallel"),
+    ("--max-candidates", "N", "stop after judging N candidates"),
+    ("--max-seconds", "S", "stop after S seconds"),
+    ("--max-tokens", "T", "stop after T tokens"),
+    ("--max-cost", "USD", "stop after so many dollars"),
+    ("--stall", "N", "stop after N candidates in a row without a better one"),
+    ("--target-speedup", "X", "stop at X times the best baseline"),
+    ("--max-steps", "N", "model calls one proposal may take"),
+    ("--seed", "N", "of the search; default 0"),
+)
+_TARGET = (
+    ("--target", "T", "the chip; see `kernelwright targets`; default cpu"),
+    ("--language", "L", "of the candidate; default cpp"),
+)
+_JUDGING = (
+    ("--precision", "P", "native (default) or tolerance: the licence a candidate is judged under"),
+    ("--atol", "A", "absolute tolerance, under --precision tolerance"),
+    ("--rtol", "R", "relative tolerance, under --precision tolerance"),
+    ("--check-seeds", "N", "secret input sets a check"),
+    ("--blocks", "N", "interleaved timing blocks a judgement"),
+    ("--threads", "N", "threads every contender gets; default all cores"),
+    ("--memory-bytes", "N", "memory one sandbox may use"),
+    ("--stage-timeout-s", "S", "seconds one stage of judging may take"),
+    ("--isolation", "I", "docker, bubblewrap or process; default the strongest there is"),
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises RequestError with one line instead of printing its usage and exiting."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **options})
+
+    def error(self, message: str) -> NoReturn:
+        """Called by argparse for whatever it cannot understand."""
+        raise RequestError(f"{message} (see {self.prog} --help)")
+
+    def print_help(self, file: Any = None) -> None:
+        """As argparse does, but a reader that left early is no error."""
+        write(self.format_help().rstrip())
+
+
+def make_parser() -> Parser:
+    """The whole grammar; ``command`` in the result names the module of ``kernelwright.commands`` to run."""
+    parser = Parser(
+        prog="kernelwright",
+        description="Make PyTorch operators fast: candidates are written, judged honestly, remembered.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
+    _add_looking(commands)
+    _add_optimize(commands)
+    _add_evaluate(commands)
+    _add_runs(commands)
+    _add_eval(commands)
+    _add_memory(commands)
+    return parser
+
+
+def _command(commands: Any, name: str, purpose: str, **options: Any) -> Parser:
+    parser: Parser = commands.add_parser(
+        name,
+        help=purpose,
+        description=purpose[0].upper() + purpose[1:] + ".",
+        argument_default=argparse.SUPPRESS,
+        **options,
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    return parser
+
+
+def _options(parser: Parser, title: str, *groups: tuple[tuple[str, str, str], ...]) -> None:
+    group = parser.add_argument_group(title)
+    for flag, metavar, purpose in (row for rows in groups for row in rows):
+        group.add_argument(flag, metavar=metavar, help=purpose)
+
+
+def _allow_unsandboxed(parser: Parser) -> None:
+    parser.add_argument(
+        "--allow-unsandboxed",
+        action="store_true",
+        help="run code you did not write in a plain child process when there is no sandbox; dangerous",
+    )
+
+
+def _add_looking(commands: Any) -> None:
+    _command(commands, "doctor", "say what this machine can run, with which isolation, and what is missing")
+    _command(commands, "targets", "list targets and languages with their evidence levels")
+
+
+def _add_optimize(commands: Any) -> None:
+    parser = _command(commands, "optimize", "make the operator in a problem file faster")
+    parser.add_argument(
+        "problem", metavar="PROBLEM", help="a Python file: class Model, get_inputs(), get_init_inputs()"
+    )
+    parser.add_argument("--out", metavar="DIR", help="run folder; default a new one under KERNELWRIGHT_HOME")
+    parser.add_argument("--no-memory", action="store_true", help="neither recall nor remember")
+    parser.add_argument("--no-streaming", action="store_true", help="ask the model for whole replies")
+    _allow_unsandboxed(parser)
+    _options(parser, "target and model", _TARGET, _MODEL)
+    _options(parser, "search", _SEARCH)
+    _options(parser, "judging", _JUDGING)
+
+
+def _add_evaluate(commands: Any) -> None:
+    parser = _command(commands, "evaluate", "judge one candidate file against a problem file")
+    parser.add_argument("problem", metavar="PROBLEM", help="the problem file")
+    parser.add_argument("candidate", metavar="CANDIDATE", help="a Python file with class ModelNew")
+    _allow_unsandboxed(parser)
+    _options(parser, "target", _TARGET)
+    _options(parser, "judging", _JUDGING)
+
+
+def _add_runs(commands: Any) -> None:
+    _command(commands, "runs", "list the runs of this machine")
+    for name, purpose in (
+        ("resume", "go on with an interrupted run; no candidate is judged twice"),
+        ("show", "show a run: its state, its candidates, its champion"),
+        ("report", "print a run's report (Markdown)"),
+        ("export", "print a run's champion, or write it to a file"),
+    ):
+        parser = _command(commands, name, purpose)
+        parser.add_argument("run", metavar="RUN", help="a run's id, the beginning of one, or its folder")
+        if name == "export":
+            parser.add_argument("--to", metavar="FILE", help="write it there; an existing file is replaced")
+
+
+def _add_eval(commands: Any) -> None:
+    parser = _command(commands, "eval", "run a suite of problems and score the agent")
+    parser.add_argument("suite", metavar="SUITE", help="cpu, or the path of a suite file")
+    parser.add_argument(
+        "--out", metavar="DIR", help="results folder; finished problems in it are not run again"
+    )
+    parser.add_argument("--no-memory", action="store_true", help="neither recall nor remember")
+    parser.add_argument("--no-streaming", action="store_true", help="ask the model for whole replies")
+    _allow_unsandboxed(parser)
+    _options(parser, "model", _MODEL)
+    _options(parser, "search, for each problem", _SEARCH)
+    _options(parser, "judging", _JUDGING)
+
+
+def _add_memory(commands: Any) -> None:
+    parser: Parser = commands.add_parser(
+        "memory", help="look into what was learned", description="Look into what was learned."
+    )
+    actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
+    search = _command(actions, "search", "full text over problems, operators, strategies and lessons")
+    search.add_argument("text", metavar="TEXT", nargs="+", help="words, or beginnings of words")
+    search.add_argument("--limit", metavar="N", type=int, help="at most so many; default 10")
+    for name, purpose in (
+        ("add", "store one experience from a JSON file"),
+        ("import", "store experiences from a file with one JSON object a line"),
+        ("export", "write every experience, one JSON object a line"),
+    ):
+        action = _command(actions, name, purpose)
+        action.add_argument("file", metavar="FILE", help="a path, or - for standard input or output")

@@ -1,0 +1,76 @@
+"""The table that closes a run, from the outcome's JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernelwright.output import one_line, table
+from kernelwright.run_view import RunView
+from kernelwright.wording import seconds, speedup, verdict_line, verdict_rows
+
+_HEADLINES = {
+    "improved": "faster",
+    "no_improvement": "no improvement",
+    "failed": "failed",
+    "interrupted": "interrupted: the state is kept",
+}
+
+
+def closing_table(outcome: dict[str, Any]) -> str:
+    """Everything one wants to know at the end of a run, on one screen."""
+    best = outcome.get("best")
+    status = str(outcome.get("status"))
+    rows = [("result", _HEADLINES.get(status, status))]
+    if outcome.get("message"):
+        rows.append(("because", one_line(str(outcome["message"]))))
+    if best:
+        rows += verdict_rows(best)
+    rows.append(("search", _search_line(outcome)))
+    if outcome.get("recalled") is not None:
+        rows.append(("memory", f"{outcome['recalled']} recalled, {outcome.get('stored', 0)} stored"))
+    if best and best.get("path"):
+        rows.append(("kernel", str(best["path"])))
+    if outcome.get("run_dir"):
+        rows.append(("run folder", str(outcome["run_dir"])))
+    if status == "interrupted" and outcome.get("run_id"):
+        rows.append(("go on with", f"kernelwright resume {outcome['run_id']}"))
+    return table(rows)
+
+
+def run_table(view: RunView) -> str:
+    """A run as `show` tells it: what is known of it, then its candidates in the order of judging."""
+    rows = [
+        ("run", view.run_id),
+        ("problem", view.problem),
+        ("target", view.target),
+        ("model", view.model),
+        ("state", view.status),
+        ("best", speedup(view.best_speedup, view.best_ci95)),
+        *((f"  {name}", seconds(value)) for name, value in sorted(view.baselines.items())),
+    ]
+    text = table(rows)
+    if view.rows:
+        lines = [
+            (
+                ("* " if row.candidate == view.best else "  ") + row.candidate[:8],
+                verdict_line(row.verdict),
+                row.strategy,
+            )
+            for row in view.rows.values()
+        ]
+        text += "\n\n" + table(lines, header=("  candidate", "verdict", "strategy"))
+    return text
+
+
+def _search_line(outcome: dict[str, Any]) -> str:
+    parts = [
+        f"{outcome.get('candidates', 0)} candidates judged, {outcome.get('accepted', 0)} accepted",
+        f"{outcome.get('elapsed_s') or 0:.0f} s",
+    ]
+    if outcome.get("tokens"):
+        parts.append(f"{outcome['tokens']:,} tokens")
+    if outcome.get("cost_usd"):
+        parts.append(f"${outcome['cost_usd']:.2f}")
+    if outcome.get("stop_reason"):
+        parts.append(f"stopped by {outcome['stop_reason']}")
+    return ", ".join(parts)
