@@ -21,9 +21,12 @@ __all__ = ["__version__", "evaluate", "optimize", "resume"]
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        return version("kernelwright")
+        try:
+            return version("kernelwright")
+        except PackageNotFoundError:  # run from a checkout that was never installed
+            return "unknown"
     if name in __all__:
         from kernelwright import api
 

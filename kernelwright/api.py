@@ -44,15 +44,12 @@ def resume(run_id: Path | str, *, subscribers: Iterable[Subscriber] = ()) -> Out
 
     Raises as ``optimize``.
     """
-    from agent.run import find_run
     from agent.run import resume as run
 
-    return run(find_run(str(run_id)), subscribers=tuple(subscribers))
+    return run(run_folder(run_id), subscribers=tuple(subscribers))
 
 
-def evaluate(
-    problem: Path | str, candidate: Path | str, *, notice: Notice | None = None, **settings: Any
-) -> Verdict:
+def evaluate(problem: Path | str, candidate: Path | str, *, notice: Notice | None = None, **settings: Any) -> Verdict:
     """Judge one candidate file. It counts as hostile: it runs only in a sandbox worth the name, unless
     ``allow_unsandboxed``. Raises as ``optimize``; a rejection is a verdict, not an error.
     """
@@ -66,6 +63,14 @@ def evaluate(
     attempt = Candidate(source=read_candidate(Path(candidate)), language=loaded.language)
     with closing(open_boundary(loaded)) as sandbox:
         return _judge(subject, attempt, sandbox, loaded, notice)
+
+
+def run_folder(run_id: Path | str) -> Path:
+    """The folder of a run given by id, the beginning of an id, or folder. Raises RequestError."""
+    from agent.runs import find_run
+    from agent.settings import AgentSettings
+
+    return find_run(run_id, AgentSettings.load().home)
 
 
 def read_candidate(path: Path) -> str:
@@ -98,8 +103,7 @@ def open_boundary(settings: AgentSettings) -> Sandbox:
         return sandbox
     sandbox.close()
     raise RequestError(
-        "there is no sandbox to run this candidate in: apt-get install bubblewrap, "
-        "or trust it with --allow-unsandboxed"
+        "there is no sandbox to run this candidate in: apt-get install bubblewrap, or trust it with --allow-unsandboxed"
     )
 
 

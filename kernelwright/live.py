@@ -33,7 +33,7 @@ class PlainWatcher:
         """Fold the event in and print its line, if it has one."""
         line = self.view.apply(event)
         if line:
-            note(f"[{self.view.elapsed_s:6.1f}s] {line}")
+            note(line, prefix=_stamp(self.view.elapsed_s))
 
 
 class LiveWatcher:
@@ -54,7 +54,7 @@ class LiveWatcher:
             line = self.view.apply(event)
             self._seen = time.monotonic()
         if line:
-            text = one_line(f"[{self.view.elapsed_s:6.1f}s] {line}")
+            text = _stamp(self.view.elapsed_s) + one_line(line)
             self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def __rich__(self) -> RenderableType:
@@ -84,6 +84,10 @@ def watching(quiet: bool = False) -> Iterator[Callable[[Event], None]]:
         yield watcher
 
 
+def _stamp(elapsed_s: float) -> str:
+    return f"[{elapsed_s:6.1f}s] "
+
+
 def _ignore(event: Event) -> None:
     """Nobody watches."""
 
@@ -93,7 +97,7 @@ def telling() -> Iterator[Callable[[str], None]]:
     """A callback for work without an event log: a moving status on a terminal, plain lines elsewhere."""
     began = time.monotonic()
     if not sys.stderr.isatty():
-        yield lambda text: note(f"[{time.monotonic() - began:6.1f}s] {text}")
+        yield lambda text: note(text, prefix=_stamp(time.monotonic() - began))
         return
     from rich.console import Console
 

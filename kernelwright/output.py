@@ -30,10 +30,10 @@ def write_json(value: dict[str, Any]) -> None:
     write(text)
 
 
-def note(text: str) -> None:
-    """One line on standard error; lost without complaint when nobody reads it."""
+def note(text: str, prefix: str = "") -> None:
+    """One line on standard error; lost without complaint when nobody reads it. ``prefix`` keeps its blanks."""
     try:
-        sys.stderr.write(one_line(text) + "\n")
+        sys.stderr.write(prefix + one_line(text) + "\n")
         sys.stderr.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
@@ -57,10 +57,7 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> str:
     if not lines:
         return ""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    text = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     if header:
         text.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(text)

@@ -59,14 +59,10 @@ def verdict_rows(verdict: Json) -> list[tuple[str, str]]:
     """A verdict as label and value, for a table."""
     baselines = verdict.get("baselines") or {}
     rows = [("verdict", verdict_line(verdict))]
-    rows += [
-        (f"  {name}", seconds(value)) for name, value in sorted(baselines.items(), key=lambda item: item[1])
-    ]
+    rows += [(f"  {name}", seconds(value)) for name, value in sorted(baselines.items(), key=lambda item: item[1])]
     if verdict.get("speedup") is not None:
         rows.append(("  candidate", seconds(candidate_seconds(verdict))))
-        rows.append(
-            ("speed-up", f"{speedup(verdict['speedup'], verdict.get('speedup_ci95'))} over the best baseline")
-        )
+        rows.append(("speed-up", f"{speedup(verdict['speedup'], verdict.get('speedup_ci95'))} over the best baseline"))
     if len(verdict.get("cases") or ()) > 1:
         rows.append(("worst case", speedup(verdict.get("worst_case_speedup"))))
     if verdict.get("error"):

@@ -80,9 +80,7 @@ class StoreContract:
     def test_what_comes_back_is_what_went_in(self) -> None:
         """Every field survives, the odd ones too."""
         store = self.open_store()
-        odd = make_experience(
-            1, source="# Grüße\n\x00\u2028", speedup_ci95=(1.5, 2.5), extra={"a": [1, None]}
-        )
+        odd = make_experience(1, source="# Grüße\n\x00\u2028", speedup_ci95=(1.5, 2.5), extra={"a": [1, None]})
         store.add(odd)
         assert store.recall(make_query())[0].experience == odd
         assert list(store.entries()) == [odd]
@@ -98,9 +96,7 @@ class StoreContract:
     def test_the_ladder_of_likeness(self) -> None:
         """Same shapes, close shapes, far shapes, a similar operator; never an unrelated one."""
         store = self.open_store()
-        store.add(
-            make_experience(1, operator_signature="op-other", operators=("aten.convolution", "aten.relu"))
-        )
+        store.add(make_experience(1, operator_signature="op-other", operators=("aten.convolution", "aten.relu")))
         similar = ("aten.amax", "aten.sub", "aten.exp", "aten.sum", "aten.log", "aten.sub")
         store.add(make_experience(2, operator_signature="op-log-softmax", operators=similar, speedup=9.0))
         store.add(make_experience(3, shape_signature="shape-far", shapes=((8, 65536),), speedup=5.0))

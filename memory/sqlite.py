@@ -43,9 +43,7 @@ class SqliteStore:
         with self._border("open"):
             path.parent.mkdir(parents=True, exist_ok=True)
             # autocommit: transactions are begun and ended by name below
-            connection = sqlite3.connect(
-                path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False
-            )
+            connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 prepare(connection)
@@ -148,8 +146,7 @@ class SqliteStore:
             return Experience.model_validate_json(body)
         except ValidationError as error:
             raise StoreError(
-                f"the memory file {self.path} holds a record that cannot be read: "
-                "move it away and a new one is made"
+                f"the memory file {self.path} holds a record that cannot be read: move it away and a new one is made"
             ) from error
 
     @contextmanager
@@ -158,18 +155,14 @@ class SqliteStore:
         try:
             yield
         except SchemaTooNew as error:
-            raise StoreError(
-                f"cannot use the memory file {self.path}: {error}: upgrade kernelwright"
-            ) from error
+            raise StoreError(f"cannot use the memory file {self.path}: {error}: upgrade kernelwright") from error
         except OSError as error:
             raise StoreError(
                 f"cannot {doing} the memory file {self.path}: {error.strerror}: "
                 "set KERNELWRIGHT_HOME to a folder that can be written"
             ) from error
         except sqlite3.Error as error:
-            mend = next(
-                (text for phrase, text in _MENDS.items() if phrase in str(error)), "see the folder's state"
-            )
+            mend = next((text for phrase, text in _MENDS.items() if phrase in str(error)), "see the folder's state")
             raise StoreError(f"cannot {doing} the memory file {self.path}: {error}: {mend}") from error
 
 

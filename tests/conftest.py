@@ -50,9 +50,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """With CI=true a sandbox test that skips is a failure: there the sandboxes are known to be installed."""
     report = yield
-    promised = os.environ.get("CI") == "true" and any(
-        item.get_closest_marker(name) for name in SANDBOX_MARKERS
-    )
+    promised = os.environ.get("CI") == "true" and any(item.get_closest_marker(name) for name in SANDBOX_MARKERS)
     if promised and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped in continuous integration, where sandboxes must work: {report.longrepr}"

@@ -78,9 +78,7 @@ def _export(store: SqliteStore, arguments: dict[str, Any]) -> None:
     file = arguments["file"]
     if file == "-":
         if arguments.get("json"):
-            write_json(
-                {"schema": SCHEMA, "experiences": [item.model_dump(mode="json") for item in store.entries()]}
-            )
+            write_json({"schema": SCHEMA, "experiences": [item.model_dump(mode="json") for item in store.entries()]})
             return
         for line in _lines(store):
             write(line)
@@ -104,9 +102,7 @@ def _read(file: str) -> str:
         raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return raw.decode("utf-8")
     except OSError as error:
-        raise RequestError(
-            f"cannot read {file}: {error.strerror}: give the path of an exported file"
-        ) from error
+        raise RequestError(f"cannot read {file}: {error.strerror}: give the path of an exported file") from error
     except UnicodeDecodeError as error:
         raise RequestError(f"{file} is not UTF-8 text: give a file that `memory export` wrote") from error
 

@@ -34,8 +34,7 @@ def matrix() -> list[dict[str, Any]]:
             "target": str(target),
             "chip": target.chip,
             "languages": [
-                {"language": row.language, "status": row.status, "evidence": row.evidence}
-                for row in target.support
+                {"language": row.language, "status": row.status, "evidence": row.evidence} for row in target.support
             ],
         }
         for target in TARGETS

@@ -1,0 +1,97 @@
+from agent.events import EVENT_TYPES
+from kernelwright import run_view
+from kernelwright.closing import closing_table, run_table
+from kernelwright.live import PlainWatcher
+from kernelwright.run_view import RunView
+
+
+def told(story):
+    view = RunView()
+    return view, [line for event in story if (line := view.apply(event))]
+
+
+def test_the_lines_of_a_run(story):
+    _, lines = told(story)
+    assert lines == [
+        "run 20260101-000000-abcdef: softmax on cpu, model builtin",
+        "reference: aten.softmax; a CPU, 2 threads",
+        "baselines: torch.compile 9.00 ms, eager 12.0 ms",
+        "memory: 1 related attempts, 0 of them to be judged here first",
+        "aaaaaaaa rejected: wrong_output: off by 3e-2: two passes",
+        "abababab accepted, 1.85x [1.80, 1.90], faster: one pass",
+        "best so far: abababab, 1.85x [1.80, 1.90]",
+        "confirmed: 1.80x [1.75, 1.85]",
+    ]
+
+
+def test_the_state_after_it(story):
+    view, _ = told(story)
+    assert (view.judged, view.tokens, view.status, view.best) == (2, 1200, "improved", "ab" * 8)
+    assert view.rows["ab" * 8].lesson == "near the roofline"
+    assert view.outcome["run_dir"] == "/runs/x"
+
+
+def test_the_status_line_counts_down(story):
+    view = RunView()
+    for event in story[:9]:
+        view.apply(event)
+    assert view.summary() == "timing 4/12 | 0/12 judged | best - | 1,200 tokens | 1:03 left"
+    assert view.summary(elapsed_s=80.0).endswith("0:00 left")
+
+
+def test_a_candidate_judged_again_after_a_resume_counts_once(story):
+    view, _ = told([*story[:11], *story[:11]])
+    assert view.judged == 2
+
+
+def test_events_of_another_version_do_no_harm():
+    view = RunView()
+    event = type("E", (), {"type": "juggled", "data": {"x": 1}, "elapsed_s": 1.0})()
+    assert view.apply(event) is None
+    for name in ("run_started", "described", "baselines_measured", "recalled", "proposed", "champion"):
+        view.apply(type("E", (), {"type": name, "data": {}, "elapsed_s": 1.0})())
+
+
+def test_only_types_that_exist_are_handled():
+    assert set(run_view._HANDLERS) <= EVENT_TYPES
+
+
+def test_a_line_is_one_line_whatever_a_model_wrote(story, capsys):
+    watcher = PlainWatcher()
+    story[10].data["strategy"] = "one\npass \x1b[31mred\x07\r\n"
+    for event in story:
+        watcher(event)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 8
+    assert "\x1b" not in "".join(lines)
+    assert lines[5].startswith("[  25.0s] abababab accepted")
+    assert lines[5].endswith(": one pass [31mred")
+
+
+def test_the_closing_table_says_it_all(story):
+    text = closing_table(told(story)[0].outcome)
+    for part in (
+        "faster", "eager", "12.0 ms", "torch.compile", "9.00 ms", "5.00 ms", "1.80x [1.75, 1.85]",
+        "confirmed in fresh processes", "isolation bubblewrap", "2.0e-07 worst", "eager: 3.0e-07", "62%",
+        "2 candidates judged, 1 accepted", "1,200 tokens", "max_candidates", "/runs/x/best.py",
+    ):  # fmt: skip
+        assert part in text
+
+
+def test_the_closing_table_without_a_champion():
+    outcome = {"status": "no_improvement", "candidates": 0, "accepted": 0, "best": None, "run_dir": "/r",
+               "message": "operator convolution needs a language model"}  # fmt: skip
+    text = closing_table(outcome)
+    assert "no improvement" in text
+    assert "needs a language model" in text
+    assert "kernel " not in text
+
+
+def test_an_interrupted_run_says_how_to_go_on():
+    assert "kernelwright resume r-1" in closing_table({"status": "interrupted", "run_id": "r-1", "best": None})
+
+
+def test_the_table_of_candidates_marks_the_best(story):
+    text = run_table(told(story)[0])
+    assert "* abababab" in text
+    assert "  aaaaaaaa" in text
