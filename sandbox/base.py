@@ -135,5 +135,12 @@ class Sandbox(Protocol):
     def start(self, job: Job) -> Session:
         """Start and return at once. Raises SandboxError if it could not be started."""
 
+    def enforcement(self) -> dict[str, str]:
+        """What holds each limit here: limit to mechanism, or to ``"not enforced"``.
+
+        The keys are ``network``, ``files``, ``memory``, ``processes``, ``wall``, ``output``, ``scratch`` and
+        ``cleanup``.
+        """
+
     def close(self) -> None:
         """Stop whatever still runs and remove whatever was made; idempotent."""

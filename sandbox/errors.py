@@ -2,6 +2,7 @@
 
 SandboxError                  the sandbox itself failed: infrastructure, never the job's fault
 ├── SandboxUnavailable        this isolation cannot be had here (``hint`` says how to get it)
+├── TargetUnknown             no such chip in the table of targets
 ├── SessionEnded              a started job is gone while one was talking to it
 └── SessionTimeout            a started job did not answer in the time given
 """
@@ -20,6 +21,10 @@ class SandboxUnavailable(SandboxError):
         super().__init__(message)
         self.hint = hint
         """One line: the command that would make it available."""
+
+
+class TargetUnknown(SandboxError):
+    """The text names no target of the table; the message lists those it has."""
 
 
 class SessionEnded(SandboxError):
