@@ -1,0 +1,116 @@
+"""A suite: a named list of problem files. ``evals/suites/*.json`` ship with the package.
+
+The file's form::
+
+    {"schema": "kernelwright.suite/1", "name": "cpu", "description": "...", "target": "cpu",
+     "problems": [{"path": "../problems/cpu/softmax_wide.py", "family": "softmax"}]}
+
+Paths are relative to the suite file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evals.errors import SuiteError
+from tools.errors import RequestError
+from tools.problem import Problem, load_problem
+
+SUITE_SCHEMA = "kernelwright.suite/1"
+_SHIPPED = Path(__file__).parent / "suites"
+
+
+@dataclass(frozen=True)
+class SuiteProblem:
+    """One problem of a suite; its name is unique in it."""
+
+    problem: Problem
+    family: str
+
+    @property
+    def name(self) -> str:
+        """The problem file's name without its ending."""
+        return self.problem.name
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite, its problem files read."""
+
+    name: str
+    description: str
+    target: str
+    problems: tuple[SuiteProblem, ...]
+
+    @property
+    def id(self) -> str:
+        """Hash of the names and texts of its problems: equal scores are comparable only for equal ids."""
+        facts = [f"{item.name} {item.problem.id}" for item in self.problems]
+        return hashlib.sha256("\n".join([self.target, *facts]).encode()).hexdigest()[:16]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = Field(min_length=1)
+    family: str = ""
+
+
+class _SuiteFile(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_: Literal["kernelwright.suite/1"] = Field(alias="schema")
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    description: str = ""
+    target: str = "cpu"
+    problems: tuple[_Entry, ...] = Field(min_length=1)
+
+
+def known_suites() -> list[str]:
+    """Names of the suites that ship with the package."""
+    return sorted(path.stem for path in _SHIPPED.glob("*.json"))
+
+
+def load_suite(name_or_path: str | Path) -> Suite:
+    """Read a suite by name, or by the path of its file. Raises SuiteError, one line."""
+    path = _find(name_or_path)
+    parsed = _parse(path)
+    problems = []
+    for entry in parsed.problems:
+        try:
+            problem = load_problem((path.parent / entry.path).resolve())
+        except RequestError as error:
+            raise SuiteError(f"suite {path.name}: {error}") from error
+        problems.append(SuiteProblem(problem, entry.family))
+    names = [item.name for item in problems]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SuiteError(f"suite {path.name}: two problems are called {twice[0]}: rename one of the files")
+    return Suite(parsed.name, parsed.description, parsed.target, tuple(problems))
+
+
+def _find(name_or_path: str | Path) -> Path:
+    text = str(name_or_path)
+    if text in known_suites():
+        return _SHIPPED / f"{text}.json"
+    path = Path(name_or_path)
+    if not path.is_file():
+        known = ", ".join(known_suites())
+        raise SuiteError(f"no suite {text}: give one of {known}, or the path of a suite file")
+    return path
+
+
+def _parse(path: Path) -> _SuiteFile:
+    try:
+        return _SuiteFile.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise SuiteError(f"cannot read suite {path}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise SuiteError(f"suite {path.name}: {where}: {first['msg']}") from error
