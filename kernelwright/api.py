@@ -58,7 +58,7 @@ def evaluate(problem: Path | str, candidate: Path | str, *, notice: Notice | Non
     from tools.problem import load_problem
 
     loaded = AgentSettings.load(settings)
-    loaded.check_support()
+    loaded.check()
     subject = load_problem(Path(problem))
     attempt = Candidate(source=read_candidate(Path(candidate)), language=loaded.language)
     with closing(open_boundary(loaded)) as sandbox:
@@ -113,6 +113,7 @@ def _judge(
     from tools.judging import SandboxedJudge
 
     cache = settings.home / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="kernelwright-") as work:
         judge = SandboxedJudge(
             problem,

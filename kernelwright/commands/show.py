@@ -31,11 +31,11 @@ def run(arguments: dict[str, Any]) -> int:
 
 
 def load_view(folder: Path) -> RunView:
-    """The view of a run folder. Raises RunError for a damaged log."""
+    """The view of a run folder, empty before its first event. Raises RunError for a damaged log."""
     from agent.events import read_events
 
-    view = RunView()
-    for event in read_events(folder / "events.jsonl"):
+    view, log = RunView(), folder / "events.jsonl"
+    for event in read_events(log) if log.exists() else ():
         view.apply(event)
     return view
 

@@ -1,7 +1,7 @@
 from agent.events import EVENT_TYPES
 from kernelwright import run_view
 from kernelwright.closing import closing_table, run_table
-from kernelwright.live import PlainWatcher
+from kernelwright.live import LiveWatcher, PlainWatcher
 from kernelwright.run_view import RunView
 
 
@@ -52,6 +52,20 @@ def test_events_of_another_version_do_no_harm():
         view.apply(type("E", (), {"type": name, "data": {}, "elapsed_s": 1.0})())
 
 
+def test_a_suite_s_next_run_begins_afresh(story):
+    watcher = PlainWatcher()
+    for event in story:
+        watcher(event)
+    watcher(type(story[0])("run_started", {**story[0].data, "run_id": "another"}))
+    assert (watcher.view.judged, watcher.view.best, watcher.view.run_id) == (0, None, "another")
+
+
+def test_a_resumed_run_goes_on_from_its_log(story):
+    watcher = PlainWatcher(told(story[:11])[0])
+    watcher(type(story[0])("resumed", {"run_id": story[0].data["run_id"]}, 30.0))
+    assert watcher.view.judged == 2
+
+
 def test_only_types_that_exist_are_handled():
     assert set(run_view._HANDLERS) <= EVENT_TYPES
 
@@ -66,6 +80,25 @@ def test_a_line_is_one_line_whatever_a_model_wrote(story, capsys):
     assert "\x1b" not in "".join(lines)
     assert lines[5].startswith("[  25.0s] abababab accepted")
     assert lines[5].endswith(": one pass [31mred")
+
+
+def test_the_live_view_keeps_its_lines_and_leaves_no_markup(story):
+    import io
+
+    from rich.console import Console
+
+    screen = io.StringIO()
+    watcher = LiveWatcher(Console(file=screen, width=60, force_terminal=True, color_system=None))
+    story[10].data["strategy"] = "[red]one pass[/red] [/nonsense]"
+    for event in story[:11]:
+        watcher(event)
+    assert "[red]one pass[/red] [/nonsense]" in screen.getvalue()
+    still = Console(file=io.StringIO(), width=60)
+    watcher.view.doing = "a very long thing that is being done [/now] and goes on and on and on"
+    (segments,) = still.render_lines(watcher.__rich__(), pad=False)  # as rich.live renders it
+    line = "".join(segment.text for segment in segments)
+    assert "a very long thing that is being done [/now]" in line
+    assert len(line) <= 60
 
 
 def test_the_closing_table_says_it_all(story):
