@@ -15,7 +15,8 @@ One JSON object a line, only ever appended::
   transcript (artifact), tokens, cost_usd, model_calls, tool_calls
 * ``judging`` candidate, order, of
 * ``judged`` candidate, parent, strategy, source_artifact, seconds, verdict (in full), round, slot, origin
-* ``reflected`` candidate, lesson; ``champion`` candidate, speedup, speedup_ci95, previous
+* ``reflected`` candidate, lesson; ``remembered`` candidate, confirmed
+* ``champion`` candidate, speedup, speedup_ci95, previous
 * ``confirming`` candidate; ``confirmed`` candidate, holds, verdict
 * ``run_finished`` the outcome; ``interrupted`` message
 * ``model_call``, ``tool_call`` what the model layer tells; ``notice``, ``warning`` text
@@ -42,7 +43,7 @@ EVENT_TYPES = frozenset(
     {
         *("run_started", "resumed", "interrupted", "run_finished"),
         *("described", "baselines_measured", "recalled", "round_started", "proposed"),
-        *("judging", "judged", "reflected", "champion", "confirming", "confirmed"),
+        *("judging", "judged", "reflected", "remembered", "champion", "confirming", "confirmed"),
         *("model_call", "tool_call", "notice", "warning"),
     }
 )
@@ -200,9 +201,7 @@ def _open_exclusively(path: Path) -> int:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(fd)
-        raise RequestError(
-            f"another process is working on the run in {path.parent}: wait for it or stop it"
-        ) from error
+        raise RequestError(f"another process is working on the run in {path.parent}: wait for it or stop it") from error
     except OSError as error:
         os.close(fd)
         raise RunError(f"cannot lock {path}: {error.strerror}") from error

@@ -1,7 +1,8 @@
 """A judge that says what it was told to: for tests and examples, strict and without processes.
 
 The verdict is a function of the candidate's source, so that parallel proposals, resumed runs and
-repeated calls see the same answer. A candidate the script does not know is an error, never a silent acceptance.
+repeated calls see the same answer. A candidate the script does not know is an error, never accepted in
+silence.
 """
 
 from __future__ import annotations
@@ -110,9 +111,7 @@ class FakeJudge:
         verdict = self._verdict(self._script, candidate)
         if verdict.status == "accepted":
             return CheckResult(passed=True, error=verdict.error, eager_error=verdict.eager_error, seeds=1)
-        return CheckResult(
-            passed=False, reason=verdict.reason, detail=verdict.detail, log=verdict.log, seeds=1
-        )
+        return CheckResult(passed=False, reason=verdict.reason, detail=verdict.detail, log=verdict.log, seeds=1)
 
     def judge(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
         """The scripted verdict, with the candidate's id and language filled in."""

@@ -1,1 +1,1 @@
-"""Selection policies: which candidates to start from next, and what each proposal may see."""
+"""Selection policies: which candidates to build on, and what each proposal may see."""

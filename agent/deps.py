@@ -1,0 +1,111 @@
+"""What the nodes of a run work with: every seam is here, so that a test can put its own in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from agent.budget import Spent, confirmation_reserve_s
+from agent.events import Event, EventLog
+from agent.ledger import Ledger
+from agent.policies.base import SelectionPolicy
+from agent.settings import AgentSettings
+from agent.stopping import StopFlag
+from memory.store import ExperienceStore
+from tools.artifacts import ArtifactStore
+from tools.candidate import Candidate
+from tools.judge import Judge, Notice
+from tools.problem import Description, Problem
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from agent.proposing import Proposal, ProposalTask
+    from agent.state import RunState
+
+Emit = Callable[..., None]
+"""``emit(type, **data)``."""
+
+
+class Proposer(Protocol):
+    """``agent.proposing.propose``, or what a test puts in its place. Called from several threads at once."""
+
+    def __call__(
+        self,
+        task: ProposalTask,
+        *,
+        model: BaseChatModel,
+        judge: Judge,
+        problem: Problem,
+        description: Description,
+        store: ArtifactStore,
+        memory: ExperienceStore | None,
+        max_steps: int,
+        emit: Emit,
+    ) -> Proposal:
+        """Make one candidate, or say why there is none. Raises ModelError."""
+
+
+@dataclass(frozen=True)
+class Deps:
+    """The context of a run; never part of its state."""
+
+    run_id: str
+    folder: Path
+    problem: Problem
+    settings: AgentSettings
+    judge: Judge
+    model: Any
+    """A LangChain chat model."""
+    propose: Proposer
+    policy: SelectionPolicy
+    store: ArtifactStore
+    memory: ExperienceStore | None
+    log: EventLog
+    ledger: Ledger
+    stop: StopFlag
+    trusted_only: bool = False
+    """Nothing written by a language model may run: there is no sandbox worth the name, and nobody agreed."""
+
+    def emit(self, type_: str, **data: Any) -> Event:
+        """Write an event."""
+        return self.log.emit(type_, **data)
+
+    def once(self, type_: str, *identity: Any, **data: Any) -> dict[str, Any]:
+        """Write an event unless the same fact was written before a kill; the data that counts."""
+        known = self.ledger.find(type_, *identity)
+        return self.emit(type_, **data).data if known is None else known
+
+    def notice(self, **about: Any) -> Notice:
+        """A callback that writes what the judge is doing."""
+
+        def tell(text: str) -> None:
+            self.emit("notice", text=text, **about)
+
+        return tell
+
+    def description(self, state: RunState) -> Description:
+        """What was found out about the problem."""
+        return Description.model_validate_json(self.store.get(state["description"]))
+
+    def candidate(self, source_artifact: str, language: str) -> Candidate:
+        """A candidate from the store."""
+        return Candidate(source=self.store.get(source_artifact).decode(), language=language)
+
+    def spent(self, state: RunState) -> Spent:
+        """What the run has used up so far."""
+        champion = state["champion"]
+        usage, judging_s = self.ledger.usage(), self.ledger.judging_s()
+        return Spent(
+            candidates=len(state["nodes"]),
+            elapsed_s=self.log.elapsed_s(),
+            tokens=usage.tokens,
+            cost_usd=usage.cost_usd,
+            judging_s=judging_s,
+            since_better=state["since_better"],
+            barren_rounds=state["barren_rounds"],
+            speedup=None if champion is None else self.ledger.node(champion).speedup,
+            reserve_s=confirmation_reserve_s(judging_s, has_champion=champion is not None),
+        )

@@ -1,0 +1,113 @@
+"""Drives the graph of a run to its end, or says why it did not get there."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.concluding import conclude
+from agent.deps import Deps
+from agent.errors import AgentError, RunError, RunInterrupted
+from agent.folder import package_version
+from agent.outcome import Outcome
+from agent.state import initial_state
+from agent.stopping import stop_on_signals
+from memory.errors import StoreError
+from sandbox.errors import SandboxError
+from tools.errors import RequestError, ToolError
+
+if TYPE_CHECKING:
+    from sandbox.base import Sandbox
+
+RECURSION_LIMIT = 1_000_000
+"""Of the graph; budgets end a run, not this."""
+_INFRASTRUCTURE = (AgentError, ToolError, SandboxError, StoreError, OSError, sqlite3.Error)
+
+
+def drive(deps: Deps, checkpoints: Path, sandbox: Sandbox | None) -> Outcome:
+    """Begin or go on, and conclude.
+
+    An interruption and a failing infrastructure become outcomes; the state is kept for ``resume``. Raises
+    RequestError for a request that cannot be met.
+    """
+
+    def tell(text: str) -> None:
+        with suppress(RunError):
+            deps.emit("notice", text=text)
+
+    def kill() -> None:
+        for thing in (deps.judge, sandbox):
+            if thing is not None:
+                thing.close()
+
+    with stop_on_signals(deps.stop, tell, kill):
+        try:
+            _announce(deps)
+            with closing(sqlite3.connect(checkpoints, check_same_thread=False)) as connection:
+                _invoke(deps, connection)
+        except RunInterrupted as error:
+            message = f"interrupted by {error}: go on with `kernelwright resume {deps.run_id}`"
+            deps.emit("interrupted", message=message)
+            return conclude(deps, "interrupted", message)
+        except RequestError as error:
+            _fail(deps, one_line(error))
+            raise
+        except _INFRASTRUCTURE as error:
+            return _fail(deps, one_line(error))
+        finished = deps.ledger.find("run_finished")
+        assert finished is not None
+        return Outcome.from_json(finished)
+
+
+def one_line(error: BaseException) -> str:
+    """An error as one line for a person; an operating system's error without its number."""
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = error.strerror + (f": {error.filename}" if error.filename else "")
+    lines = text.split() or [type(error).__name__]
+    return " ".join(lines)
+
+
+def _announce(deps: Deps) -> None:
+    if deps.ledger.find("run_started") is not None:
+        deps.emit("resumed", run_id=deps.run_id)
+        return
+    settings = deps.settings
+    deps.emit(
+        "run_started",
+        run_id=deps.run_id,
+        problem=deps.problem.name,
+        target=settings.target,
+        language=settings.language,
+        model=settings.model,
+        settings=settings.model_dump(mode="json"),
+        version=package_version(),
+    )
+
+
+def _invoke(deps: Deps, connection: sqlite3.Connection) -> None:
+    """Run the graph from its last checkpoint, or from the beginning."""
+    from langchain_core.runnables import RunnableConfig
+    from langgraph.checkpoint.sqlite import SqliteSaver
+
+    from agent.graph import build_graph
+
+    saver = SqliteSaver(connection)
+    graph = build_graph().compile(checkpointer=saver)
+    config: RunnableConfig = {
+        "configurable": {"thread_id": deps.run_id},
+        "max_concurrency": deps.settings.slots,
+        "recursion_limit": RECURSION_LIMIT,
+    }
+    begun: Any = saver.get_tuple(config)
+    graph.invoke(None if begun else initial_state(), config, context=deps, durability="sync")
+
+
+def _fail(deps: Deps, message: str) -> Outcome:
+    """Write the failure where that is still possible: a full disk may be what failed."""
+    outcome = conclude(deps, "failed", message)
+    with suppress(RunError):
+        deps.emit("run_finished", **outcome.to_json())
+    return outcome

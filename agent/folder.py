@@ -1,0 +1,204 @@
+"""The run folder and the index of runs: where a run lives on disk, and how it is found again."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from agent.errors import RunError
+from agent.events import utc_now
+from agent.settings import AgentSettings
+from tools.errors import RequestError
+from tools.problem import Problem
+
+MIN_FREE_BYTES = 16 << 20
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_OURS = ("run.json", "problem.py", "events.jsonl", "artifacts", "work", "transcript.jsonl")
+_DATABASES = ("checkpoints.db", "checkpoints.db-wal", "checkpoints.db-shm")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run's folder. Files that appear at the end appear whole or not at all."""
+
+    path: Path
+    run_id: str
+    made: tuple[Path, ...] = ()
+    """Folders that did not exist before, outermost first."""
+
+    @property
+    def events(self) -> Path:
+        """The event log."""
+        return self.path / "events.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The graph's checkpoints."""
+        return self.path / "checkpoints.db"
+
+    @property
+    def artifacts(self) -> Path:
+        """Root of the artifact store."""
+        return self.path / "artifacts"
+
+    @property
+    def work(self) -> Path:
+        """The judge's scratch space, gone when nothing runs."""
+        return self.path / "work"
+
+    def info(self) -> dict[str, Any]:
+        """What run.json says. Raises RunError if it is damaged."""
+        return _read_info(self.path)
+
+    def problem(self) -> Problem:
+        """The problem as it was when the run began."""
+        try:
+            source = (self.path / "problem.py").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(f"the run in {self.path} has lost its problem.py") from error
+        return Problem(name=self.info()["problem"], source=source)
+
+    def clear_work(self) -> None:
+        """Remove what a killed judge left behind."""
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def discard(self, home: Path) -> None:
+        """Remove the run, files of other origin in the same folder excepted."""
+        (home / "index" / f"{self.run_id}.json").unlink(missing_ok=True)
+        for name in (*_OURS, *_DATABASES):
+            target = self.path / name
+            if target.is_dir():
+                shutil.rmtree(target, ignore_errors=True)
+            else:
+                target.unlink(missing_ok=True)
+        for folder in reversed(self.made):
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+
+
+def new_run_id() -> str:
+    """Sorts by time; unique enough for every machine of a team."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def package_version() -> str:
+    """Of the installed distribution."""
+    try:
+        return version("kernelwright")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def create_folder(problem: Problem, settings: AgentSettings) -> RunFolder:
+    """Make the folder of a new run and put it into the index.
+
+    Raises RequestError where nothing can be written or a run lives already, RunError on a full disk; nothing
+    half-made stays behind.
+    """
+    run_id = new_run_id()
+    path = settings.out or settings.home / "runs" / run_id
+    _check_unused(path)
+    folder = RunFolder(path, run_id, made=_missing(path))
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(path).free
+        if free < MIN_FREE_BYTES:
+            raise OSError(errno.ENOSPC, f"only {free >> 10} KiB left on this disk")
+        write_atomically(path / "problem.py", problem.source)
+        info = _info(run_id, problem, settings)
+        write_atomically(path / "run.json", json.dumps(info, indent=2) + "\n")
+    except OSError as error:
+        folder.discard(settings.home)
+        raise _explain(error, path, "choose another folder with --out") from error
+    try:
+        index = settings.home / "index"
+        index.mkdir(parents=True, exist_ok=True)
+        entry = {key: value for key, value in info.items() if key != "settings"}
+        write_atomically(index / f"{run_id}.json", json.dumps({**entry, "path": str(path)}) + "\n")
+    except OSError as error:
+        folder.discard(settings.home)
+        raise _explain(error, settings.home, "set KERNELWRIGHT_HOME to another folder") from error
+    return folder
+
+
+def open_folder(path: Path) -> RunFolder:
+    """The folder of a run that exists. Raises RequestError if there is none."""
+    if not (path / "run.json").is_file():
+        raise RequestError(f"there is no run in {path}: the folder has no run.json")
+    return RunFolder(path, str(_read_info(path)["run_id"]))
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a whole file or nothing: a reader never sees half of it. Raises OSError."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _info(run_id: str, problem: Problem, settings: AgentSettings) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "problem": problem.name,
+        "problem_id": problem.id,
+        "target": settings.target,
+        "language": settings.language,
+        "model": settings.model,
+        "started_at": utc_now(),
+        "version": package_version(),
+        "settings": settings.model_dump(mode="json"),
+    }
+
+
+def _read_info(path: Path) -> dict[str, Any]:
+    try:
+        info = json.loads((path / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"the run in {path} cannot be used: its run.json is damaged") from error
+    if not isinstance(info, dict) or not {"run_id", "problem", "settings"} <= info.keys():
+        raise RunError(f"the run in {path} cannot be used: its run.json is not of a run")
+    return info
+
+
+def _check_unused(path: Path) -> None:
+    """Nothing of the user's is ever written over."""
+    if (path / "run.json").exists():
+        raise RequestError(f"{path} already holds a run: resume it, or choose another folder with --out")
+    if path.exists() and not path.is_dir():
+        raise RequestError(f"{path} is a file: choose a folder with --out")
+    try:
+        if path.is_dir() and any(path.iterdir()):
+            raise RequestError(f"{path} is not empty: choose another folder with --out")
+    except OSError as error:
+        raise _explain(error, path, "choose another folder with --out") from error
+
+
+def _missing(path: Path) -> tuple[Path, ...]:
+    """The folders that would have to be made for ``path``, outermost first."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    return tuple(reversed(missing))
+
+
+def _explain(error: OSError, path: Path, mend: str) -> Exception:
+    text = f"cannot write to {path}: {(error.strerror or str(error)).lower()}"
+    if error.errno in _FULL:
+        return RunError(f"{text}: free some space, or {mend}")
+    return RequestError(f"{text}: {mend}")

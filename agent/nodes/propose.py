@@ -1,0 +1,132 @@
+"""propose: one model conversation, one candidate or a refusal. Runs once a slot, in parallel."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from agent.deps import Deps
+from agent.errors import ModelError
+from agent.proposing import Attempt, Proposal, ProposalTask
+from agent.state import PickState
+from agent.tree import Node
+from tools.problem import Description
+
+
+def propose(state: PickState, runtime: Runtime[Deps]) -> dict[str, Any]:
+    """Writes ``done``. A proposal that a killed run has already got is not asked for again.
+
+    Raises ModelError while nothing is accepted yet: the run can be resumed once the model answers again.
+    Later it is noted as a refusal, and the run ends with what it has.
+    """
+    deps = runtime.context
+    number, slot = state["round"], state["slot"]
+    if deps.ledger.find("proposed", number, slot) is None:
+        deps.stop.check()
+        data = _ask(deps, state)
+        deps.emit("proposed", round=number, slot=slot, parent=state["parent"], **data)
+    return {"done": [[number, slot]]}
+
+
+def _ask(deps: Deps, pick: PickState) -> dict[str, Any]:
+    try:
+        proposal = deps.propose(
+            to_task(deps, pick),
+            model=deps.model,
+            judge=deps.judge,
+            problem=deps.problem,
+            description=Description.model_validate_json(deps.store.get(pick["description"])),
+            store=deps.store,
+            memory=None if deps.trusted_only else deps.memory,
+            max_steps=deps.settings.max_steps,
+            emit=_emitter(deps, pick),
+        )
+    except ModelError as error:
+        if all(node.status != "accepted" for node in deps.ledger.tree()):
+            raise
+        deps.emit("warning", text=str(error))
+        return _to_data(deps, _lost(str(error)), model_lost=True)
+    return _to_data(deps, proposal, model_lost=False)
+
+
+def to_task(deps: Deps, pick: PickState) -> ProposalTask:
+    """What the model is told."""
+    recalled = deps.ledger.find("recalled") or {"attempts": []}
+    parent = pick["parent"]
+    return ProposalTask(
+        round=pick["round"],
+        slot=pick["slot"],
+        slots=pick["slots"],
+        parent=None if parent is None else to_attempt(deps.ledger.node(parent)),
+        visible=tuple(to_attempt(node) for node in deps.ledger.tree(pick["visible"])),
+        recalled=tuple(_recalled_attempt(data) for data in recalled["attempts"]),
+        baselines=pick["baselines"],
+        target=deps.settings.target,
+        language=deps.settings.language,
+        seed=deps.settings.seed,
+    )
+
+
+def to_attempt(node: Node) -> Attempt:
+    """A node of the tree as the model may see it."""
+    return Attempt(
+        candidate=node.id,
+        parent=node.parent,
+        status=node.status,
+        reason=node.reason,
+        speedup=node.speedup,
+        speedup_ci95=node.speedup_ci95,
+        strategy=node.strategy,
+        lesson=node.lesson,
+        source_artifact=node.source_artifact,
+    )
+
+
+def _recalled_attempt(data: dict[str, Any]) -> Attempt:
+    interval = data["speedup_ci95"]
+    return Attempt(**{**data, "speedup_ci95": None if interval is None else tuple(interval)})
+
+
+def _emitter(deps: Deps, pick: PickState) -> Any:
+    """Tells the log what the conversation does, and leaves it between two steps when asked to stop."""
+
+    def emit(type_: str, **data: Any) -> None:
+        deps.emit(type_, **{"round": pick["round"], "slot": pick["slot"], **data})
+        deps.stop.check()
+
+    return emit
+
+
+def _to_data(deps: Deps, proposal: Proposal, *, model_lost: bool) -> dict[str, Any]:
+    candidate = proposal.candidate
+    return {
+        "candidate": None if candidate is None else candidate.id,
+        "language": deps.settings.language if candidate is None else candidate.language,
+        "source_artifact": None if candidate is None else deps.store.put(candidate.source),
+        "strategy": proposal.strategy,
+        "refusal": proposal.refusal,
+        "needs_language_model": proposal.needs_language_model,
+        "model_lost": model_lost,
+        "origin": deps.settings.model,
+        "transcript": deps.store.put(json.dumps(list(proposal.transcript))),
+        "tokens": proposal.tokens,
+        "cost_usd": proposal.cost_usd,
+        "model_calls": proposal.model_calls,
+        "tool_calls": proposal.tool_calls,
+    }
+
+
+def _lost(why: str) -> Proposal:
+    return Proposal(
+        candidate=None,
+        strategy="",
+        refusal=why,
+        needs_language_model=False,
+        tokens=0,
+        cost_usd=0.0,
+        model_calls=0,
+        tool_calls=0,
+        transcript=(),
+    )

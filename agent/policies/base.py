@@ -1,0 +1,37 @@
+"""The selection policy's contract.
+
+A policy chooses the parents of a round's proposals from the tree of judged candidates, and what each
+proposal may see of it. What every policy promises (``tests/agent/test_policies.py`` holds them to it):
+
+* it is a pure function of its arguments: no clock, no global random state, no memory of earlier calls, so
+  that a resumed run chooses as an unbroken one would;
+* it returns exactly ``slots`` picks, in the order of the slots;
+* a parent is None (start anew) or the id of a candidate in the tree; what is visible is in the tree, oldest
+  first, and includes the parent;
+* any tree is fine: empty, all rejected, a chain, hundreds of siblings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.tree import Node
+
+
+@dataclass(frozen=True)
+class Pick:
+    """What one proposal starts from."""
+
+    parent: str | None
+    """Candidate id, or None to start anew."""
+    visible: tuple[str, ...]
+    """Candidate ids the proposal may see, oldest first."""
+
+
+class SelectionPolicy(Protocol):
+    """Chooses parents. See the module's text for what is promised."""
+
+    def select(self, tree: Sequence[Node], *, slots: int, round_: int, seed: int) -> list[Pick]:
+        """Picks for round number ``round_`` (0-based), one a slot. ``tree`` is in the order of judging."""

@@ -1,0 +1,88 @@
+"""What a verdict teaches, as text: pure, so that the same verdict always teaches the same."""
+
+from __future__ import annotations
+
+from tools.verdict import Verdict
+
+NOISE = 0.01
+"""Relative difference below which two speed-ups are called the same."""
+NEAR_ROOFLINE = 0.6
+FAR_FROM_ROOFLINE = 0.3
+_LONGEST = 300
+
+_CLASSES = {
+    "compile_error": "it does not build",
+    "import_error": "it cannot be imported",
+    "no_model_new": "the file defines no class ModelNew",
+    "wrong_output.shape": "an output has the wrong shape",
+    "wrong_output.dtype": "an output has the wrong dtype",
+    "wrong_output.unseen_shape": "it is wrong at shapes other than the declared ones, which it accepts",
+    "wrong_output": "the numbers are wrong",
+    "aliased_output": "it hands out a buffer that a later call overwrites",
+    "input_mutation": "it changes its inputs",
+    "runtime_error": "it raises when called",
+    "crash": "it crashes the process: look for out-of-bounds access",
+    "timeout": "it takes far too long",
+    "out_of_memory": "it needs too much memory",
+    "cheat": "it was caught working around the measurement",
+}
+
+
+def to_lesson(verdict: Verdict, *, parent_speedup: float | None = None) -> str:
+    """One or two lines: the class of the failure, or how fast it is, against its parent and the roofline."""
+    if verdict.status == "accepted":
+        return _speed(verdict, parent_speedup)
+    text = f"{verdict.reason}: {_class_of(verdict.reason or '')}"
+    if verdict.detail:
+        text += f" ({_one_line(verdict.detail)})"
+    return text + _distance(verdict)
+
+
+def _class_of(reason: str) -> str:
+    """The longest known prefix of a dotted code."""
+    parts = reason.split(".")
+    for length in range(len(parts), 0, -1):
+        known = _CLASSES.get(".".join(parts[:length]))
+        if known is not None:
+            return known
+    return "rejected"
+
+
+def _distance(verdict: Verdict) -> str:
+    if verdict.error is None or verdict.error_bound is None:
+        return ""
+    worst, allowed = verdict.error.worst, verdict.error_bound.worst
+    return f"; worst error {worst:.2g} of the output's scale, allowed {allowed:.2g}"
+
+
+def _speed(verdict: Verdict, parent_speedup: float | None) -> str:
+    speedup = verdict.speedup or 0.0
+    verb = {True: "faster than", False: "no faster than", None: "not clearly faster than"}[verdict.faster]
+    parts = [f"{speedup:.2f}x, {verb} the best baseline"]
+    if parent_speedup:
+        change = speedup / parent_speedup - 1
+        if abs(change) <= NOISE:
+            parts.append("the same as its parent")
+        else:
+            parts.append(f"{abs(change):.0%} {'faster' if change > 0 else 'slower'} than its parent")
+    worst = verdict.worst_case_speedup
+    if worst is not None and len(verdict.cases) > 1 and worst < 0.9 * speedup:
+        slowest = min(verdict.cases, key=lambda case: case.speedup)
+        parts.append(f"weakest in case {slowest.name} ({slowest.speedup:.2f}x)")
+    return "; ".join([*parts, *_bottleneck(verdict)])
+
+
+def _bottleneck(verdict: Verdict) -> list[str]:
+    fraction = verdict.roofline_fraction
+    if fraction is None:
+        return []
+    if fraction >= NEAR_ROOFLINE:
+        return [f"moves memory at {fraction:.0%} of the roofline: only fewer bytes would help"]
+    if fraction <= FAR_FROM_ROOFLINE:
+        return [f"at {fraction:.0%} of the memory roofline: bound by computing, latency or threads"]
+    return [f"at {fraction:.0%} of the memory roofline"]
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."

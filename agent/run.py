@@ -1,0 +1,210 @@
+"""The composition root: opens what a run needs, drives the graph, and says how it ended.
+
+``optimize`` begins a run and ``resume`` goes on with one; ``list_runs`` and ``find_run`` find them again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.deps import Deps, Proposer
+from agent.driving import drive
+from agent.events import EventLog, Subscriber, read_events
+from agent.folder import RunFolder, create_folder, open_folder
+from agent.ledger import Ledger
+from agent.outcome import Outcome
+from agent.policies.registry import make_policy
+from agent.runs import find_run, list_runs
+from agent.settings import AgentSettings
+from agent.stopping import StopFlag
+from memory.store import ExperienceStore
+from tools.artifacts import ArtifactStore
+from tools.errors import RequestError
+from tools.judge import Judge
+from tools.problem import Problem
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from sandbox.base import Sandbox
+
+__all__ = ["Outcome", "Seams", "find_run", "list_runs", "optimize", "resume"]
+
+INSTALL_A_SANDBOX = "install one (apt-get install bubblewrap) or pass --allow-unsandboxed"
+
+
+@dataclass(frozen=True)
+class Seams:
+    """What is put in place of the real thing, None for the real thing. What is put in is not closed."""
+
+    judge: Judge | None = None
+    model: BaseChatModel | None = None
+    propose: Proposer | None = None
+    memory: ExperienceStore | None = None
+    clock: Callable[[], float] = time.monotonic
+    """Seconds, for budgets."""
+    stop: StopFlag = field(default_factory=StopFlag)
+
+
+def optimize(
+    problem: Problem,
+    settings: AgentSettings,
+    *,
+    subscribers: Sequence[Subscriber] = (),
+    seams: Seams | None = None,
+) -> Outcome:
+    """Search for a faster kernel; SIGINT and SIGTERM stop it cleanly.
+
+    Raises RequestError (ModelRejected included) for a request that cannot be met; then, unless something was
+    judged already, no trace of the run remains. Raises SandboxError, StoreError or RunError if it could not
+    begin. What fails after it has begun is an Outcome with status ``failed``, which can be resumed.
+    """
+    seams = seams or Seams()
+    with ExitStack() as stack:
+        parts = _open_parts(settings, seams, stack)
+        folder = create_folder(problem, settings)
+        try:
+            return _run(folder, problem, settings, parts, subscribers, seams)
+        except RequestError:
+            if not Ledger(read_events(folder.events)).all("judged"):
+                folder.discard(settings.home)
+            raise
+
+
+def resume(path: Path, *, subscribers: Sequence[Subscriber] = (), seams: Seams | None = None) -> Outcome:
+    """Go on with the run in a folder; the outcome it had if it has ended already. Raises like ``optimize``."""
+    seams = seams or Seams()
+    folder = open_folder(path)
+    if folder.events.exists():
+        finished = Ledger(read_events(folder.events)).find("run_finished")
+        if finished is not None and finished["status"] != "failed":
+            return Outcome.from_json(finished).at(folder.path)
+    settings = AgentSettings.restore(folder.info()["settings"])
+    problem = folder.problem()
+    with ExitStack() as stack:
+        parts = _open_parts(settings, seams, stack)
+        return _run(folder, problem, settings, parts, subscribers, seams)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What has to be there before a folder is made."""
+
+    model: BaseChatModel
+    propose: Proposer
+    memory: ExperienceStore | None
+    sandbox: Sandbox | None
+    """None where a judge was put in."""
+    trusted_only: bool
+
+
+def _open_parts(settings: AgentSettings, seams: Seams, stack: ExitStack) -> _Parts:
+    settings.check()
+    make_policy(settings.policy)
+    model = seams.model or _make_model(settings)
+    sandbox = None if seams.judge is not None else _open_sandbox(settings, stack)
+    memory = seams.memory
+    if memory is None and settings.memory:
+        from memory.sqlite import SqliteStore
+
+        memory = stack.enter_context(closing(SqliteStore(settings.memory_path)))
+    propose: Proposer | None = seams.propose
+    if propose is None:
+        from agent.proposing import propose as real
+
+        propose = real
+    unsafe = sandbox is not None and not sandbox.isolation.is_boundary and not settings.allow_unsandboxed
+    return _Parts(model, propose, memory, sandbox, trusted_only=unsafe)
+
+
+def _make_model(settings: AgentSettings) -> BaseChatModel:
+    from agent.model import ModelSettings, make_model
+
+    return make_model(
+        ModelSettings(
+            name=settings.model,
+            base_url=settings.base_url,
+            api_key=settings.api_key,
+            temperature=settings.temperature,
+            streaming=settings.streaming,
+            timeout_s=settings.request_timeout_s,
+            price_in=settings.price_in,
+            price_out=settings.price_out,
+        )
+    )
+
+
+def _open_sandbox(settings: AgentSettings, stack: ExitStack) -> Sandbox:
+    from sandbox.opening import open_sandbox
+
+    sandbox = open_sandbox(settings.isolation)
+    stack.callback(sandbox.close)
+    unsafe = not sandbox.isolation.is_boundary and not settings.allow_unsandboxed
+    if unsafe and settings.model != "builtin":
+        raise RequestError(
+            f"code written by {settings.model} needs a sandbox, a child process is none: {INSTALL_A_SANDBOX}"
+        )
+    return sandbox
+
+
+def _run(
+    folder: RunFolder,
+    problem: Problem,
+    settings: AgentSettings,
+    parts: _Parts,
+    subscribers: Sequence[Subscriber],
+    seams: Seams,
+) -> Outcome:
+    with ExitStack() as stack:
+        log = stack.enter_context(closing(EventLog(folder.events, clock=seams.clock)))
+        ledger = Ledger(log.history)
+        for subscriber in (ledger.note, *subscribers):
+            log.subscribe(subscriber)
+        # Only now: the log's lock says that nobody else works here.
+        folder.clear_work()
+        stack.callback(folder.clear_work)
+        judge = seams.judge
+        if judge is None:
+            judge = stack.enter_context(closing(_make_judge(folder, problem, settings, parts.sandbox)))
+        deps = Deps(
+            run_id=folder.run_id,
+            folder=folder.path,
+            problem=problem,
+            settings=settings,
+            judge=judge,
+            model=parts.model,
+            propose=parts.propose,
+            policy=make_policy(settings.policy),
+            store=ArtifactStore(folder.artifacts),
+            memory=parts.memory,
+            log=log,
+            ledger=ledger,
+            stop=seams.stop,
+            trusted_only=parts.trusted_only,
+        )
+        return drive(deps, folder.checkpoints, parts.sandbox)
+
+
+def _make_judge(folder: RunFolder, problem: Problem, settings: AgentSettings, sandbox: Sandbox | None) -> Judge:
+    from tools.judging import SandboxedJudge
+
+    assert sandbox is not None
+    folder.work.mkdir(exist_ok=True)
+    cache = settings.home / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    judge: Judge = SandboxedJudge(
+        problem,
+        sandbox,
+        settings.judging,
+        folder.work,
+        cache_dir=cache,
+        language=settings.language,
+        target=settings.target,
+        seed=settings.seed,
+    )
+    return judge

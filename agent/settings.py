@@ -1,0 +1,213 @@
+"""What a person fixed for a run. The only module of this room that reads the environment."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from sandbox.base import Isolation
+from sandbox.errors import SandboxError
+from sandbox.target import Target, support_of
+from tools.errors import RequestError
+from tools.problem import JudgeSettings
+
+ENV_PREFIX = "KERNELWRIGHT_"
+SETTINGS_FILE = "kernelwright.toml"
+DEFAULT_HOME = "~/.local/share/kernelwright"
+# The names every OpenAI client uses: asked last, so that ours win.
+_BORROWED = {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"}
+
+
+class AgentSettings(BaseModel):
+    """Frozen settings of one run; ``load`` applies the precedence, the constructor takes them as they are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    model: str = "builtin"
+    """``builtin``, ``openai:NAME`` or ``scripted:FILE``."""
+    base_url: str | None = None
+    """Of an OpenAI-compatible server."""
+    api_key: SecretStr | None = Field(default=None, exclude=True)
+    """Never written anywhere."""
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    streaming: bool = True
+    request_timeout_s: float = Field(default=120.0, gt=0)
+    """Seconds of silence after which the model's server counts as hanging."""
+    price_in: float | None = Field(default=None, ge=0)
+    """Dollars a million prompt tokens."""
+    price_out: float | None = Field(default=None, ge=0)
+    """Dollars a million completion tokens."""
+
+    target: str = "cpu"
+    language: str = "cpp"
+    policy: str = "greedy"
+    slots: int = Field(default=2, ge=1, le=64)
+    """Proposals made in parallel in each round."""
+    max_candidates: int = Field(default=12, ge=1)
+    """Candidates judged, recalled ones included."""
+    max_seconds: float = Field(default=600.0, gt=0)
+    """Active seconds, over all resumptions together."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_cost: float | None = Field(default=None, gt=0)
+    """Dollars."""
+    stall: int = Field(default=8, ge=1)
+    """Stop after this many candidates in a row without a better one."""
+    target_speedup: float | None = Field(default=None, gt=0)
+    """Stop once a candidate is this many times as fast as the best baseline."""
+    seed: int = Field(default=0, ge=0)
+    max_steps: int = Field(default=16, ge=1)
+    """Model calls one proposal may take."""
+
+    out: Path | None = None
+    """Run folder; default a new one under ``home``."""
+    home: Path = Field(default=Path(DEFAULT_HOME), validate_default=True)
+    """Runs, memory and caches live here."""
+    memory: bool = True
+    """Whether to recall and to remember."""
+
+    isolation: Isolation | None = None
+    """Default: the strongest this machine has."""
+    allow_unsandboxed: bool = False
+    """Let model-written code run in a plain child process."""
+    precision: Literal["native", "tolerance"] = "native"
+    atol: float | None = Field(default=None, ge=0)
+    rtol: float | None = Field(default=None, ge=0)
+    check_seeds: int = Field(default=3, ge=1, le=64)
+    blocks: int = Field(default=12, ge=4, le=400)
+    stage_timeout_s: float = Field(default=120.0, gt=0)
+    memory_bytes: int = Field(default=12 << 30, ge=256 << 20)
+    threads: int | None = Field(default=None, ge=1)
+
+    @field_validator("home", "out", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @field_validator("target", mode="after")
+    @classmethod
+    def _known_target(cls, value: str) -> str:
+        try:
+            return str(Target.parse(value))
+        except SandboxError as error:
+            raise ValueError(str(error)) from error
+
+    def check(self) -> None:
+        """Raise RequestError for what no single setting shows to be wrong."""
+        target = Target.parse(self.target)
+        row = support_of(target, self.language)
+        if row is None or row.status != "available":
+            rows = [row.language for row in target.support if row.status == "available"]
+            able = f"use --language {' or '.join(rows)}" if rows else "use --target cpu"
+            raise RequestError(f"no judge for {self.language} on {self.target} yet: {able}")
+        priced = self.price_in is not None and self.price_out is not None
+        if self.max_cost is not None and self.model.startswith("openai:") and not priced:
+            raise RequestError("--max-cost needs prices: give --price-in and --price-out, dollars a million tokens")
+
+    @property
+    def judging(self) -> JudgeSettings:
+        """The part that the judge needs."""
+        return JudgeSettings(
+            precision=self.precision,
+            atol=self.atol,
+            rtol=self.rtol,
+            check_seeds=self.check_seeds,
+            blocks=self.blocks,
+            stage_timeout_s=self.stage_timeout_s,
+            memory_bytes=self.memory_bytes,
+            threads=self.threads,
+        )
+
+    @property
+    def memory_path(self) -> Path:
+        """The experience store's file."""
+        return self.home / "memory.db"
+
+    @classmethod
+    def load(
+        cls,
+        command_line: Mapping[str, Any] | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> Self:
+        """Merge command line > environment > ``kernelwright.toml`` in ``folder`` > defaults.
+
+        ``command_line`` holds what was given explicitly; None means not given, any other value wins, the
+        default's included. Raises RequestError, one line that names where a wrong value came from.
+        """
+        environ = os.environ if environ is None else environ
+        given = {name: value for name, value in (command_line or {}).items() if value is not None}
+        layers = (
+            (SETTINGS_FILE, _from_file((folder or Path.cwd()) / SETTINGS_FILE, set(cls.model_fields))),
+            ("environment", _from_environment(environ, set(cls.model_fields))),
+            ("command line", given),
+        )
+        merged: dict[str, Any] = {}
+        origin: dict[str, str] = {}
+        for where, values in layers:
+            merged.update(values)
+            origin.update(dict.fromkeys(values, where))
+        return cls._validated(merged, origin)
+
+    @classmethod
+    def restore(cls, stored: Mapping[str, Any], *, environ: Mapping[str, str] | None = None) -> Self:
+        """Settings of a run being resumed: as stored; the key, which never is, from the environment.
+
+        Raises RequestError if they no longer make sense.
+        """
+        environ = os.environ if environ is None else environ
+        key = _from_environment(environ, {"api_key"})
+        return cls._validated({**stored, **key}, dict.fromkeys(stored, "run.json"))
+
+    @classmethod
+    def _validated(cls, values: Mapping[str, Any], origin: Mapping[str, str]) -> Self:
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = str(first["loc"][0]) if first["loc"] else "settings"
+            where = origin.get(name, "command line")
+            flag = "--" + name.replace("_", "-")
+            spelled = {"environment": f"{ENV_PREFIX}{name.upper()}", "command line": flag}
+            message = first["msg"].removeprefix("Value error, ")
+            raise RequestError(f"{spelled.get(where, f'{name} in {where}')}: {message}") from error
+
+
+def default_home(environ: Mapping[str, str] | None = None) -> Path:
+    """Where runs, memory and caches live when no settings say otherwise."""
+    environ = os.environ if environ is None else environ
+    return Path(environ.get(f"{ENV_PREFIX}HOME") or DEFAULT_HOME).expanduser().absolute()
+
+
+def _from_environment(environ: Mapping[str, str], known: set[str]) -> dict[str, str]:
+    found = {}
+    for name in sorted(known):
+        value = environ.get(f"{ENV_PREFIX}{name.upper()}") or environ.get(_BORROWED.get(name, ""), "")
+        if value:
+            found[name] = value
+    return found
+
+
+def _from_file(path: Path, known: set[str]) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            values = tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise RequestError(f"cannot read {path.name}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path.name} is not valid TOML: {error}") from error
+    settings = {key.replace("-", "_"): value for key, value in values.items()}
+    if "api_key" in settings:
+        raise RequestError(f"{path.name}: a key does not belong in a file: set {ENV_PREFIX}API_KEY instead")
+    unknown = sorted(set(settings) - known)
+    if unknown:
+        names = ", ".join(sorted(known - {"api_key"}))
+        raise RequestError(f"{path.name}: unknown setting {unknown[0]!r}; the known ones are {names}")
+    return settings
