@@ -13,7 +13,7 @@
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 TORCH_ARGS ?=
-DEMO ?= evals/problems/cpu/softmax_rows.py
+DEMO ?= evals/problems/cpu/layernorm_residual.py
 PYTEST_ARGS ?=
 
 BIN := .venv/bin
