@@ -18,6 +18,7 @@ from langchain_core.tools import BaseTool
 
 from agent.errors import ModelUnavailable
 from agent.failures import is_silence, is_worth_retrying, retry_after_s, translate
+from tools.problem_text import one_line
 
 MAX_REPLY_CHARS = 400_000
 """A stream is cut here: no candidate is that long."""
@@ -26,6 +27,9 @@ LONGEST_DELAY_S = 60.0
 """A server that asks to wait longer is given up."""
 STREAM_PATIENCE = 10
 """A stream may last this many times the silence limit in all."""
+
+MALFORMED = "not an object: "
+"""How the text of a call's arguments begins when the client found them to be none; what follows is why."""
 
 Emit = Callable[..., None]
 
@@ -149,18 +153,10 @@ def _clean(raw: AIMessage, step: int) -> tuple[AIMessage, tuple[Malformed, ...]]
 
 
 def _raw_calls(raw: AIMessage) -> list[tuple[str, Any, str | None]]:
-    """Name, arguments (an object, or the text of one) and id."""
+    """Name, arguments (an object, or the text of what should be one) and id."""
     if isinstance(raw, AIMessageChunk) and raw.tool_call_chunks:
-        # Not the merged stream's own parsing: it completes JSON that was cut short, and half a file would
-        # pass for a whole one.
-        merged: list[tuple[str, Any, str | None]] = []
-        for part in raw.tool_call_chunks:
-            if merged and not part["name"] and not part["id"]:  # a server that numbers no fragments
-                name, arguments, ident = merged.pop()
-                merged.append((name, arguments + (part["args"] or ""), ident))
-            else:
-                merged.append((part["name"] or "", part["args"] or "", part["id"]))
-        return [(name, arguments or "{}", ident) for name, arguments, ident in merged]
+        # Not the merged stream's own parsing: it completes JSON that was cut short.
+        return [(part["name"] or "", part["args"] or "{}", part["id"]) for part in raw.tool_call_chunks]
     good = [(call["name"], call["args"], call["id"]) for call in raw.tool_calls]
     bad = [(call["name"] or "", call["args"] or "", call["id"]) for call in raw.invalid_tool_calls]
     return good + bad
@@ -168,19 +164,18 @@ def _raw_calls(raw: AIMessage) -> list[tuple[str, Any, str | None]]:
 
 def _parse_arguments(arguments: Any) -> tuple[dict[str, Any], str]:
     """The object, and what is wrong with the text if it is none."""
-    fault = "the arguments are no JSON object"
+    text = str(arguments)
     try:
-        parsed = arguments if isinstance(arguments, dict) else json.loads(arguments)
+        parsed = arguments if isinstance(arguments, dict) else json.loads(text)
         if isinstance(parsed, dict):
             json.dumps(parsed, ensure_ascii=False).encode()
             return parsed, ""
+        fault = "no JSON object"
     except UnicodeEncodeError:
-        fault = "the arguments hold characters that are no Unicode (lone surrogates)"
-    except ValueError as error:
-        fault = f"the arguments are no JSON ({error})"
-    except RecursionError:
-        fault = "the arguments are nested too deeply"
-    return {"malformed": _encodable(str(arguments)[:400])}, fault
+        fault = "not Unicode: they hold lone surrogates"
+    except (ValueError, RecursionError):
+        fault = f"no JSON object ({one_line(_encodable(text.removeprefix(MALFORMED)), 200)})"
+    return {"malformed": _encodable(text[:400])}, f"the arguments are {fault}"
 
 
 def _encodable(text: str) -> str:

@@ -34,7 +34,7 @@ def within_budget(messages: Sequence[BaseMessage], budget: int = BUDGET_CHARS) -
             short = _shortened(fitted[index])
             excess -= _size(fitted[index]) - _size(short)
             fitted[index] = short
-    return fitted
+    return [_talk_cut(message, budget // RECENT) for message in fitted] if excess > 0 else fitted
 
 
 def transcript(messages: Sequence[BaseMessage]) -> tuple[dict[str, Any], ...]:
@@ -62,6 +62,13 @@ def _shortened(message: BaseMessage) -> BaseMessage:
         ]
         return AIMessage(content=_cut(message.text), tool_calls=calls)
     return message.model_copy(update={"content": _cut(message.text)})
+
+
+def _talk_cut(message: BaseMessage, limit: int) -> BaseMessage:
+    """A reply that talks without end is cut even when it is new; what it wrote through tools is not."""
+    if isinstance(message, AIMessage) and len(message.text) > limit:
+        return AIMessage(content=_cut(message.text), tool_calls=message.tool_calls)
+    return message
 
 
 def _cut(value: Any) -> Any:

@@ -71,13 +71,13 @@ def _openai(name: str, settings: ModelSettings) -> BaseChatModel:
         raise RequestError(
             f"--base-url {settings.base_url} is no URL: it looks like http://127.0.0.1:8000/v1"
         )
-    from langchain_openai import ChatOpenAI
+    from agent.openai_chat import TolerantChatOpenAI
 
     limit = settings.timeout_s
     options: dict[str, Any] = {}
     if settings.temperature is not None:
         options["temperature"] = settings.temperature
-    return ChatOpenAI(
+    return TolerantChatOpenAI(
         model=name,
         base_url=settings.base_url,
         # A server of one's own wants some key; never let the client find another service's key by itself.

@@ -90,7 +90,7 @@ class Workbench:
             [
                 f"Reference ({self.problem.name}):\n{fenced(self.problem.source)}",
                 f"Cases:\n{cases_text(self.description)}",
-                f"Parameters and attributes: as the reference's constructor makes them; {self._graph_hint()}",
+                f"Parameters and buffers:\n{self._parameters_text()}",
                 f"Baselines (seconds a call):\n{baselines_text(self.baselines)}",
                 f"Machine: {machine_text(self.description)}",
                 f"Rules of a candidate file:\n{self.rules.strip()}",
@@ -155,9 +155,7 @@ class Workbench:
         hits = sorted(known for known in {*self.readable, *self.drafts} if known.startswith(wanted))
         exact = [known for known in hits if known == wanted]
         if not exact and len(wanted) < MIN_ID_PREFIX:
-            raise ToolRefusal(
-                f"{one_line(candidate)!r} is too short: give {MIN_ID_PREFIX} characters of an id or more"
-            )
+            raise ToolRefusal(f"{one_line(candidate)!r} is too short: give {MIN_ID_PREFIX} characters of an id or more")
         if len(exact or hits) != 1:
             problem = "names no candidate you may read" if not hits else "begins more than one id"
             raise ToolRefusal(f"{one_line(candidate)!r} {problem}; there are: {self._readable_text()}")
@@ -167,9 +165,7 @@ class Workbench:
         try:
             return self.store.text(self.readable[found])
         except KeyError as error:
-            raise ToolRefusal(
-                f"the source of {found} is no longer stored: choose another candidate"
-            ) from error
+            raise ToolRefusal(f"the source of {found} is no longer stored: choose another candidate") from error
 
     def search_memory(self, text: str) -> str:
         """What earlier runs learned; hits become readable."""
@@ -227,8 +223,15 @@ class Workbench:
         self.failure, self.failures = None, 0
         return result
 
-    def _graph_hint(self) -> str:
-        return "read_graph lists them" if self.description.graph is not None else "read its source"
+    def _parameters_text(self) -> str:
+        if self.description.graph is None:
+            return "- as the reference's constructor makes them: read its source"
+        rows = [
+            f"- {entry['target']}: {entry['dtype']}{entry['shape']}"
+            for entry in self.description.graph.get("inputs", ())
+            if entry.get("kind") in ("parameter", "buffer") and "shape" in entry
+        ]
+        return "\n".join(rows) or "- none"
 
     def _readable_text(self) -> str:
         return ", ".join(sorted({*self.readable, *self.drafts})) or "none"
@@ -250,9 +253,7 @@ def check_source(source: str) -> None:
     try:
         size = len(source.encode())
     except UnicodeEncodeError as error:
-        raise ToolRefusal(
-            "the file is not valid Unicode text: write it again without lone surrogates"
-        ) from error
+        raise ToolRefusal("the file is not valid Unicode text: write it again without lone surrogates") from error
     if size > MAX_SOURCE_BYTES:
         raise ToolRefusal(f"the file has {size} bytes, {MAX_SOURCE_BYTES} are allowed: write a shorter one")
     try:
@@ -266,13 +267,9 @@ def check_source(source: str) -> None:
             "whole file again, plain Python without Markdown around it"
         ) from error
     except (ValueError, RecursionError, MemoryError) as error:
-        raise ToolRefusal(
-            f"the file cannot be parsed ({one_line(str(error))}): write it again, simpler"
-        ) from error
+        raise ToolRefusal(f"the file cannot be parsed ({one_line(str(error))}): write it again, simpler") from error
     if not any(isinstance(node, ast.ClassDef) and node.name == "ModelNew" for node in tree.body):
-        raise ToolRefusal(
-            "the file defines no class ModelNew(nn.Module): the whole file is needed, not a part of it"
-        )
+        raise ToolRefusal("the file defines no class ModelNew(nn.Module): the whole file is needed, not a part of it")
 
 
 def _compile_failure(result: CompileResult) -> str:
