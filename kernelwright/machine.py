@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -35,6 +35,8 @@ class Check:
     found: str
     mend: str = ""
     """The command or change that would make it ok; empty when it is."""
+    details: dict[str, str] = field(default_factory=dict)
+    """For an isolation: each limit and what holds it."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -116,7 +118,10 @@ def check_isolations() -> tuple[list[Check], bool]:
             text = "works" + (", used by default" if item.isolation is chosen else "")
             if not item.isolation.is_boundary:
                 text += ", no security boundary"
-            checks.append(Check(name, "ok", text))
+            loose = [limit for limit, holder in item.enforcement.items() if holder == "not enforced"]
+            if loose and item.isolation.is_boundary:
+                text += f"; not enforced: {', '.join(loose)}"
+            checks.append(Check(name, "ok", text, details=dict(item.enforcement)))
         else:
             # One sandbox worth the name is enough; without any, only the builtin model may write code.
             checks.append(Check(name, "warning", item.reason, "" if boundary else item.hint))
