@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -47,11 +48,16 @@ def load_problem(path: Path) -> Problem:
     except UnicodeDecodeError as error:
         raise RequestError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
     try:
-        compile(source, str(path), "exec", dont_inherit=True)
+        with warnings.catch_warnings():
+            # What the file does is its owner's business; here only whether it is Python at all.
+            warnings.simplefilter("ignore")
+            compile(source, str(path), "exec", dont_inherit=True)
     except SyntaxError as error:
         raise RequestError(f"{path}:{error.lineno}: syntax error: {error.msg}") from error
     except ValueError as error:
         raise RequestError(f"{path}: {error}") from error
+    except (MemoryError, RecursionError) as error:
+        raise RequestError(f"{path} is nested too deeply for Python's parser: write it flatter") from error
     for needed in ("Model", "get_inputs"):
         if needed not in source:
             raise RequestError(
