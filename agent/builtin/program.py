@@ -1,0 +1,277 @@
+"""The candidate file: the user's module, the generated C++, and a forward that joins them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.builtin import cblocks
+from agent.builtin.expr import Buffer
+from agent.builtin.lowering import Lowering, Strided, Unsupported
+from agent.builtin.ops_nn import load_handlers
+from agent.builtin.plan import Plan
+from agent.builtin.schedule import Call, Step, Traced, loads, schedule, special_reads, trace
+from agent.builtin.shapes import write_nest
+from agent.builtin.specials import write_special
+from tools.languages.cpp import LOADER
+
+ADVISE_BYTES = 1 << 22
+
+
+@dataclass
+class Program:
+    """What ``generate`` made."""
+
+    source: str
+    kernels: int
+    """Loop nests."""
+    calls: int
+    """Calls into torch's BLAS."""
+    work: str
+    """One line: what the kernels are, for people."""
+
+
+@dataclass
+class _Parts:
+    functions: list[str] = field(default_factory=list)
+    body: list[str] = field(default_factory=list)
+    runs: list[list[str]] = field(default_factory=list)
+    used: list[Buffer] = field(default_factory=list)
+
+
+def generate(graph: dict[str, Any], problem_source: str, plan: Plan, threads: int) -> Program:
+    """The candidate file for an operator graph. Raises Unsupported with the operator that is outside the families."""
+    load_handlers()
+    low = Lowering(graph)
+    steps = schedule(low)
+    outputs = list(_leaves(low.outputs))
+    if not outputs:
+        raise Unsupported("it returns no tensor")
+    traced = [None if isinstance(s, Call) else trace(low, s) for s in steps]
+    stored = _stored(low, steps, traced, outputs)
+    parts = _Parts()
+    for number, (step, nest) in enumerate(zip(steps, traced, strict=True)):
+        if isinstance(step, Call):
+            parts.runs.append([])
+            parts.body.append(_call_text(step.buffer, parts))
+            continue
+        assert nest is not None
+        write = write_special if step.special is not None else write_nest
+        text, used = write(nest, stored, plan, threads, f"k{number}")
+        if not any(b.definition is not None and b in stored for b, _ in step.members):
+            continue
+        parts.functions.append("\n".join(text))
+        if not parts.body or not parts.body[-1].startswith("#run"):
+            parts.runs.append([])
+            parts.body.append(f"#run{len(parts.runs) - 1}")
+        parts.runs[-1].append(f"k{number}")
+        parts.used += [b for b in sorted(used, key=lambda b: b.name) if b not in parts.used]
+    source = _assemble(low, problem_source, plan, parts, outputs)
+    kernels = len(parts.functions)
+    calls = sum(isinstance(s, Call) for s in steps)
+    work = f"{kernels} fused loop nest{'s' if kernels != 1 else ''}" + (f", {calls} BLAS calls" if calls else "")
+    return Program(source, kernels, calls, work)
+
+
+def _leaves(tree: Any) -> list[Buffer]:
+    if "buffer" in tree:
+        return [tree["buffer"]]
+    if "value" in tree:
+        return []
+    inner = tree.get("dict", {}).values() if "dict" in tree else tree.get("tuple", tree.get("list", []))
+    return [b for t in inner for b in _leaves(t)]
+
+
+def _stored(low: Lowering, steps: list[Step], traced: list[Traced | None], outputs: list[Buffer]) -> set[Buffer]:
+    """Computed buffers that must exist in memory: results, and what another step reads."""
+    needed = set(outputs)
+    for step, nest in zip(steps, traced, strict=True):
+        if isinstance(step, Call):
+            needed |= {s.buffer for s in step.buffer.definition.args}
+            needed.add(step.buffer)
+            continue
+        assert nest is not None
+        needed |= loads(list(nest.exprs.values()))
+        if step.special is not None:
+            needed |= special_reads(low, step.special)
+    return {b for b in needed if b.definition is not None}
+
+
+def _strided_text(view: Strided) -> str:
+    buffer = view.buffer
+    if (view.shape, view.offset) == (buffer.shape, 0) and view.strides == buffer.strides:
+        return buffer.name
+    if len(view.shape) == 2 and view.offset == 0 and view.shape[::-1] == buffer.shape and view.strides[::-1] == buffer.strides:
+        return f"{buffer.name}.t()"
+    return f"torch.as_strided({buffer.name}, {view.shape}, {view.strides}, {buffer.name}.storage_offset() + {view.offset})"
+
+
+def _call_text(buffer: Buffer, parts: _Parts) -> str:
+    definition = buffer.definition
+    for view in definition.args:
+        if view.buffer not in parts.used:
+            parts.used.append(view.buffer)
+    if buffer not in parts.used:
+        parts.used.append(buffer)
+    args = ", ".join(_strided_text(v) for v in definition.args)
+    return f"torch.{definition.op}({args}, out={buffer.name})"
+
+
+def _assemble(low: Lowering, problem: str, plan: Plan, parts: _Parts, outputs: list[Buffer]) -> str:
+    slots = {b: n for n, b in enumerate(parts.used)}
+    for buffer in outputs:
+        slots.setdefault(buffer, len(slots))
+    return "\n".join(
+        [
+            problem.rstrip(),
+            "",
+            "",
+            "# Below: generated by kernelwright's builtin model from the operator graph of Model.",
+            f"# {plan}",
+            LOADER.rstrip(),
+            "",
+            "",
+            'SOURCE = r"""',
+            _cpp(parts, slots).rstrip(),
+            '"""',
+            "",
+            _python(low, parts, slots, outputs),
+        ]
+    )
+
+
+def _cpp(parts: _Parts, slots: dict[Buffer, int]) -> str:
+    code = "\n\n".join(parts.functions)
+    for buffer, number in slots.items():
+        code = code.replace(f"SLOT_{buffer.name}]", f"{number}]")
+    entries = [
+        f'extern "C" void run{n}(void *const *p, int64_t *status) {{ ' + " ".join(f"{k}(p, status);" for k in run) + " }"
+        for n, run in enumerate(parts.runs)
+        if run
+    ]
+    blocks = cblocks.needed_blocks(code)
+    return "\n".join([cblocks.HEADER, blocks, cblocks.ADVISE, code, "", *entries])
+
+
+def _python(low: Lowering, parts: _Parts, slots: dict[Buffer, int], outputs: list[Buffer]) -> str:
+    users = [b for b in low.inputs if b.origin == "user"]
+    held = [b for b in low.inputs if b.origin in ("parameter", "buffer") and b in slots]
+    constants = [b for b in low.inputs if b.origin == "constant" and b in slots]
+    arguments = {b.target: b.name for b in users}
+    expected = ", ".join(
+        f"({b.name}, {tuple(b.shape)}, {tuple(b.strides)}, torch.{b.dtype})" for b in [*users, *held] if b in slots
+    )
+    lines = ["library = load_library(SOURCE)", ""]
+    lines += [f"constant_{b.name} = torch.tensor({_literal(b)}, dtype=torch.{b.dtype}).reshape({tuple(b.shape)})" for b in constants]
+    lines += [
+        "",
+        "",
+        "def _fits(expected):",
+        '    """Whether every tensor is as it was when the kernel was written, and no gradient is asked for."""',
+        "    for tensor, shape, stride, dtype in expected:",
+        "        if tensor.shape != shape or tensor.dtype != dtype or tensor.device.type != 'cpu':",
+        "            return False",
+        "        if any(a != b for a, b, n in zip(tensor.stride(), stride, shape) if n > 1):",
+        "            return False",
+        "        if tensor.requires_grad and torch.is_grad_enabled():",
+        "            return False",
+        "    return True",
+        "",
+        "",
+        "def _fresh(shape, dtype):",
+        "    tensor = torch.empty(shape, dtype=dtype)",
+        "    if tensor.nbytes >= %d:" % ADVISE_BYTES,
+        "        library.kw_advise(ctypes.c_void_p(tensor.data_ptr()), ctypes.c_int64(tensor.nbytes))",
+        "    return tensor",
+        "",
+        "",
+        "class ModelNew(Model):",
+        '    """Model with a generated forward; shapes, layouts and gradients it was not made for go to Model\'s own."""',
+        "",
+        "    def __init__(self, *args, **kwargs):",
+        "        super().__init__(*args, **kwargs)",
+        "        self._workspace = threading.local()",
+        "",
+        "    def forward(self, *inputs, **named):",
+        f"        if named or len(inputs) != {_arity(low)}:",
+        "            return super().forward(*inputs, **named)",
+    ]
+    lines += [f"        {name} = inputs[{position}]" for position, name in sorted(arguments.items())]
+    tensors = [b.name for b in users]
+    if tensors:
+        lines += [
+            f"        if not all(type(t) is torch.Tensor for t in ({', '.join(tensors)},)):",
+            "            return super().forward(*inputs)",
+        ]
+    lines += [f"        {b.name} = {_attribute(b.target)}" for b in held]
+    lines += [f"        {b.name} = constant_{b.name}" for b in constants]
+    lines += [f"        if not _fits(({expected}{',' if expected else ''})):", "            return super().forward(*inputs)"]
+    lines += _allocations(slots, outputs)
+    lines += _run_lines(parts, slots)
+    lines += [f"        return {_result(low.outputs)}", ""]
+    text = "\n".join(lines)
+    return "import threading\n\nimport torch\n\n" + text
+
+
+def _arity(low: Lowering) -> int:
+    return len([v for v in low.inputs if v.origin == "user"]) + low.other_inputs
+
+
+def _attribute(path: str) -> str:
+    text = "self"
+    for part in path.split("."):
+        text = f"{text}.{part}" if part.isidentifier() else f"getattr({text}, {part!r})"
+    return text
+
+
+def _literal(buffer: Buffer) -> str:
+    if buffer.values is None:
+        raise Unsupported("it holds a large tensor that is neither a parameter nor a buffer")
+    body = ", ".join("float('nan')" if v != v else f"float('{v}')" if v in (float("inf"), float("-inf")) else repr(v)
+                     for v in buffer.values)  # fmt: skip
+    return f"[{body}]"
+
+
+def _allocations(slots: dict[Buffer, int], outputs: list[Buffer]) -> list[str]:
+    lines = []
+    temporary = [b for b in slots if b.definition is not None and b not in outputs]
+    for buffer in slots:
+        if buffer in outputs and buffer.definition is not None:
+            lines.append(f"        {buffer.name} = _fresh({tuple(buffer.shape)}, torch.{buffer.dtype})")
+    if temporary:
+        names = ", ".join(b.name for b in temporary)
+        made = ", ".join(f"_fresh({tuple(b.shape)}, torch.{b.dtype})" for b in temporary)
+        lines += [
+            "        if not hasattr(self._workspace, 'tensors'):",
+            f"            self._workspace.tensors = ({made},)",
+            f"        ({names},) = self._workspace.tensors",
+        ]
+    return lines
+
+
+def _run_lines(parts: _Parts, slots: dict[Buffer, int]) -> list[str]:
+    lines: list[str] = []
+    pointers = ", ".join(f"{b.name}.data_ptr()" for b in slots)
+    if any(parts.runs):
+        lines += [f"        pointers = (ctypes.c_void_p * {len(slots)})({pointers})", "        status = ctypes.c_int64(0)"]
+    for line in parts.body:
+        if line.startswith("#run"):
+            lines.append(f"        library.run{line[4:]}(pointers, ctypes.byref(status))")
+        else:
+            lines.append(f"        {line}")
+    if any(parts.runs):
+        lines += ["        if status.value:", '            raise IndexError("index out of range in a generated kernel")']
+    return lines
+
+
+def _result(tree: Any) -> str:
+    if "buffer" in tree:
+        return str(tree["buffer"].name)
+    if "value" in tree:
+        return repr(tree["value"])
+    if "dict" in tree:
+        return "{" + ", ".join(f"{k!r}: {_result(v)}" for k, v in tree["dict"].items()) + "}"
+    kind = "tuple" if "tuple" in tree else "list"
+    inner = ", ".join(_result(t) for t in tree[kind])
+    return f"({inner},)" if kind == "tuple" else f"[{inner}]"
+

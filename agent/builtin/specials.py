@@ -1,0 +1,266 @@
+"""C++ for nests that are not plain reductions: sliding windows, running sums and products, ragged bags."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from agent.builtin import cexpr
+from agent.builtin.expr import Buffer
+from agent.builtin.index import Index, Var, of, unflatten
+from agent.builtin.lowering import Ragged, Scan, Window
+from agent.builtin.nests import NestCode
+from agent.builtin.plan import Plan
+from agent.builtin.schedule import Loop, Traced, row_major
+from agent.builtin.writing import indent
+
+
+def write_special(
+    traced: Traced, stored: set[Buffer], plan: Plan, threads: int, name: str
+) -> tuple[list[str], set[Buffer]]:
+    """C++ function of a nest around a scan, window or bag, and the buffers it touches."""
+    code = NestCode(traced, stored, plan, threads)
+    special = traced.nest.special
+    assert special is not None
+    definition = special.definition
+    if isinstance(definition, Window):
+        body = _window(code, special, definition)
+    elif isinstance(definition, Scan):
+        body = _scan(code, special, definition)
+    else:
+        body = _ragged(code, special, definition)
+    text = [*code.header(name), *indent(body), "  if (bad) *status = 1;", "}"]
+    return text, code.writer.uses | code.outputs
+
+
+def _result(code: NestCode, special: Buffer, text: str) -> None:
+    """How the special value at the current point is read."""
+    every = frozenset(loop.var for loop in code.traced.loops if loop.var.size > 1)
+    code.writer.leaves[code.traced.maker.result(special, every)] = (99, text)
+
+
+def _finish(code: NestCode, special: Buffer, text: str) -> None:
+    """Write the special value and what is computed from it, at the current point."""
+    w = code.writer
+    where = cexpr.index_text(code.traced.flat, {})
+    _result(code, special, text)
+    if special in code.stored:
+        w.line(code.store(special, where, text))
+    for buffer, role in code.traced.nest.members:
+        if role == "full" and buffer in code.stored:
+            w.line(code.store(buffer, where, w.emit(code.exprs[buffer])))
+
+
+def _loop(code: NestCode, var: Var, fill: Callable[[], None], size: int | None = None) -> list[str]:
+    """A vectorised loop with statements hoisted in front of it."""
+    w = code.writer
+    w.open(var)
+    fill()
+    body = w.close()
+    head = ["#pragma omp simd", f"for (int64_t {var.name} = 0; {var.name} < {size or var.size}; ++{var.name}) {{"]
+    return [*w.take(), *head, *indent(body), "}"]
+
+
+def _region(code: NestCode, units: int, lines: list[str], private: list[str], numel: int) -> list[str]:
+    return [
+        *code.writer.levels[0].lines,
+        code.parallel(numel), "{",
+        "  int64_t bad = 0; (void)bad;",
+        *indent(private),
+        "  #pragma omp for schedule(static)",
+        f"  for (int64_t o = 0; o < {units}; ++o) {{",
+        *indent(lines, 4),
+        "  }",
+        "  if (bad) {", "    #pragma omp atomic write", "    *status = 1;", "  }",
+        "}",
+    ]  # fmt: skip
+
+
+def _window(code: NestCode, special: Buffer, window: Window) -> list[str]:
+    """Down the columns first, in memory order, then along the row: each element is read once a window row."""
+    w, rank = code.writer, len(window.kernel)
+    loops = code.traced.loops
+    outer, last = [loop.var for loop in loops[:-1]], loops[-1].var
+    spatial = window.value.shape[-rank:]
+    lead_shape = window.value.shape[:-rank]
+    lead = row_major([loop.var for loop in loops[:-rank]])
+    kind = cexpr.C_KIND[special.kind]
+    start = "0" if window.kind == "sum" else "INT64_MIN" if kind == "int64_t" else f"(-__builtin_inf{'f' if kind == 'float' else ''}())"
+    width = max(spatial[-1] + 2 * window.padding[-1],
+                (last.size - 1) * window.stride[-1] + (window.kernel[-1] - 1) * window.dilation[-1] + 1)  # fmt: skip
+    w.open(*outer)
+    rows = [Var(f"y{d}", size) for d, size in enumerate(spatial[:-1])]
+    column = Var("yc", spatial[-1])
+    for var in rows:
+        w.open(var)
+    where = [*unflatten(lead, lead_shape), *(of(v) for v in rows), of(column)]
+
+    def fold() -> None:
+        value = w.emit(window.value.at(where))
+        at = f"buf[{column.name} + {window.padding[-1]}]"
+        w.line(_fold(window.kind, at, value, kind))
+
+    body = _loop(code, column, fold)
+    for d in reversed(range(rank - 1)):
+        hoisted = w.close()
+        source = f"{loops[len(loops) - rank + d].var.name} * {window.stride[d]}" if loops[len(loops) - rank + d].var.size > 1 else "0"
+        position = f"{source} - {window.padding[d]} + k{d} * {window.dilation[d]}"
+        body = [
+            f"for (int64_t k{d} = 0; k{d} < {window.kernel[d]}; ++k{d}) {{",
+            f"  const int64_t y{d} = {position};",
+            f"  if (y{d} < 0 || y{d} >= {spatial[d]}) continue;",
+            *indent(hoisted + body), "}",
+        ]  # fmt: skip
+    along = [
+        f"for (int64_t i = 0; i < {last.size}; ++i) res[i] = {start};",
+        f"for (int64_t k = 0; k < {window.kernel[-1]}; ++k) {{",
+        "  #pragma omp simd",
+        f"  for (int64_t i = 0; i < {last.size}; ++i) {{",
+        f"    const {kind} e = buf[i * {window.stride[-1]} + k * {window.dilation[-1]}];",
+        f"    {_fold(window.kind, 'res[i]', 'e', kind)}",
+        "  }", "}",
+    ]  # fmt: skip
+    head = w.take()
+    ending = _loop(code, last, lambda: _finish(code, special, f"res[{last.name}]"), last.size)
+    w.close()
+    lines = [
+        *code.unit_decode(outer, "o"), *head,
+        f"for (int64_t i = 0; i < {width}; ++i) buf[i] = {start};",
+        *body, *along, *ending,
+    ]  # fmt: skip
+    private = [f"{kind} *const buf = new {kind}[{width}], *const res = new {kind}[{last.size}];"]
+    region = _region(code, math.prod(v.size for v in outer), lines, private, code.traced.nest.numel)
+    return [*region[:-5], "  delete[] buf; delete[] res;", *region[-5:]]
+
+
+def _fold(kind: str, at: str, value: str, element: str) -> str:
+    if kind == "sum":
+        return f"{at} += {value};"
+    nan = f" || {value} != {value}" if element in ("float", "double") else ""
+    return f"{at} = ({value} > {at}{nan}) ? {value} : {at};"
+
+
+def _scan(code: NestCode, special: Buffer, scan: Scan) -> list[str]:
+    w = code.writer
+    *lead, along, across = [loop.var for loop in code.traced.loops]
+    wide = "int64_t" if special.kind == "i64" else "double"
+    start, operator = ("0", "+") if scan.kind == "sum" else ("1", "*")
+    value = scan.value.at(unflatten(code.traced.flat, scan.value.shape))
+    narrow = "" if special.kind in ("i64", "f64") else "(float)"
+    if across.size == 1:
+        return _scan_rows(code, special, lead, along, value, (wide, start, operator, narrow))  # type: ignore[arg-type]
+    tile = min(code.plan.tile, across.size)
+    tiles = -(-across.size // tile)
+    w.open(*lead)
+    w.open(along)
+
+    def fill() -> None:
+        w.line(f"carry[t] = carry[t] {operator} ({wide}){w.emit(value)};")
+        _finish(code, special, f"{narrow}carry[t]")
+
+    w.open(across)
+    fill()
+    body = w.close()
+    hoisted = w.close()
+    head = w.close()
+    lines = [
+        *code.unit_decode([*lead, Var("blk", tiles)], "o"),
+        f"const int64_t t0 = {f'blk * {tile}' if tiles > 1 else '0'}, m = {across.size} - t0 < {tile} ? {across.size} - t0 : {tile};",
+        *head,
+        f"alignas(64) {wide} carry[{tile}];",
+        f"for (int64_t t = 0; t < m; ++t) carry[t] = {start};",
+        f"for (int64_t {along.name} = 0; {along.name} < {along.size}; ++{along.name}) {{",
+        *indent(hoisted),
+        "  #pragma omp simd",
+        "  for (int64_t t = 0; t < m; ++t) {",
+        f"    const int64_t {across.name} = t0 + t;",
+        *indent(body, 4),
+        "  }", "}",
+    ]  # fmt: skip
+    return _region(code, tiles * math.prod(v.size for v in lead), lines, [], special.numel)
+
+
+def _scan_rows(
+    code: NestCode, special: Buffer, lead: list[Var], along: Var, value: object, words: tuple[str, str, str, str]
+) -> list[str]:
+    w, block = code.writer, code.plan.block
+    wide, start, operator, narrow = words
+    w.open(*lead)
+
+    def part(fill: Callable[[], None]) -> list[str]:
+        w.open(along)
+        fill()
+        body = w.close()
+        position = [f"  const int64_t {along.name} = r0 + j;"] if along.size > 1 else []
+        return ["#pragma omp simd", "for (int64_t j = 0; j < m; ++j) {", *position, *indent(body), "}"]
+
+    read = part(lambda: w.line(f"x[j] = ({wide}){w.emit(value)};"))  # type: ignore[arg-type]
+    ending = part(lambda: _finish(code, special, f"{narrow}x[j]"))
+    head = w.close()
+    lines = [
+        *code.unit_decode(lead, "o"), *head,
+        f"{wide} carry = {start};",
+        f"for (int64_t r0 = 0; r0 < {along.size}; r0 += {block}) {{",
+        f"  const int64_t m = {along.size} - r0 < {block} ? {along.size} - r0 : {block};",
+        f"  alignas(64) {wide} x[{block}];",
+        *indent(read),
+        f"  kw_scan_block(x, m, carry, []({wide} a, {wide} b) {{ return a {operator} b; }});",
+        *indent(ending),
+        "}",
+    ]  # fmt: skip
+    return _region(code, math.prod(v.size for v in lead), lines, [], special.numel)
+
+
+def _ragged(code: NestCode, special: Buffer, bags: Ragged) -> list[str]:
+    w = code.writer
+    bag, column = (loop.var for loop in code.traced.loops)
+    kind = cexpr.C_KIND[special.kind]
+    count = bags.offsets.shape[0]
+    position = Var("q", max(bags.total, 2))
+    w.open(bag)
+    first = w.emit(bags.offsets.at([of(bag)]))
+    head = w.take()
+    after = Var("bag1", bag.size + 1)
+    w.depth[after] = len(w.levels) - 1
+    following = w.emit(bags.offsets.at([Index(((after, 1),))]))
+    next_lines = w.take()
+    w.open(position)
+
+    def fold() -> None:
+        value = w.emit(bags.value(Index(((position, 1),)), of(column)))
+        w.line(_fold("sum" if bags.kind in ("sum", "mean") else "amax", f"acc[{_name(column)}]", value, kind))
+
+    body = _loop(code, column, fold)
+    hoisted = w.close()
+    start = "0" if bags.kind != "amax" else "(-__builtin_inff())" if kind == "float" else "(-__builtin_inf())"
+
+    def finish() -> None:
+        text = f"acc[{_name(column)}]"
+        if bags.kind == "mean":
+            text = f"(hi > lo ? {text} / ({kind})(hi - lo) : {text})"
+        elif bags.kind == "amax":
+            text = f"(hi > lo ? {text} : ({kind})0)"
+        _finish(code, special, text)
+
+    ending = _loop(code, column, finish)
+    w.close()
+    last = f"{_name(bag)} + 1 < {count}" if not bags.include_last else "true"
+    lines = [
+        *code.unit_decode([bag], "o"), *head,
+        f"int64_t hi = {bags.total};",
+        f"if ({last}) {{ const int64_t bag1 = {_name(bag)} + 1;", *indent(next_lines), f"  hi = {following}; }}",
+        f"const int64_t lo = {first};",
+        f"if (lo < 0 || hi > {bags.total} || lo > hi) {{ bad = 1; hi = lo; }}",
+        f"for (int64_t c = 0; c < {column.size}; ++c) acc[c] = {start};",
+        "for (int64_t q = lo; q < hi; ++q) {", *indent(hoisted + body), "}",
+        *ending,
+    ]  # fmt: skip
+    private = [f"{kind} *const acc = new {kind}[{column.size}];"]
+    region = _region(code, bag.size, lines, private, special.numel * max(bags.total // max(bag.size, 1), 1))
+    return [*region[:-5], "  delete[] acc;", *region[-5:]]
+
+
+def _name(var: Var) -> str:
+    return var.name if var.size > 1 else "0"
+
+
