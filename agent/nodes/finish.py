@@ -51,7 +51,7 @@ def _export(deps: Deps, outcome: Outcome) -> None:
 def _transcript(deps: Deps) -> str:
     """Every message of every conversation, one JSON object a line."""
     lines = []
-    for proposal in deps.ledger.all("proposed"):
+    for proposal in sorted(deps.ledger.all("proposed"), key=lambda data: (data["round"], data["slot"])):
         if proposal["transcript"] is None:
             continue
         place = {"round": proposal["round"], "slot": proposal["slot"]}
