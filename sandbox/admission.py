@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from sandbox.base import Job, Mount
 from sandbox.errors import SandboxError
+from sandbox.ownership import make_folder
 
 NOBODY = 65534
 """User and group inside, when the controller is root. Otherwise a job runs as the controller's own user, which
@@ -58,8 +58,18 @@ def environment(job: Job, *, path: str, home: str) -> dict[str, str]:
 
 
 def as_exact(variables: dict[str, str]) -> tuple[str, ...]:
-    """Argv prefix that runs what follows with exactly these variables."""
-    return ("/usr/bin/env", "-i", *(f"{name}={value}" for name, value in variables.items()))
+    """Argv prefix that runs what follows with exactly these variables and without core dumps.
+
+    One byte is the limit that the kernel also heeds where a program of the host collects the dumps.
+    """
+    return (
+        "/usr/bin/prlimit",
+        "--core=1",
+        "--",
+        "/usr/bin/env",
+        "-i",
+        *(f"{name}={value}" for name, value in variables.items()),
+    )
 
 
 def by_depth(mounts: tuple[Mount, ...]) -> list[Mount]:
@@ -91,7 +101,7 @@ def readied(mounts: tuple[Mount, ...]) -> Iterator[tuple[Mount, ...]]:
             elif _is_readable_by_others(facts):
                 ready.append(mount)
             else:
-                stage = stage or Path(tempfile.mkdtemp(prefix="kernelwright-stage-"))
+                stage = stage or make_folder("stage")
                 ready.append(replace(mount, source=_copy(mount.source, stage / str(number), user)))
         yield tuple(ready)
     finally:

@@ -23,6 +23,7 @@ from sandbox.admission import NOBODY, as_exact, by_depth, check, environment, re
 from sandbox.base import Execution, Isolation, Job, Mount
 from sandbox.enclosure import Enclosure, enclose, mechanisms
 from sandbox.errors import SandboxError, SandboxUnavailable
+from sandbox.ownership import sweep_folders
 from sandbox.seccomp import filter_program
 from sandbox.session import Ending, PipeSession, run_to_end
 from sandbox.sessions import OpenSessions
@@ -53,6 +54,7 @@ class BubblewrapSandbox:
         self._open = OpenSessions()
         if problem := why_unavailable():
             raise SandboxUnavailable(*problem)
+        sweep_folders()
 
     @property
     def python(self) -> tuple[str, ...]:
@@ -68,8 +70,13 @@ class BubblewrapSandbox:
         spaces = "namespaces"
         scratch = "tmpfs size" if _size(0) else "memory limit"
         return {
-            **{"network": spaces, "files": spaces, "scratch": scratch, **mechanisms()},
-            **{"wall": "controller", "output": "controller", "cleanup": "process namespace"},
+            "network": spaces,
+            "files": spaces,
+            "scratch": scratch,
+            **mechanisms(),
+            "wall": "controller",
+            "output": "controller",
+            "cleanup": "process namespace",
         }
 
     def run(self, job: Job, data: bytes = b"") -> Execution:

@@ -65,7 +65,7 @@ class ScopeEnclosure:
 
     def __init__(self, limits: Limits) -> None:
         self._unit = f"kernelwright-{os.getpid()}-{next(_numbers)}.scope"
-        self.prefix = (
+        self.prefix: tuple[str, ...] = (
             *("systemd-run", "--user", "--scope", "--quiet", "--collect", f"--unit={self._unit}"),
             *("-p", f"MemoryMax={limits.memory_bytes}", "-p", "MemorySwapMax=0"),
             *("-p", f"TasksMax={limits.processes}", "--"),
@@ -90,7 +90,8 @@ class RlimitEnclosure:
 
     def __init__(self, limits: Limits) -> None:
         self.prefix: tuple[str, ...] = ()
-        self.inner = ("/usr/bin/prlimit", f"--data={limits.memory_bytes}", f"--nproc={limits.processes}", "--")
+        bounds = (f"--data={limits.memory_bytes}", f"--nproc={limits.processes}")
+        self.inner: tuple[str, ...] = ("/usr/bin/prlimit", *bounds, "--")
 
     def kill(self) -> None:
         """Nothing: it knows no members."""

@@ -15,7 +15,7 @@ class SandboxError(Exception):
 
 
 class SandboxUnavailable(SandboxError):
-    """This isolation cannot be had on this machine."""
+    """The isolation asked for cannot be had on this machine."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 _SEPARATOR = "."
+_FOLDER = "kernelwright-"
 
 
 def owner_tag() -> str:
-    """This process, unmistakably: boot, process namespace, process id and its start time."""
+    """The calling process, unmistakably: boot, process namespace, process id and its start time."""
     return _SEPARATOR.join((_here(), str(os.getpid()), _start_time(os.getpid())))
 
 
@@ -41,3 +45,17 @@ def _start_time(pid: int) -> str:
     # The name, in parentheses, may hold spaces; the state is the first field after it, the start the 20th.
     fields = stat[stat.rindex(")") + 2 :].split()
     return "" if fields[0] in "ZX" else fields[19]
+
+
+def make_folder(purpose: str) -> Path:
+    """A temporary folder of the calling process that ``sweep_folders`` removes should its owner die."""
+    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{owner_tag()}-{purpose}-"))
+
+
+def sweep_folders() -> None:
+    """Remove the temporary folders of our user's dead processes."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        tag = folder.name.removeprefix(_FOLDER).split("-")[0]
+        with suppress(OSError):
+            if is_orphaned(tag) and folder.lstat().st_uid == os.getuid():
+                shutil.rmtree(folder, ignore_errors=True)

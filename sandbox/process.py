@@ -11,13 +11,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 import threading
 from contextlib import suppress
 
 from sandbox.admission import as_exact, check, environment
 from sandbox.base import Execution, Isolation, Job, Mount
 from sandbox.enclosure import Enclosure, enclose, mechanisms
+from sandbox.ownership import make_folder, sweep_folders
 from sandbox.session import Ending, PipeSession, run_to_end
 from sandbox.sessions import OpenSessions
 from sandbox.spawning import has_ended, kill_group, signed, spawn
@@ -34,6 +34,7 @@ class ProcessSandbox:
     def __init__(self, python: str | None = None) -> None:
         self._python = python or sys.executable
         self._open = OpenSessions()
+        sweep_folders()
 
     @property
     def python(self) -> tuple[str, ...]:
@@ -48,8 +49,13 @@ class ProcessSandbox:
         """What holds each limit."""
         nothing = "not enforced"
         return {
-            **{"network": nothing, "files": nothing, "scratch": nothing, **mechanisms()},
-            **{"wall": "controller", "output": "controller", "cleanup": "process group"},
+            "network": nothing,
+            "files": nothing,
+            "scratch": nothing,
+            **mechanisms(),
+            "wall": "controller",
+            "output": "controller",
+            "cleanup": "process group",
         }
 
     def run(self, job: Job, data: bytes = b"") -> Execution:
@@ -66,7 +72,7 @@ class ProcessSandbox:
 
     def _launch(self, job: Job) -> RunningProcess:
         check(job)
-        scratch = tempfile.mkdtemp(prefix="kernelwright-job-")
+        scratch = str(make_folder("job"))
         try:
             enclosure = enclose(job.limits)
         except BaseException:

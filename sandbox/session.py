@@ -64,7 +64,8 @@ class Running(Protocol):
 
     def finish(self) -> Ending:
         """Kill what is left, remove what was made, say how it ended. Called once. Raises SandboxError when the
-        job was never started."""
+        job was never started.
+        """
 
 
 def run_to_end(running: Running, data: bytes, limits: Limits) -> Execution:

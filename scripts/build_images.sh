@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Build the CPU sandbox image and the agent's own image. Usage: scripts/build_images.sh [sandbox] [agent]
 #   BASE        base image (default debian:12-slim; where it cannot be pulled, one is made with debootstrap)
-#   TORCH_SPEC  what to install as torch (default torch==2.13.0); pip's own configuration chooses the index
+#   TORCH       what to install as torch (default torch==2.13.0); pip's own configuration chooses the index,
+#   TORCH_ARGS  or these options do, e.g. "--index-url URL" for an index of CPU-only wheels
 #   PYTHON      interpreter whose pip downloads the wheels (default .venv/bin/python, else python3)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tag=0.1.0
-torch="${TORCH_SPEC:-torch==2.13.0}"
+torch="${TORCH:-torch==2.13.0}"
+read -ra torch_args <<<"${TORCH_ARGS:-}"
 python="${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)}"
 wanted="${*:-sandbox agent}"
 
@@ -15,7 +17,11 @@ fail() { echo "build_images: $*" >&2; exit 1; }
 say() { echo "build_images: $*" >&2; }
 
 docker version >/dev/null 2>&1 || fail "no Docker engine answers; install it: apt-get install docker.io, then start it"
-"$python" -m pip --version >/dev/null 2>&1 || fail "$python has no pip; run: make setup"
+if ! "$python" -m pip --version >/dev/null 2>&1; then
+  # Debian's python3 comes without pip, but can make an environment that has it.
+  "$python" -m venv build/pip || fail "$python has neither pip nor venv; install it: apt-get install python3-venv"
+  python=build/pip/bin/python
+fi
 
 # The base: the user's, else Debian's published one, else one made here without a registry.
 choose_base() {
@@ -46,7 +52,7 @@ download() {
 
 build_sandbox() {
   say "building kernelwright-sandbox-cpu:$tag from $base"
-  download build/sandbox-wheels "$torch" numpy
+  download build/sandbox-wheels "${torch_args[@]}" "$torch" numpy
   build --file sandbox/images/cpu.Dockerfile --tag "kernelwright-sandbox-cpu:$tag" build/sandbox-wheels
   docker run --rm --network none --read-only "kernelwright-sandbox-cpu:$tag" \
     python -I -c 'import os, torch; assert os.getuid() != 0; print("sandbox image: torch", torch.__version__)'
