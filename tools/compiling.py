@@ -1,0 +1,250 @@
+"""Building candidates, each in a sandbox job of its own, and opening workers that run what was built.
+
+A candidate lives in a room: two folders of the controller's, one with its source (mounted read-only), one for
+what its build makes (writable for the build, read-only afterwards). The controller mounts and removes them; it
+never opens anything that a build left there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.base import Job, Mount
+from sandbox.errors import SandboxError
+from tools.candidate import Candidate
+from tools.contender import Contender, Rejected, reject
+from tools.oracle import Constructor
+from tools.verdict import CompileResult
+from tools.worker import Launcher, Worker
+
+MAX_BUILD_BYTES = 256 << 20
+MAX_BUILD_FILES = 10_000
+MAX_ROOMS = 64
+MAX_LOG_CHARACTERS = 4000
+
+EMPTY = """
+import os, shutil, sys
+for entry in os.scandir(sys.argv[1]):
+    shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
+"""
+
+
+class Room:
+    """One candidate's folders, and the workers started in it."""
+
+    def __init__(self, launcher: Launcher, parent: Path) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="room-", dir=parent))
+        source, build = self.folder / "source", self.folder / "build"
+        source.mkdir()
+        build.mkdir()
+        # The sandbox may run under another user; the folder above is ours alone.
+        source.chmod(0o755)
+        build.chmod(0o777)
+        self.builder: Worker | None = None
+        self.runner: Worker | None = None
+        self._lock = threading.Lock()
+        self._launcher = launcher
+        self._source = Mount(source, "/candidate")
+        self._build = build
+
+    @property
+    def path(self) -> str:
+        """The candidate's file as a worker sees it."""
+        return f"{self._launcher.inside(self._source)}/candidate.py"
+
+    def write(self, source: str) -> None:
+        """Put the candidate's text where its workers will look."""
+        (self._source.source / "candidate.py").write_text(source, encoding="utf-8")
+
+    def start(self, *, building: bool) -> Worker:
+        """Start a worker that may write the build folder, or one that may only read it."""
+        mount = Mount(self._build, "/build", writable=building)
+        inside = self._launcher.inside(mount)
+        names = ("KERNELWRIGHT_BUILD_DIR", "TORCH_EXTENSIONS_DIR", "TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
+        env = dict.fromkeys(names, inside)
+        return self._launcher.start("candidate", "candidate", (self._source, mount), env)
+
+    def take_builder(self) -> Worker:
+        """The worker started beforehand for the build, or a new one."""
+        with self._lock:
+            worker, self.builder = self.builder, None
+        return worker or self.start(building=True)
+
+    def take_runner(self) -> Worker:
+        """The worker started beforehand for the calls, or a new one."""
+        with self._lock:
+            worker, self.runner = self.runner, None
+        return worker or self.start(building=False)
+
+    def is_oversized(self) -> bool:
+        """Whether the build left more than it may. Counts without following links or opening anything."""
+        total = count = 0
+        for folder, _, files in os.walk(self._build, followlinks=False):
+            for name in files:
+                count += 1
+                with suppress(OSError):
+                    total += (Path(folder) / name).lstat().st_size
+                if total > MAX_BUILD_BYTES or count > MAX_BUILD_FILES:
+                    return True
+        return False
+
+    def close_workers(self) -> None:
+        """Stop what was started here and not handed out."""
+        with self._lock:
+            workers = (self.builder, self.runner)
+            self.builder = self.runner = None
+        for worker in workers:
+            if worker is not None:
+                worker.close()
+
+    def remove(self) -> None:
+        """Stop the workers and delete the folders; links are removed, never followed."""
+        self.close_workers()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder.exists():
+            self._empty_from_inside()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _empty_from_inside(self) -> None:
+        """Folders made by the sandbox's user can be emptied by that user only."""
+        mount = Mount(self._build, "/build", writable=True)
+        sandbox = self._launcher.sandbox
+        with suppress(SandboxError):
+            sandbox.run(Job((*sandbox.python, "-c", EMPTY, sandbox.path_inside(mount)), mounts=(mount,)))
+
+
+@dataclass
+class _Entry:
+    """A candidate that was built, or is being built."""
+
+    lock: threading.Lock
+    room: Room | None = None
+    result: CompileResult | None = None
+
+
+class Builder:
+    """Builds candidates and remembers the results. Safe to use from several threads."""
+
+    def __init__(self, launcher: Launcher, folder: Path, constructor: Callable[[], Constructor]) -> None:
+        self._launcher = launcher
+        self._folder = folder
+        self._constructor = constructor
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._spare: Room | None = None
+        self._lock = threading.Lock()
+
+    def prepare(self) -> None:
+        """Start the next candidate's workers now, so that they have imported torch when it comes."""
+        with self._lock:
+            if self._spare is None:
+                self._spare = self._new_room()
+
+    def _new_room(self) -> Room:
+        room = Room(self._launcher, self._folder)
+        room.builder = room.start(building=True)
+        room.runner = room.start(building=False)
+        return room
+
+    def compile(self, candidate: Candidate) -> CompileResult:
+        """Build, or say again what came of it."""
+        entry = self._entry(candidate)
+        with entry.lock:
+            if entry.result is None:
+                with self._lock:
+                    room, self._spare = self._spare, None
+                entry.room = room or self._new_room()
+                entry.result = self._build(candidate, entry.room)
+                if not entry.result.ok:
+                    entry.room.remove()
+                    entry.room = None
+            return entry.result
+
+    def open(self, candidate: Candidate, constructor: Constructor | None = None) -> Contender:
+        """A fresh worker with a candidate that was built, loaded with the reference's parameters.
+
+        ``constructor``: of another reference than the one it was built for. Raises Rejected if loading fails, or
+        if it does not build.
+        """
+        result = self.compile(candidate)
+        entry = self._entry(candidate)
+        if entry.room is None:
+            raise Rejected(result.reason or "compile_error", "it does not compile", result.log)
+        contender = Contender("candidate", entry.room.take_runner(), reject)
+        try:
+            contender.load(entry.room.path, constructor or self._constructor())
+        except Rejected:
+            contender.close()
+            raise
+        return contender
+
+    def _entry(self, candidate: Candidate) -> _Entry:
+        with self._lock:
+            entry = self._entries.setdefault(candidate.id, _Entry(threading.Lock()))
+            self._entries.move_to_end(candidate.id)
+            idle = [key for key, item in self._entries.items() if item is not entry and not item.lock.locked()]
+            for key in idle[: max(0, len(self._entries) - MAX_ROOMS)]:
+                old = self._entries.pop(key)
+                if old.room is not None:
+                    old.room.remove()
+            for item in self._entries.values():
+                if item is not entry and item.room is not None and not item.lock.locked():
+                    item.room.close_workers()
+            return entry
+
+    def _build(self, candidate: Candidate, room: Room) -> CompileResult:
+        begin = time.monotonic()
+        room.write(candidate.source)
+        contender = Contender("candidate", room.take_builder(), reject)
+        try:
+            contender.load(room.path, self._constructor(), with_state=False)
+            log = contender.log()
+        except Rejected as error:
+            return failed_build(error, time.monotonic() - begin)
+        finally:
+            contender.close()
+        seconds = time.monotonic() - begin
+        if room.is_oversized():
+            log = f"the build left more than {MAX_BUILD_BYTES >> 20} MiB or {MAX_BUILD_FILES} files"
+            return CompileResult(ok=False, reason="compile_error", log=log, seconds=seconds)
+        return CompileResult(ok=True, log=trim_log(log), seconds=seconds)
+
+    def close(self) -> None:
+        """Stop every worker and remove every room."""
+        with self._lock:
+            rooms = [entry.room for entry in self._entries.values()] + [self._spare]
+            self._entries.clear()
+            self._spare = None
+        for room in rooms:
+            if room is not None:
+                room.remove()
+
+
+def failed_build(error: Rejected, seconds: float) -> CompileResult:
+    """A failure while importing or constructing, in the words of this stage."""
+    reason = {"runtime_error": "compile_error", "crash": "compile_error"}.get(error.reason, error.reason)
+    log = trim_log(error.log)
+    if error.reason != "runtime_error" or not log:
+        log = f"{log}\n{error.detail}".strip()
+    return CompileResult(ok=False, reason=reason, log=log, seconds=seconds)
+
+
+def trim_log(text: str) -> str:
+    """What matters of a build's output: from the first error on, or else its end."""
+    found = re.search(r"^.*\berror:", text, re.MULTILINE)
+    if found is None:
+        return text.strip()[-MAX_LOG_CHARACTERS:]
+    rest = text[found.start() :].strip()
+    if len(rest) <= MAX_LOG_CHARACTERS:
+        return rest
+    half = MAX_LOG_CHARACTERS // 2
+    return f"{rest[:half]}\n[...]\n{rest[-half:]}"

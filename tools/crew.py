@@ -1,0 +1,170 @@
+"""The trusted workers of one judgement or one run: the oracle and the baselines, and what is known of them."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.base import Mount
+from tools.checking import EagerHistory, Examiner
+from tools.contender import Contender, Rejected, blame_ourselves
+from tools.errors import JudgeUnavailable
+from tools.licence import Licence
+from tools.oracle import Constructor, InputSet, Oracle, sizes
+from tools.problem import Description, Problem
+from tools.worker import Launcher, Worker, WorkerFailed
+
+EAGER = "eager"
+COMPILED = "torch.compile"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a crew works: the problem file's folder, and a folder for the compiler's cache."""
+
+    problem: Problem
+    problem_folder: Path
+    cache_folder: Path
+    memory_bytes: int
+
+    def write(self) -> None:
+        """Put the problem where trusted workers will look."""
+        self.problem_folder.mkdir(parents=True, exist_ok=True)
+        self.cache_folder.mkdir(parents=True, exist_ok=True)
+        (self.problem_folder / "problem.py").write_text(self.problem.source, encoding="utf-8")
+        self.problem_folder.chmod(0o755)
+        # The sandbox may run under another user. Only trusted workers see this folder.
+        self.cache_folder.chmod(0o777)
+
+
+@dataclass(frozen=True)
+class Warmed:
+    """One baseline on one case, called until it is warm."""
+
+    seconds: float
+    overhead_s: float
+
+
+class Crew:
+    """Oracle, eager and torch.compile, each in a process of its own. Created running; ``close`` ends it."""
+
+    def __init__(self, launcher: Launcher, site: Site, licence: Licence) -> None:
+        self.history = EagerHistory()
+        self.warmed: dict[str, dict[str, Warmed]] = {}
+        """Case to baseline to what its warm calls took."""
+        self.notes: list[str] = []
+        """Why a baseline is missing, one line each."""
+        self._launcher = launcher
+        self._site = site
+        self._licence = licence
+        self._seed = secrets.randbits(31)
+        self._lock = threading.RLock()
+        self._warm_lock = threading.Lock()
+        self._opened: Constructor | None = None
+        self._described: tuple[Description, frozenset[str]] | None = None
+        self._baselines: dict[str, Contender] = {}
+        self._problem_mount = Mount(site.problem_folder, "/problem")
+        self._path = f"{launcher.inside(self._problem_mount)}/problem.py"
+        oracle = self._start("oracle")
+        self.oracle = Oracle(oracle, site.problem, self._path, site.memory_bytes, launcher.timeout_s)
+        self._workers = {COMPILED: self._start(COMPILED)}
+
+    def _start(self, name: str) -> Worker:
+        mounts, env = [self._problem_mount], {}
+        if name == COMPILED:
+            cache = Mount(self._site.cache_folder, "/cache", writable=True)
+            mounts.append(cache)
+            env = {"TORCHINDUCTOR_CACHE_DIR": self._launcher.inside(cache)}
+        return self._launcher.start("reference", name, mounts, env)
+
+    def constructor(self) -> Constructor:
+        """What a candidate's constructor needs. Raises RequestError."""
+        with self._lock:
+            if self._opened is None:
+                self._opened = self.oracle.open(self._seed)
+            return self._opened
+
+    def describe(self) -> tuple[Description, frozenset[str]]:
+        """Facts, and the cases whose inputs the reference changes. Raises RequestError."""
+        with self._lock:
+            if self._described is None:
+                self.constructor()
+                self._described = self.oracle.describe()
+                self._workers.setdefault(EAGER, self._start(EAGER))
+            return self._described
+
+    @property
+    def cases(self) -> tuple[str, ...]:
+        """Names of the cases, in order."""
+        return tuple(case.name for case in self.describe()[0].cases)
+
+    def examiner(self) -> Examiner:
+        """A fresh one with this crew's knowledge of eager's error."""
+        return Examiner(self._licence, self.oracle.conditioning, self.history)
+
+    def draw(self, case: str, count: int) -> list[InputSet]:
+        """So many sets from new secret seeds."""
+        sets = [self.oracle.make(case) for _ in range(count)]
+        return [inputs for inputs in sets if inputs is not None]
+
+    def baselines(self, notice: Callable[[str], None] = lambda text: None) -> dict[str, Contender]:
+        """The baselines, loaded and warm on every case. One that cannot run, or is not licensed, is left out.
+
+        Raises JudgeUnavailable if eager itself fails.
+        """
+        with self._lock:
+            if not self._baselines:
+                self.describe()
+                notice("warming the baselines")
+                sets = {case: self.draw(case, 1)[0] for case in self.cases}
+                with ThreadPoolExecutor(2) as pool:
+                    waiting = {name: pool.submit(self._warm, name, sets) for name in (EAGER, COMPILED)}
+                eager, compiled = waiting[EAGER].result(), waiting[COMPILED].result()
+                assert eager is not None  # only torch.compile may be missing
+                self._baselines = {EAGER: eager} | ({COMPILED: compiled} if compiled else {})
+            return self._baselines
+
+    def _warm(self, name: str, sets: dict[str, InputSet]) -> Contender | None:
+        worker = self._workers[name]
+        contender = Contender(name, worker, blame_ourselves(name))
+        body = {"path": self._path, "name": self._site.problem.name, "seed": self._seed}
+        try:
+            worker.ask_facts("problem", {**body, "compiled": name == COMPILED}, lambda facts: sizes(facts["tensors"]))
+            for case, inputs in sets.items():
+                self._warm_case(contender, case, inputs)
+        except (JudgeUnavailable, WorkerFailed, Rejected) as error:
+            contender.close()
+            if name == EAGER:
+                raise JudgeUnavailable(f"the eager baseline failed: {error}") from error
+            self.notes.append(f"{name} is no baseline here: {error}")
+            return None
+        return contender
+
+    def _warm_case(self, contender: Contender, case: str, inputs: InputSet) -> None:
+        contender.put("warm", inputs)
+        seconds = overhead = float("inf")
+        for _ in range(3):
+            begin = time.perf_counter()
+            contender.arrange("warm", flush=True)
+            overhead = min(overhead, time.perf_counter() - begin)
+            seconds = min(seconds, contender.go().claimed_s)
+        self.examiner().require(contender.ship(inputs)[0], inputs)
+        contender.drop(["warm"])
+        with self._warm_lock:
+            self.warmed.setdefault(case, {})[contender.name] = Warmed(seconds, overhead)
+
+    def best_guess(self, case: str) -> str:
+        """The baseline that was fastest when warm."""
+        warmed = self.warmed[case]
+        return min(warmed, key=lambda name: warmed[name].seconds)
+
+    def close(self) -> None:
+        """Stop every worker."""
+        self.oracle.close()
+        for worker in self._workers.values():
+            worker.close()

@@ -1,0 +1,285 @@
+"""The user's problem file, run: inputs, outputs, float64 outputs. Never in a candidate's process."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from tools.harness.describing import describe_machine, describe_value, graph_facts
+from tools.harness.faults import Fault, blamed_on
+from tools.harness.subject import adopt_state, load_module, seed_everything
+from tools.harness.tensors import Leaves, Unsupported, encode, flatten, leaf_of, pack
+from tools.harness.values import (
+    agree,
+    as_oracle,
+    count_flops,
+    default_double,
+    distance,
+    duplicate,
+    fastest,
+    first_rows,
+    leaf_json,
+    no_context,
+    nudge,
+    same_form,
+    to_double,
+)
+from tools.harness.wire import MAX_LEAVES, MAX_RANK
+
+REFUSALS = (
+    RuntimeError,
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    Unsupported,
+)
+"""What a module that was not written for float64 may raise in it."""
+
+
+class Reference:
+    """One problem file, imported and constructed."""
+
+    def __init__(self) -> None:
+        self.module = ModuleType("problem")
+        self.model = torch.nn.Module()
+        self._init: list[Any] = []
+        self._seed = 0
+        self._precise: torch.nn.Module | None = None
+        self._buffers: dict[str, torch.Tensor] = {}
+
+    def open(self, path: str, name: str, seed: int) -> tuple[bytes, list[torch.Tensor]]:
+        """Import and construct; JSON and tensors of what a candidate's constructor needs."""
+        with blamed_on(f"importing {name}"):
+            self.module = load_module(path, "problem")
+        for needed in ("Model", "get_inputs"):
+            if not callable(getattr(self.module, needed, None)):
+                raise Fault(f"{name} defines no {needed}: a problem file has class Model and get_inputs()")
+        self._seed = seed
+        seed_everything(seed)
+        if hasattr(self.module, "get_init_inputs"):
+            with blamed_on("get_init_inputs()"):
+                self._init = list(self.module.get_init_inputs())
+        self.model = self._construct(seed)
+        self._buffers = {key: value.detach().clone() for key, value in self.model.named_buffers()}
+        self._precise = self._make_precise()
+        return self._constructor_facts()
+
+    def _construct(self, seed: int) -> torch.nn.Module:
+        with blamed_on("Model()"):
+            seed_everything(seed)
+            model = self.module.Model(*copy.deepcopy(self._init))
+        if not isinstance(model, torch.nn.Module):
+            raise Fault(f"Model is a {type(model).__name__}: it must be a torch.nn.Module")
+        return model
+
+    def _constructor_facts(self) -> tuple[bytes, list[torch.Tensor]]:
+        tensors: list[torch.Tensor] = []
+        with blamed_on("get_init_inputs()"):
+            spec = encode(self._init, tensors)
+        state = {}
+        for name, value in self.model.state_dict().items():
+            if isinstance(value, torch.Tensor):
+                state[name] = len(tensors)
+                tensors.append(value)
+        with blamed_on("Model()"):
+            packs = [pack(tensor) for tensor in tensors]
+        facts = {"init": spec, "state": state, "tensors": [packed.to_json() for packed, _ in packs]}
+        return json.dumps(facts).encode(), [flat for _, flat in packs]
+
+    def _make_precise(self) -> torch.nn.Module | None:
+        """The same module in float64, or None where neither a copy nor a new construction can be had."""
+        attempts: list[Callable[[], torch.nn.Module]] = [
+            lambda: copy.deepcopy(self.model),
+            self._construct_double,
+        ]
+        for attempt in attempts:
+            try:
+                return attempt().double()
+            except (*REFUSALS, Fault):
+                continue
+        return None
+
+    def _construct_double(self) -> torch.nn.Module:
+        with default_double():
+            model = self._construct(self._seed)
+        adopt_state(model.double(), self.model.state_dict())
+        return model
+
+    def cases(self, seed: int) -> dict[str, list[Any]]:
+        """Input lists by case name, drawn from ``seed``. Raises Fault."""
+        seed_everything(seed)
+        if hasattr(self.module, "get_cases"):
+            with blamed_on("get_cases()"):
+                cases = self.module.get_cases()
+            if not isinstance(cases, dict) or not cases:
+                raise Fault("get_cases() must return a dict of case name to input list, with at least one case")
+        else:
+            with blamed_on("get_inputs()"):
+                cases = {"default": self.module.get_inputs()}
+        for name, inputs in cases.items():
+            if not isinstance(name, str) or not isinstance(inputs, list | tuple):
+                source = "get_cases()" if hasattr(self.module, "get_cases") else "get_inputs()"
+                raise Fault(f"{source} must give lists of inputs, not a {type(inputs).__name__}")
+        return {name: list(inputs) for name, inputs in cases.items()}
+
+    def run(self, inputs: list[Any]) -> tuple[str, Leaves]:
+        """Eager's output on a copy of ``inputs``, flattened. Raises Fault."""
+        with torch.no_grad():
+            for name, value in self.model.named_buffers():
+                saved = self._buffers.get(name)
+                if saved is not None and saved.shape == value.shape:
+                    value.copy_(saved)
+            with blamed_on("forward()"):
+                leaves: Leaves = []
+                structure = flatten(self.model(*duplicate(inputs)), leaves)
+        return structure, leaves
+
+    def run_precise(self, inputs: list[Any]) -> tuple[str, Leaves] | None:
+        """The float64 output on a copy of ``inputs``, or None where the module cannot run in float64."""
+        if self._precise is None:
+            return None
+        adopt_state(self._precise, self._buffers)
+        arguments = to_double(inputs)
+        for context in (no_context, default_double):
+            try:
+                with torch.no_grad(), context():
+                    leaves: Leaves = []
+                    return flatten(self._precise(*duplicate(arguments)), leaves), leaves
+            except REFUSALS:
+                continue
+        self._precise = None
+        return None
+
+    def describe(self, seed: int) -> bytes:
+        """Run every case twice; JSON of what was found. Raises Fault."""
+        cases = self.cases(seed)
+        facts: dict[str, Any] = {"cases": [self._describe_case(name, inputs) for name, inputs in cases.items()]}
+        first = next(iter(cases.values()))
+        with blamed_on("get_inputs()"):
+            encode(first, [])
+        facts.update(graph_facts(self.model, duplicate(first)))
+        facts.update(describe_machine())
+        facts["oracle"] = "native" if self._precise is None else "float64"
+        facts["training"] = self.model.training
+        return json.dumps(facts).encode()
+
+    def _describe_case(self, name: str, inputs: list[Any]) -> dict[str, Any]:
+        structure, leaves = self.run(inputs)
+        torch.manual_seed(time.perf_counter_ns())
+        again_structure, again = self.run(inputs)
+        self._require_usable(leaves)
+        if structure != again_structure or not all(map(agree, leaves, again)):
+            raise Fault(
+                "the reference is not deterministic: two runs on the same inputs differ "
+                "(dropout in training mode, or random numbers in forward()?); make it deterministic"
+            )
+        self._check_precise(structure, leaves, inputs)
+        with blamed_on("forward()"):
+            outputs = [describe_value(value) for value in leaves]
+        tensors: list[torch.Tensor] = []
+        with blamed_on("get_inputs()"):
+            encode(inputs, tensors)
+        moved = [*tensors, *self.model.parameters(), *self.model.buffers()]
+        moved += [value for value in leaves if isinstance(value, torch.Tensor)]
+        sizes = {id(item): item.numel() * item.element_size() for item in moved}
+        return {
+            "name": name,
+            "inputs": [describe_value(item) for item in inputs],
+            "outputs": outputs,
+            "bytes_moved": sum(sizes.values()),
+            "flops": count_flops(lambda: self.run(inputs)),
+            "mutates": self._mutates(inputs),
+        }
+
+    def _require_usable(self, leaves: Leaves) -> None:
+        tensors = [value for value in leaves if isinstance(value, torch.Tensor)]
+        if not tensors:
+            raise Fault("forward() returns no tensor: it must return a tensor, or a tuple, list or dict of them")
+        if len(leaves) > MAX_LEAVES or any(value.dim() > MAX_RANK for value in tensors):
+            raise Fault(f"forward() returns more than {MAX_LEAVES} tensors, or one of more than {MAX_RANK} dimensions")
+        if any(value.numel() == 0 for value in tensors):
+            raise Fault("forward() returns an empty tensor: there is nothing to compare; give it larger inputs")
+        for value in tensors:
+            if not bool(torch.isfinite(value).any()):
+                raise Fault("forward() returns only NaN or infinity: there is nothing to compare; mend its inputs")
+
+    def _check_precise(self, structure: str, leaves: Leaves, inputs: list[Any]) -> None:
+        """Give up the float64 oracle where it answers in another form than eager."""
+        answer = self.run_precise(inputs)
+        if answer is None or answer[0] != structure or not all(map(same_form, leaves, answer[1])):
+            self._precise = None
+
+    def _mutates(self, inputs: list[Any]) -> bool:
+        copied = duplicate(inputs)
+        with torch.no_grad(), blamed_on("forward()"):
+            self.model(*copied)
+        before: list[torch.Tensor] = []
+        after: list[torch.Tensor] = []
+        encode(inputs, before)
+        encode(copied, after)
+        return not all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(before, after, strict=True))
+
+    def make(self, case: str, seed: int, rows: int | None) -> tuple[bytes, list[torch.Tensor]]:
+        """Draw a set and answer it in both precisions: JSON, then input, eager and oracle tensors."""
+        inputs = self.cases(seed)[case]
+        if rows is not None:
+            inputs = first_rows(inputs, rows)
+        try:
+            structure, leaves = self.run(inputs)
+            answer = self.run_precise(inputs)
+        except Fault as fault:
+            if rows is None:
+                raise
+            return json.dumps({"refused": str(fault)}).encode(), []
+        precise = answer[1] if answer is not None and answer[0] == structure else leaves
+        tensors: list[torch.Tensor] = []
+        spec = encode(inputs, tensors)
+        packs = [pack(tensor) for tensor in tensors]
+        eager = [leaf_of(value) for value in leaves]
+        oracle = [leaf_of(as_oracle(mine, value)) for mine, value in zip(leaves, precise, strict=True)]
+        facts = {
+            "spec": spec,
+            "tensors": [packed.to_json() for packed, _ in packs],
+            "structure": structure,
+            "eager": [leaf_json(leaf) for leaf, _ in eager],
+            "oracle": [leaf_json(leaf) for leaf, _ in oracle],
+            "precise": precise is not leaves,
+        }
+        chunks = [flat for _, flat in packs] + [dense for _, dense in eager] + [dense for _, dense in oracle]
+        return json.dumps(facts).encode(), chunks
+
+    def condition(self, case: str, seed: int) -> bytes:
+        """Per leaf, the oracle's response to every input and parameter moving by half a last place.
+
+        It is what rounding the inputs once more in their own precision would do: no honest kernel can be
+        asked to be much closer than that.
+        """
+        inputs = self.cases(seed)[case]
+        base = self.run_precise(inputs)
+        if base is None:
+            return json.dumps(None).encode()
+        assert self._precise is not None  # run_precise answered
+        adopt_state(self._precise, {name: nudge(value) for name, value in self.model.state_dict().items()})
+        moved = self.run_precise(to_double(inputs, nudge))
+        adopt_state(self._precise, self.model.state_dict())
+        if moved is None:
+            return json.dumps(None).encode()
+        return json.dumps([distance(a, b) for a, b in zip(base[1], moved[1], strict=True)]).encode()
+
+    def machine(self) -> bytes:
+        """Bytes a second of a large copy (read and written), operations a second of a matrix product."""
+        source = torch.ones(32 << 20)
+        target = torch.empty_like(source)
+        left = torch.ones(1024, 1024)
+        copying = fastest(lambda: target.copy_(source))
+        product = fastest(lambda: torch.mm(left, left))
+        return json.dumps({"bandwidth": 2 * 4 * source.numel() / copying, "peak": 2 * 1024**3 / product}).encode()

@@ -1,0 +1,151 @@
+"""Pure operations on inputs and outputs: copies, precisions, distances. Runs inside a sandbox."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from tools.harness.faults import Fault
+from tools.harness.tensors import decode, encode, pack, view
+from tools.harness.wire import Leaf
+
+
+@contextmanager
+def no_context() -> Iterator[None]:
+    """Change nothing."""
+    yield
+
+
+@contextmanager
+def default_double() -> Iterator[None]:
+    """New tensors are float64, for modules that make some in forward()."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def map_tensors(inputs: list[Any], change: Callable[[torch.Tensor], torch.Tensor]) -> list[Any]:
+    """Inputs with every tensor replaced."""
+    tensors: list[torch.Tensor] = []
+    spec = encode(inputs, tensors)
+    return list(decode(spec, [change(tensor) for tensor in tensors]))
+
+
+def duplicate(inputs: list[Any]) -> list[Any]:
+    """A copy of its own storage, strides kept."""
+
+    def copied(tensor: torch.Tensor) -> torch.Tensor:
+        packed, flat = pack(tensor)
+        return view(packed, flat.clone())
+
+    return map_tensors(inputs, copied)
+
+
+def to_double(inputs: list[Any], change: Callable[[torch.Tensor], torch.Tensor] | None = None) -> list[Any]:
+    """Floating tensors in float64, perturbed by ``change`` first; the others as they are."""
+
+    def doubled(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.is_complex():
+            return tensor.to(torch.complex128)
+        if not tensor.is_floating_point():
+            return tensor
+        return (change(tensor) if change else tensor).double()
+
+    return map_tensors(inputs, doubled)
+
+
+def nudge(tensor: torch.Tensor) -> torch.Tensor:
+    """A floating tensor in float64, each element moved by half a unit in its last place, up or down."""
+    if not tensor.is_floating_point():
+        return tensor
+    half = torch.finfo(tensor.dtype).eps / 2
+    signs = torch.randint(0, 2, tensor.shape, dtype=torch.float64).mul_(2 * half).sub_(half)
+    return tensor.double() * (1 + signs)
+
+
+def distance(a: Any, b: Any) -> list[float]:
+    """Worst and norm of ``b - a`` relative to ``a``; zeros where that means nothing."""
+    if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor) or not a.is_floating_point():
+        return [0.0, 0.0]
+    if a.shape != b.shape:
+        return [0.0, 0.0]
+    fine = torch.isfinite(a) & torch.isfinite(b)
+    base, moved = a[fine].double(), b[fine].double()
+    if base.numel() == 0 or float(base.abs().max()) == 0.0:
+        return [0.0, 0.0]
+    gap = moved - base
+    return [float(gap.abs().max() / base.abs().max()), float(gap.norm() / base.norm())]
+
+
+def agree(a: Any, b: Any) -> bool:
+    """Equal, or apart by no more than the order of a parallel sum explains."""
+    if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor):
+        return bool(a == b)
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if torch.equal(a, b) or not (a.is_floating_point() or a.is_complex()):
+        return torch.equal(a, b)
+    scale = float(a.nan_to_num(0, 0, 0).abs().max())
+    return torch.allclose(
+        a, b, rtol=0, atol=16 * torch.finfo(a.dtype).eps * max(scale, 1e-30), equal_nan=True
+    )
+
+
+def same_form(mine: Any, precise: Any) -> bool:
+    """Same shape, and both or neither are floating."""
+    if not isinstance(mine, torch.Tensor) or not isinstance(precise, torch.Tensor):
+        return isinstance(mine, torch.Tensor) == isinstance(precise, torch.Tensor)
+    return mine.shape == precise.shape and mine.is_floating_point() == precise.is_floating_point()
+
+
+def as_oracle(mine: Any, precise: Any) -> Any:
+    """The oracle's leaf as it travels: floating in float64, anything else in eager's own dtype."""
+    if not isinstance(mine, torch.Tensor):
+        return precise
+    if mine.is_complex():
+        return precise.to(torch.complex128)
+    return precise.double() if mine.is_floating_point() else precise.to(mine.dtype)
+
+
+def first_rows(inputs: list[Any], rows: int) -> list[Any]:
+    """The first ``rows`` of dimension 0 of every tensor that has the leading size of the first one."""
+    tensors: list[torch.Tensor] = []
+    spec = encode(inputs, tensors)
+    lengths = [tensor.shape[0] for tensor in tensors if tensor.dim()]
+    cut = [t[:rows] if t.dim() and t.shape[0] == lengths[0] else t for t in tensors]
+    return list(decode(spec, cut))
+
+
+def count_flops(run: Callable[[], object]) -> int:
+    """Operations torch can count, 0 where it cannot."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)
+    try:
+        with counter:
+            run()
+    except (RuntimeError, TypeError, ValueError, LookupError, Fault):
+        return 0
+    return int(counter.get_total_flops())
+
+
+def leaf_json(leaf: Leaf) -> list[Any]:
+    """Plain JSON of a leaf."""
+    return [leaf.dtype, list(leaf.shape), leaf.is_number]
+
+
+def fastest(run: Callable[[], object], times: int = 5) -> float:
+    """Seconds of the fastest of a few runs."""
+    best = float("inf")
+    for _ in range(times):
+        begin = time.perf_counter()
+        run()
+        best = min(best, time.perf_counter() - begin)
+    return best

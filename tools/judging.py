@@ -1,0 +1,328 @@
+"""The judge: screen, compile, check, time, in processes that trust each other only as far as they must.
+
+Three kinds of workers, each a sandbox job: the oracle and the baselines import the user's problem file, the
+candidate's imports the candidate and nothing else. The verdict is computed here, from raw bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sandbox.base import Sandbox
+from sandbox.errors import SandboxError
+from tools.benchmarking import CASE_BUDGET_S, measure, plan_for
+from tools.candidate import Candidate
+from tools.compiling import Builder
+from tools.contender import Rejected
+from tools.crew import EAGER, Crew, Site
+from tools.errors import JudgeUnavailable, RequestError
+from tools.exclusion import Machine
+from tools.judge import Notice
+from tools.licence import Licence
+from tools.oracle import InputSet
+from tools.problem import Description, JudgeSettings, Problem
+from tools.screening import screen
+from tools.trial import Trial, unseen_shapes
+from tools.verdict import CheckResult, CompileResult, Timing, Verdict
+from tools.verdicts import accepted, failed_compile, infrastructure, rejected
+from tools.worker import Launcher
+
+T = TypeVar("T")
+
+EXTRA_CONFIRM_SEEDS = 2
+CONFIRM_TIMES = 2
+"""Times the blocks, and the time for them, of an ordinary judgement."""
+BASELINE_BLOCKS = 6
+
+
+def _silent(text: str) -> None:
+    """Nobody wants to know."""
+
+
+class SandboxedJudge:
+    """Implements ``tools.judge.Judge`` for one problem on one machine."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        sandbox: Sandbox,
+        settings: JudgeSettings,
+        work_dir: Path,
+        cache_dir: Path | None = None,
+        language: str = "cpp",
+        target: str = "cpu",
+        seed: int = 0,
+    ) -> None:
+        """``language`` is what most candidates are in; a verdict names its own candidate's. ``work_dir`` is where a private folder is made; ``cache_dir`` keeps the baselines' compiled code.
+
+        ``seed`` is for the statistics only; what a candidate is tested with comes from the system's entropy.
+        """
+        self.settings = settings
+        self._seed = seed
+        self._machine = Machine()
+        self._measuring = threading.Lock()
+        self._lock = threading.RLock()
+        work_dir.mkdir(parents=True, exist_ok=True)
+        self._folder = Path(tempfile.mkdtemp(prefix="judge-", dir=work_dir))
+        self._site = Site(
+            problem,
+            self._folder / "problem",
+            cache_dir / f"inductor-{problem.id}" if cache_dir else self._folder / "inductor",
+            settings.memory_bytes,
+        )
+        self._licence = Licence(settings.precision, settings.atol, settings.rtol)
+        self._launcher = Launcher(
+            sandbox,
+            threads=settings.threads or len(os.sched_getaffinity(0)),
+            memory_bytes=settings.memory_bytes,
+            timeout_s=settings.stage_timeout_s,
+            flush_bytes=flush_bytes(),
+        )
+        self._crew_now: Crew | None = None
+        self._usable = False
+        self._refusal: RequestError | None = None
+        self._roofline: tuple[float, float] | None = None
+        self._builder = Builder(self._launcher, self._folder, lambda: self._crew().constructor())
+        self._about: dict[str, Any] = {
+            "target": target,
+            "isolation": str(sandbox.isolation),
+            "precision": settings.precision,
+        }
+
+    def describe(self) -> Description:
+        """See ``tools.judge.Judge``."""
+        with self._lock:
+            if self._refusal is not None:
+                raise self._refusal
+            try:
+                description = self._crew().describe()[0]
+            except RequestError as error:
+                self._refusal = error
+                raise
+            self._usable = True
+            return description
+
+    def baselines(self, notice: Notice | None = None) -> dict[str, dict[str, Timing]]:
+        """See ``tools.judge.Judge``."""
+        self.describe()
+        with self._measuring, self._machine.alone():
+            return self._once_again(lambda: self._time_baselines(notice or _silent))
+
+    def compile(self, candidate: Candidate) -> CompileResult:
+        """See ``tools.judge.Judge``."""
+        self.describe()
+        screened = screen(candidate.source)
+        if screened.reason is not None:
+            return CompileResult(ok=False, reason=screened.reason, log=screened.detail)
+        with self._machine.shared():
+            return self._once_again(lambda: self._builder.compile(candidate))
+
+    def check(self, candidate: Candidate) -> CheckResult:
+        """See ``tools.judge.Judge``."""
+        built = self.compile(candidate)
+        if not built.ok:
+            return CheckResult(passed=False, reason=built.reason, detail=failed_compile(built), log=built.log)
+        with self._machine.shared():
+            return self._once_again(lambda: self._check(candidate))
+
+    def judge(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
+        """See ``tools.judge.Judge``."""
+        return self._verdict(candidate, notice or _silent, confirm=False)
+
+    def confirm(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
+        """See ``tools.judge.Judge``."""
+        return self._verdict(candidate, notice or _silent, confirm=True)
+
+    def close(self) -> None:
+        """See ``tools.judge.Judge``."""
+        with self._lock:
+            self._builder.close()
+            if self._crew_now is not None:
+                self._crew_now.close()
+                self._crew_now = None
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _new_crew(self) -> Crew:
+        self._site.write()
+        return Crew(self._launcher, self._site, self._licence)
+
+    def _crew(self) -> Crew:
+        with self._lock:
+            if self._crew_now is None:
+                self._crew_now = self._new_crew()
+            return self._crew_now
+
+    def _once_again(self, work: Callable[[], T]) -> T:
+        """Do it; if our own side failed, start the trusted workers anew and try a second time.
+
+        A problem that was described once is usable: if its reference fails later, that too is on us.
+        """
+        try:
+            return work()
+        except (JudgeUnavailable, SandboxError):
+            self._renew()
+        except RequestError:
+            if not self._usable:
+                raise
+            self._renew()
+        try:
+            return work()
+        except SandboxError as error:
+            raise JudgeUnavailable(f"the sandbox failed: {error}") from error
+        except RequestError as error:
+            raise JudgeUnavailable(str(error)) from error
+
+    def _renew(self) -> None:
+        with self._lock:
+            if self._crew_now is not None:
+                self._crew_now.close()
+                self._crew_now = None
+
+    def _check(self, candidate: Candidate) -> CheckResult:
+        crew = self._crew()
+        try:
+            contender = self._builder.open(candidate)
+        except Rejected as error:
+            return error.to_check(0)
+        trial = Trial(crew, contender, 2, 0, 0.0, self._seed, _silent)
+        try:
+            for case in crew.cases:
+                trial.check(case, crew.draw(case, 2))
+                contender.drop(["0", "1"])
+        except Rejected as error:
+            return error.to_check(2)
+        finally:
+            contender.close()
+        return trial.examiner.result(2)
+
+    def _time_baselines(self, notice: Notice) -> dict[str, dict[str, Timing]]:
+        import random
+        import secrets
+
+        crew = self._crew()
+        contenders = crew.baselines(notice)
+        found: dict[str, dict[str, Timing]] = {name: {} for name in contenders}
+        for case in crew.cases:
+            inputs = crew.draw(case, 1)[0]
+            for contender in contenders.values():
+                contender.put("0", inputs)
+            warmed = crew.warmed[case]
+            best = crew.best_guess(case)
+            plan = plan_for(
+                warmed[best].seconds, warmed[EAGER].overhead_s, len(contenders) + 1, BASELINE_BLOCKS, ("0",)
+            )
+            lot = random.Random(secrets.randbits(64))  # noqa: S311 - seeded from the system's entropy
+            series = measure(contenders, plan, lot, best, notice=notice)
+            for name, contender in contenders.items():
+                found[name][case] = series.timing(name)
+                contender.drop(["0"])
+        return found
+
+    def _verdict(self, candidate: Candidate, notice: Notice, *, confirm: bool) -> Verdict:
+        """Judge once, a second time if our side failed, and never raise for either's fault."""
+        self.describe()
+        about = {**self._about, "candidate": candidate.id, "language": candidate.language, "confirmed": confirm}
+        stages: dict[str, float] = {}
+        with self._measuring:
+            try:
+                return self._once_again(lambda: self._judge(candidate, notice, confirm, about, stages))
+            except Rejected as error:
+                return rejected(about, error, stages)
+            except JudgeUnavailable as error:
+                return infrastructure(about, error, stages)
+
+    def _judge(
+        self, candidate: Candidate, notice: Notice, confirm: bool, about: dict[str, Any], stages: dict[str, float]
+    ) -> Verdict:
+        begin = time.monotonic()
+        screened = screen(candidate.source)
+        stages["screen"] = time.monotonic() - begin
+        if screened.reason is not None:
+            raise Rejected(screened.reason, screened.detail)
+        crew = self._new_crew() if confirm else self._crew()
+        try:
+            return self._try(crew, candidate, notice, confirm, about, stages)
+        finally:
+            if confirm:
+                crew.close()
+            else:
+                with suppress(JudgeUnavailable):  # the next judgement will say so itself
+                    self._builder.prepare()
+
+    def _try(
+        self,
+        crew: Crew,
+        candidate: Candidate,
+        notice: Notice,
+        confirm: bool,
+        about: dict[str, Any],
+        stages: dict[str, float],
+    ) -> Verdict:
+        seeds = self.settings.check_seeds + (EXTRA_CONFIRM_SEEDS if confirm else 0)
+        drawn = self._prepare(crew, candidate, notice, max(2, seeds), stages)
+        about["oracle"] = crew.describe()[0].oracle
+        contender = self._builder.open(candidate, crew.constructor())
+        times = CONFIRM_TIMES if confirm else 1
+        trial = Trial(crew, contender, seeds, self.settings.blocks * times, CASE_BUDGET_S * times, self._seed, notice)
+        try:
+            with self._machine.alone():
+                cases = trial.run(drawn)
+                specialised = unseen_shapes(crew, contender, notice) if confirm else None
+                roofline = self._measure_roofline(crew)
+        finally:
+            contender.close()
+            stages.update(trial.seconds)
+        return accepted(
+            about,
+            cases,
+            crew.describe()[0],
+            trial.examiner.closest,
+            roofline,
+            stages,
+            seed=self._seed,
+            specialised=specialised,
+        )
+
+    def _prepare(
+        self, crew: Crew, candidate: Candidate, notice: Notice, seeds: int, stages: dict[str, float]
+    ) -> dict[str, list[InputSet]]:
+        """Build the candidate while the baselines warm up and the first case's inputs are drawn."""
+        begin = time.monotonic()
+        notice("compiling")
+        crew.describe()
+        with self._machine.shared(), ThreadPoolExecutor(1) as pool:
+            building: Future[CompileResult] = pool.submit(self._builder.compile, candidate)
+            crew.baselines()
+            case = crew.cases[0]
+            drawn = {case: crew.draw(case, seeds)}
+            built = building.result()
+        stages["compile"] = built.seconds
+        stages["wait"] = time.monotonic() - begin - built.seconds
+        if not built.ok:
+            raise Rejected(built.reason or "compile_error", failed_compile(built), built.log)
+        return drawn
+
+    def _measure_roofline(self, crew: Crew) -> tuple[float, float]:
+        """Copy bandwidth and product peak of this machine, measured once."""
+        if self._roofline is None:
+            self._roofline = crew.oracle.machine()
+        return self._roofline
+
+
+def flush_bytes() -> int:
+    """Twice the last-level cache, between 64 and 512 MiB."""
+    largest = 0
+    for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
+        text = path.read_text().strip()
+        if text.endswith("K") and text[:-1].isdigit():
+            largest = max(largest, int(text[:-1]) << 10)
+    return min(max(2 * largest, 64 << 20), 512 << 20)

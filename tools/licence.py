@@ -1,0 +1,232 @@
+"""The precision licence: how far from the float64 oracle an output may be. Pure; numpy on raw bytes.
+
+``native``: at the worst element (relative to the output's scale) and in norm, a candidate's error is at most
+``FACTOR`` times the largest of eager's own error, the response of the oracle to rounding its inputs once more
+(``conditioning``), and a floor of ``FLOOR_EPS`` units of the output's dtype.
+
+``tolerance``: ``|x - oracle| <= atol + rtol * |oracle|``, widened where eager itself does not meet it.
+
+Integers and booleans equal the oracle's or eager's. NaN and infinity stand where they stand in either.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from tools.harness.wire import ITEM_BYTES, Leaf
+from tools.verdict import ErrorFacts
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+    Raw = bytes | bytearray | memoryview
+
+FACTOR = 4.0
+FLOOR_EPS = 4.0
+NATIVE_ORACLE_FLOOR_EPS = 16.0
+"""Without a float64 oracle eager is the oracle and its own error cannot be seen; an honest one must fit."""
+CHUNK = 1 << 20
+
+EPS = {
+    "float64": 2.0**-52,
+    "float32": 2.0**-23,
+    "float16": 2.0**-10,
+    "bfloat16": 2.0**-7,
+    "complex64": 2.0**-23,
+    "complex128": 2.0**-52,
+}
+"""Distance from 1 to the next number, by dtype."""
+
+TOLERANCES = {"float64": 1e-7, "float32": 1e-4, "float16": 1e-2, "bfloat16": 1e-2}
+"""Default atol and rtol under ``tolerance``."""
+
+NO_ERROR = ErrorFacts(worst=0.0, norm=0.0)
+
+
+@dataclass(frozen=True)
+class Licence:
+    """The rule in force."""
+
+    precision: Literal["native", "tolerance"] = "native"
+    atol: float | None = None
+    rtol: float | None = None
+
+    def tolerance(self, dtype: str) -> tuple[float, float]:
+        """``(atol, rtol)`` for a dtype."""
+        default = TOLERANCES.get(dtype.replace("complex64", "float32").replace("complex128", "float64"), 1e-4)
+        return (
+            default if self.atol is None else self.atol,
+            default if self.rtol is None else self.rtol,
+        )
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One leaf of an output as the trusted side computed it."""
+
+    leaf: Leaf
+    oracle: Raw
+    oracle_dtype: str
+    eager: Raw
+    has_oracle: bool = True
+    """False where eager had to stand in for the float64 oracle."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What comparing one leaf found."""
+
+    passed: bool
+    reason: str = ""
+    detail: str = ""
+    error: ErrorFacts | None = None
+    eager_error: ErrorFacts | None = None
+    bound: ErrorFacts | None = None
+
+
+def as_array(raw: Raw, dtype: str, start: int, stop: int) -> Array:
+    """Elements ``start`` to ``stop`` as float64 (complex as pairs of them), or as the integers they are."""
+    import numpy as np
+
+    size = ITEM_BYTES[dtype]
+    view = memoryview(raw)[start * size : stop * size]
+    if dtype == "bfloat16":
+        wide = np.frombuffer(view, dtype=np.uint16).astype(np.uint32) << np.uint32(16)
+        return wide.view(np.float32).astype(np.float64)
+    if dtype.startswith("complex"):
+        part = np.float32 if dtype == "complex64" else np.float64
+        return np.frombuffer(view, dtype=part).astype(np.float64)
+    array = np.frombuffer(view, dtype=np.dtype(dtype))
+    return array.astype(np.float64) if dtype in EPS else array
+
+
+def chunks(leaf: Leaf, *raws: tuple[Raw, str]) -> Iterator[list[Array]]:
+    """The same stretch of several buffers at a time, so that memory stays bounded."""
+    count = math.prod(leaf.shape)
+    for start in range(0, count, CHUNK):
+        yield [as_array(raw, dtype, start, min(start + CHUNK, count)) for raw, dtype in raws]
+
+
+class _Distance:
+    """Running worst and norm of a difference, and of what it is relative to."""
+
+    def __init__(self) -> None:
+        self.worst = self.squares = self.scale = self.reference = 0.0
+
+    def add(self, gap: Array, oracle: Array) -> None:
+        if gap.size == 0:
+            return
+        self.worst = max(self.worst, float(abs(gap).max()))
+        self.scale = max(self.scale, float(abs(oracle).max()))
+        self.squares += float(gap @ gap)
+        self.reference += float(oracle @ oracle)
+
+    def facts(self) -> ErrorFacts:
+        scale = self.scale or 1.0
+        norm = math.sqrt(self.reference) or 1.0
+        return ErrorFacts(worst=self.worst / scale, norm=math.sqrt(self.squares) / norm)
+
+
+def compare(
+    got: Raw, expected: Expected, licence: Licence, conditioning: ErrorFacts, eager_before: ErrorFacts
+) -> Comparison:
+    """Whether one leaf is licensed. ``eager_before``: eager's largest error seen on earlier seeds."""
+    if expected.leaf.dtype not in EPS:
+        return _compare_exactly(got, expected)
+    leaf = expected.leaf
+    mine, eagers = _Distance(), _Distance()
+    ratio = eager_ratio = 0.0
+    atol, rtol = licence.tolerance(leaf.dtype)
+    triples = chunks(leaf, (got, leaf.dtype), (expected.oracle, expected.oracle_dtype), (expected.eager, leaf.dtype))
+    for x, oracle, eager in triples:
+        fine, misplaced = _finite(x, oracle, eager)
+        if misplaced:
+            return Comparison(False, "wrong_output.nonfinite", f"NaN or infinity misplaced in {misplaced} elements")
+        if fine is not None:
+            x, oracle, eager = x[fine], oracle[fine], eager[fine]
+        gap, eager_gap = x - oracle, eager - oracle
+        mine.add(gap, oracle)
+        eagers.add(eager_gap, oracle)
+        if licence.precision == "tolerance" and gap.size:
+            allowed = atol + rtol * abs(oracle)
+            ratio = max(ratio, _largest_ratio(gap, allowed))
+            eager_ratio = max(eager_ratio, _largest_ratio(eager_gap, allowed))
+    error, eager_error = mine.facts(), eagers.facts()
+    if licence.precision == "tolerance":
+        return _judge_tolerance(ratio, eager_ratio, error, eager_error)
+    base = ErrorFacts(worst=max(eager_error.worst, eager_before.worst), norm=max(eager_error.norm, eager_before.norm))
+    return _judge_native(error, eager_error, base, conditioning, expected)
+
+
+def _finite(x: Array, oracle: Array, eager: Array) -> tuple[Array | None, int]:
+    """Mask of elements finite everywhere (None for all of them), and how many are wrongly (not) finite."""
+    import numpy as np
+
+    finite = np.isfinite(x) & np.isfinite(oracle) & np.isfinite(eager)
+    if finite.all():
+        return None, 0
+    odd = ~finite
+    a, r, e = x[odd], oracle[odd], eager[odd]
+
+    def same(b: Array) -> Array:
+        both: Array = (np.isnan(a) & np.isnan(b)) | (a == b) | (np.isfinite(a) & np.isfinite(b))
+        return both
+
+    return finite, int(np.count_nonzero(~(same(r) | same(e))))
+
+
+def _largest_ratio(gap: Array, allowed: Array) -> float:
+    """Largest ``|gap| / allowed``; infinite where something differs and nothing is allowed."""
+    import numpy as np
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.where(gap == 0, 0.0, abs(gap) / allowed)
+    return float(ratios.max())
+
+
+def _judge_tolerance(ratio: float, eager_ratio: float, error: ErrorFacts, eager_error: ErrorFacts) -> Comparison:
+    limit = 1.0 if eager_ratio <= 1.0 else FACTOR * eager_ratio
+    detail = "" if ratio <= limit else f"error is {ratio:.3g} times the stated tolerance at the worst element"
+    passed = ratio <= limit
+    return Comparison(passed, "" if passed else "wrong_output", detail, error, eager_error, None)
+
+
+def _judge_native(
+    error: ErrorFacts, eager_error: ErrorFacts, base: ErrorFacts, conditioning: ErrorFacts, expected: Expected
+) -> Comparison:
+    floor = EPS[expected.leaf.dtype] * (FLOOR_EPS if expected.has_oracle else NATIVE_ORACLE_FLOOR_EPS)
+    if expected.leaf.is_number:
+        # A Python number says nothing of the precision it was computed in; torch's default is assumed.
+        floor = max(floor, FLOOR_EPS * EPS["float32"])
+    bound = ErrorFacts(
+        worst=FACTOR * max(base.worst, conditioning.worst, floor),
+        norm=FACTOR * max(base.norm, conditioning.norm, floor),
+    )
+    passed = error.worst <= bound.worst and error.norm <= bound.norm
+    detail = (
+        ""
+        if passed
+        else (
+            f"error {error.worst:.2g} of the output's scale at the worst element, {error.norm:.2g} in norm; "
+            f"allowed {bound.worst:.2g} and {bound.norm:.2g}"
+        )
+    )
+    return Comparison(passed, "" if passed else "wrong_output", detail, error, eager_error, bound)
+
+
+def _compare_exactly(got: Raw, expected: Expected) -> Comparison:
+    """Integers and booleans: each element is the oracle's or eager's."""
+    import numpy as np
+
+    dtype, wrong = expected.leaf.dtype, 0
+    triples = chunks(expected.leaf, (got, dtype), (expected.oracle, expected.oracle_dtype), (expected.eager, dtype))
+    for x, oracle, eager in triples:
+        wrong += int(np.count_nonzero((x != oracle) & (x != eager)))
+    if wrong:
+        detail = f"{wrong} of {math.prod(expected.leaf.shape)} elements differ"
+        return Comparison(False, "wrong_output", detail, ErrorFacts(worst=1.0, norm=1.0), NO_ERROR, NO_ERROR)
+    return Comparison(True, error=NO_ERROR, eager_error=NO_ERROR, bound=NO_ERROR)

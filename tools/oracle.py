@@ -1,0 +1,166 @@
+"""The controller's end of the oracle: secret inputs, float64 outputs, and what a constructor needs."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tools.errors import JudgeUnavailable, RequestError
+from tools.harness.wire import ITEM_BYTES, Leaf, structure_digest
+from tools.licence import NO_ERROR, Expected
+from tools.problem import CaseFacts, Description, Problem
+from tools.verdict import ErrorFacts
+from tools.worker import Worker, WorkerFailed
+
+PackedJson = list[Any]
+
+
+@dataclass(frozen=True)
+class Constructor:
+    """What a candidate's constructor gets: the problem's init inputs and the reference's parameters."""
+
+    init: Any
+    tensors: tuple[PackedJson, ...]
+    state: dict[str, int]
+    payload: tuple[bytearray, ...]
+    seed: int
+
+    @property
+    def init_tensors(self) -> int:
+        """How many of ``tensors`` belong to the init inputs; the parameters follow."""
+        return min(self.state.values(), default=len(self.tensors))
+
+
+@dataclass(frozen=True)
+class InputSet:
+    """One secret draw of a case, with what the oracle and eager made of it. Held by the controller only."""
+
+    case: str
+    spec: Any
+    packed: tuple[PackedJson, ...]
+    inputs: tuple[bytearray, ...]
+    structure: bytes
+    expected: tuple[Expected, ...]
+
+    @property
+    def input_bytes(self) -> int:
+        """Size of the inputs."""
+        return sum(map(len, self.inputs))
+
+
+class Oracle:
+    """One trusted worker that imported the problem file. Safe to use from several threads."""
+
+    def __init__(self, worker: Worker, problem: Problem, path: str, memory_bytes: int, timeout_s: float) -> None:
+        self.constructor: Constructor | None = None
+        self._worker = worker
+        self._problem = problem
+        self._path = path
+        self._memory_bytes = memory_bytes
+        self._timeout_s = timeout_s
+        self._conditioning: dict[str, tuple[ErrorFacts, ...]] = {}
+        self._lock = threading.RLock()
+
+    def open(self, parameter_seed: int) -> Constructor:
+        """Import and construct the reference. Raises RequestError."""
+        body = {"path": self._path, "name": f"{self._problem.name}.py", "seed": parameter_seed, "compiled": False}
+        facts, payload = self._ask("problem", body, lambda facts: sizes(facts["tensors"]))
+        self.constructor = Constructor(
+            facts["init"], tuple(facts["tensors"]), facts["state"], tuple(payload), parameter_seed
+        )
+        return self.constructor
+
+    def describe(self) -> tuple[Description, frozenset[str]]:
+        """Facts, and the names of the cases whose inputs the reference changes. Raises RequestError."""
+        facts, _ = self._ask("describe", {"seed": secrets.randbits(62)})
+        mutating = frozenset(case["name"] for case in facts["cases"] if case["mutates"])
+        cases = tuple(CaseFacts.model_validate(_case_facts(case)) for case in facts.pop("cases"))
+        return Description(problem=self._problem.name, cases=cases, **facts), mutating
+
+    def make(self, case: str, rows: int | None = None) -> InputSet | None:
+        """Draw a set from a new secret seed; cut to ``rows`` rows. None if the reference refuses those."""
+        body = {"case": case, "seed": secrets.randbits(62), "rows": rows}
+        facts, buffers = self._ask("make", body, _set_sizes)
+        if "refused" in facts:
+            return None
+        count, leaves = len(facts["tensors"]), len(facts["eager"])
+        eager, oracle = buffers[count : count + leaves], buffers[count + leaves :]
+        expected = tuple(
+            Expected(leaf_from(mine), theirs_raw, theirs[0], mine_raw, has_oracle=facts["precise"])
+            for mine, theirs, mine_raw, theirs_raw in zip(facts["eager"], facts["oracle"], eager, oracle, strict=True)
+        )
+        packed, inputs = tuple(facts["tensors"]), tuple(buffers[:count])
+        return InputSet(case, facts["spec"], packed, inputs, structure_digest(facts["structure"]), expected)
+
+    def conditioning(self, case: str, leaves: int) -> tuple[ErrorFacts, ...]:
+        """Per output leaf, how far rounding the inputs once more moves the oracle."""
+        with self._lock:
+            if case not in self._conditioning:
+                facts, _ = self._ask("condition", {"case": case, "seed": secrets.randbits(62)})
+                found = tuple(ErrorFacts(worst=worst, norm=norm) for worst, norm in facts or ())
+                if len(found) != leaves or not all(math.isfinite(item.worst + item.norm) for item in found):
+                    found = (NO_ERROR,) * leaves
+                self._conditioning[case] = found
+            return self._conditioning[case]
+
+    def machine(self) -> tuple[float, float]:
+        """Copy bandwidth in bytes a second, matrix product peak in operations a second."""
+        facts, _ = self._ask("machine", {})
+        return float(facts["bandwidth"]), float(facts["peak"])
+
+    def _ask(self, op: str, body: dict[str, Any], sizes_of: Any = lambda facts: ()) -> tuple[Any, list[bytearray]]:
+        try:
+            return self._worker.ask_facts(op, body, sizes_of)
+        except WorkerFailed as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: WorkerFailed) -> Exception:
+        """The one line that says what is wrong with the problem, or that we could not tell."""
+        name = f"{self._problem.name}.py"
+        if error.reason == "fault":
+            return RequestError(f"{name}: {error.detail}")
+        if error.reason == "timeout":
+            return RequestError(
+                f"{name}: the reference did not finish within {self._timeout_s:g} s: "
+                "make its inputs smaller or raise the stage's time limit"
+            )
+        if error.reason == "out_of_memory":
+            return RequestError(
+                f"{name}: the reference needs more memory than the {self._memory_bytes / 2**30:.3g} GiB a job "
+                "may use: make its inputs smaller or raise the memory limit"
+            )
+        if error.reason == "crash":
+            return RequestError(f"{name}: running the reference ended its process: {error.detail}")
+        return JudgeUnavailable(f"the oracle failed on {name}: {error.detail}")
+
+    def close(self) -> None:
+        """Stop the worker."""
+        self._worker.close()
+
+
+def sizes(packed: list[PackedJson]) -> Iterator[int]:
+    """Bytes of packed tensors."""
+    return (int(item[3]) * ITEM_BYTES[item[0]] for item in packed)
+
+
+def leaf_from(data: list[Any]) -> Leaf:
+    """Read what the harness wrote."""
+    return Leaf(data[0], tuple(data[1]), bool(data[2]))
+
+
+def _set_sizes(facts: Any) -> Iterator[int]:
+    if "refused" in facts:
+        return
+    yield from sizes(facts["tensors"])
+    for item in (*facts["eager"], *facts["oracle"]):
+        yield leaf_from(item).size_bytes
+
+
+def _case_facts(case: dict[str, Any]) -> dict[str, Any]:
+    """The public part of a described case: only tensors among the outputs."""
+    outputs = [item for item in case["outputs"] if isinstance(item, dict)]
+    return {**{key: case[key] for key in ("name", "inputs", "bytes_moved", "flops")}, "outputs": outputs}

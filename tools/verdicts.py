@@ -1,0 +1,114 @@
+"""Making verdicts: from measured cases, from a rejection, from a failure of ours. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tools.benchmarking import CaseRatios, overall
+from tools.contender import Rejected
+from tools.intervals import verdict_on
+from tools.licence import Comparison
+from tools.problem import Description
+from tools.verdict import CompileResult, Verdict
+
+
+def accepted(
+    about: Mapping[str, Any],
+    cases: Sequence[CaseRatios],
+    description: Description,
+    closest: Comparison | None,
+    roofline: tuple[float, float],
+    stages: Mapping[str, float],
+    *,
+    seed: int,
+    specialised: bool | None,
+) -> Verdict:
+    """A verdict on a candidate that is right on every case."""
+    interval, aa_spread = overall(cases, seed)
+    return Verdict(
+        **about,
+        status="accepted",
+        error=closest.error if closest else None,
+        eager_error=closest.eager_error if closest else None,
+        error_bound=closest.bound if closest else None,
+        speedup=interval.value,
+        speedup_ci95=(interval.low, interval.high),
+        worst_case_speedup=min(case.verdict.speedup for case in cases),
+        faster=verdict_on(interval, aa_spread),
+        baselines=mean_baselines(cases),
+        cases=tuple(case.verdict for case in cases),
+        roofline_fraction=roofline_fraction(cases, description, *roofline),
+        specialised=specialised,
+        stage_seconds=rounded(stages),
+    )
+
+
+def rejected(about: Mapping[str, Any], error: Rejected, stages: Mapping[str, float]) -> Verdict:
+    """A verdict on a candidate that is at fault."""
+    mine, eagers, bound = error.facts
+    return Verdict(
+        **about,
+        status="rejected",
+        reason=error.reason,
+        detail=error.detail,
+        log=error.log,
+        error=mine,
+        eager_error=eagers,
+        error_bound=bound,
+        stage_seconds=rounded(stages),
+    )
+
+
+def infrastructure(about: Mapping[str, Any], error: Exception, stages: Mapping[str, float]) -> Verdict:
+    """We could not judge; the candidate is not to blame."""
+    return Verdict(
+        **about,
+        status="infrastructure_error",
+        reason="infrastructure",
+        detail=str(error),
+        stage_seconds=rounded(stages),
+    )
+
+
+def failed_compile(result: CompileResult) -> str:
+    """One line of a build that failed: its first error, or its last line."""
+    lines = [line.strip() for line in result.log.splitlines() if line.strip()]
+    errors = [line for line in lines if "error:" in line.lower()]
+    line = errors[0] if errors else lines[-1] if lines else "no message"
+    return line[:300]
+
+
+def mean_baselines(cases: Sequence[CaseRatios]) -> dict[str, float]:
+    """Name to seconds, geometric mean over the cases."""
+    names = cases[0].verdict.baselines
+    return {
+        name: math.exp(sum(math.log(case.verdict.baselines[name].median_s) for case in cases) / len(cases))
+        for name in names
+        if all(name in case.verdict.baselines for case in cases)
+    }
+
+
+def roofline_fraction(
+    cases: Sequence[CaseRatios], description: Description, bandwidth: float, peak: float
+) -> float | None:
+    """Least time the machine's measured bandwidth and peak allow, over the candidate's; at most 1.
+
+    Geometric mean over the cases. The traffic counts every input once, so a kernel that need not read all of
+    them (a gather) would come out above 1.
+    """
+    facts = {case.name: case for case in description.cases}
+    logs = []
+    for case in cases:
+        known = facts[case.verdict.name]
+        least = max(known.bytes_moved / bandwidth, known.flops / peak)
+        if least <= 0:
+            return None
+        logs.append(math.log(min(1.0, least / case.verdict.candidate.median_s)))
+    return math.exp(sum(logs) / len(logs))
+
+
+def rounded(stages: Mapping[str, float]) -> dict[str, float]:
+    """Seconds to the millisecond."""
+    return {name: round(max(0.0, value), 3) for name, value in stages.items()}

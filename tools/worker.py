@@ -1,0 +1,234 @@
+"""The controller's end of one worker process: requests out, records and raw bytes in, failures sorted.
+
+Nothing here believes a worker: a record is parsed from a fixed number of bytes, and the caller says how many
+bytes may follow it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from sandbox.base import Execution, Job, Limits, Mount, Sandbox, Session
+from sandbox.errors import SandboxError, SessionEnded, SessionTimeout
+from tools.errors import JudgeUnavailable
+from tools.harness.wire import RECORD_BYTES, REQUEST, REQUEST_MAGIC, Record, Status, parse_record
+
+Buffers = Sequence["bytes | bytearray | memoryview"]
+
+HARNESS_MOUNT = "/kernelwright/tools/harness"
+HARNESS_SOURCE = Path(__file__).parent / "harness"
+LOG_CHARACTERS = 4000
+SESSION_WALL_S = 24 * 3600.0
+START_TIMEOUT_S = 90.0
+"""Importing torch on a busy machine."""
+
+_REASONS = {
+    Status.EXCEPTION: "runtime_error",
+    Status.OUT_OF_MEMORY: "out_of_memory",
+    Status.UNSUPPORTED_OUTPUT: "wrong_output.type",
+    Status.NO_MODEL: "no_model_new",
+    Status.IMPORT_ERROR: "import_error",
+    Status.FAULT: "fault",
+}
+
+
+class WorkerFailed(Exception):
+    """A worker did not do what it was asked. For a candidate that is a rejection, for the rest a fault of ours."""
+
+    def __init__(self, reason: str, detail: str, log: str = "") -> None:
+        super().__init__(detail)
+        self.reason = reason
+        """Stable code: ``runtime_error``, ``timeout``, ``out_of_memory``, ``crash`` ..."""
+        self.detail = detail
+        """One line."""
+        self.log = log
+        """End of what the worker wrote to standard error; for people, never read for a decision."""
+
+
+class Worker:
+    """One process that answers one request at a time; calls from several threads take turns."""
+
+    def __init__(self, session: Session, name: str, timeout_s: float) -> None:
+        self.name = name
+        self.alive = True
+        self._session = session
+        self._timeout_s = timeout_s
+        self._sequence = itertools.count(1)
+        self._seq = 0
+        self._greeting: dict[str, Any] | None = None
+        self._lock = threading.RLock()
+
+    def greet(self, body: dict[str, Any]) -> None:
+        """Send its settings and return at once; ``await_ready``, or the first request, waits for the answer."""
+        self._greeting = body
+        self.send("start", body)
+
+    def await_ready(self) -> None:
+        """Wait until it has imported torch. Raises JudgeUnavailable: nobody's code has run in it yet."""
+        with self._lock:
+            if self._greeting is None:
+                return
+            timeout_s, self._timeout_s = self._timeout_s, max(self._timeout_s, START_TIMEOUT_S)
+            self._greeting = None
+            try:
+                self.receive()
+            except WorkerFailed as error:
+                raise JudgeUnavailable(
+                    f"the {self.name} process could not start: {error.detail}: {last_line(error.log)}"
+                ) from error
+            finally:
+                self._timeout_s = timeout_s
+
+    def ask(self, op: str, body: Mapping[str, Any] | None = None, payload: Buffers = ()) -> Record:
+        """Send a request and return its record. Raises WorkerFailed."""
+        with self._lock:
+            self.await_ready()
+            self.send(op, body, payload)
+            return self.receive()
+
+    def send(self, op: str, body: Mapping[str, Any] | None = None, payload: Buffers = ()) -> None:
+        """Send a request. A worker that does not read is stopped when its time is over. Raises WorkerFailed."""
+        self._seq = next(self._sequence)
+        text = json.dumps({**(body or {}), "op": op, "seq": self._seq}).encode()
+        head = REQUEST.pack(REQUEST_MAGIC, len(text)) + text
+        expired = threading.Event()
+        watchdog = threading.Timer(self._timeout_s, self._expire, (expired,)) if payload else None
+        if watchdog:
+            watchdog.daemon = True
+            watchdog.start()
+        try:
+            self._session.send(head)
+            for item in payload:
+                if len(item):
+                    self._session.send(memoryview(item))
+        except SessionEnded as error:
+            raise self._ended("timeout" if expired.is_set() else None) from error
+        finally:
+            if watchdog:
+                watchdog.cancel()
+
+    def _expire(self, expired: threading.Event) -> None:
+        expired.set()
+        self._session.stop()
+
+    def receive(self) -> Record:
+        """Wait for the record of the last request. Raises WorkerFailed unless it says OK."""
+        raw = self.take(RECORD_BYTES)
+        try:
+            record = parse_record(raw)
+            if record.seq != self._seq:
+                raise ValueError("not the answer to the last request")
+        except ValueError as error:
+            self.close()
+            detail = f"the {self.name} process wrote something else than an answer: {error}"
+            raise WorkerFailed("cheat.forged_record", detail, self.log()) from error
+        if record.status != Status.OK:
+            self._refused(record)
+        return record
+
+    def take(self, count: int) -> bytearray:
+        """Exactly ``count`` bytes of what it sends. Raises WorkerFailed."""
+        buffer = bytearray(count)
+        if count:
+            try:
+                self._session.receive_into(memoryview(buffer), self._timeout_s)
+            except SessionTimeout as error:
+                raise self._ended("timeout") from error
+            except SessionEnded as error:
+                raise self._ended(None) from error
+        return buffer
+
+    def ask_facts(
+        self, op: str, body: Mapping[str, Any], sizes: Callable[[Any], Iterable[int]] = lambda facts: ()
+    ) -> tuple[Any, list[bytearray]]:
+        """Ask a trusted worker: its JSON, and the buffers whose ``sizes`` that JSON implies."""
+        with self._lock:
+            record = self.ask(op, body)
+            facts = json.loads(self.take(record.text_bytes))
+            return facts, [self.take(size) for size in sizes(facts)]
+
+    def _refused(self, record: Record) -> None:
+        status = Status(record.status) if record.status in Status._value2member_map_ else Status.EXCEPTION
+        text = ""
+        if status is Status.FAULT:
+            text = bytes(self.take(record.text_bytes)).decode("utf-8", "replace")
+        log = self.log()
+        raise WorkerFailed(_REASONS[status], text or last_line(log), log)
+
+    def _ended(self, reason: str | None) -> WorkerFailed:
+        """Stop it and say why it ended."""
+        execution = self.close()
+        log = self.log()
+        if reason == "timeout":
+            return WorkerFailed("timeout", f"no answer within {self._timeout_s:g} s", log)
+        if execution.out_of_memory:
+            return WorkerFailed("out_of_memory", "it was killed for using more memory than it may", log)
+        if execution.exit_code < 0:
+            return WorkerFailed("crash", f"it was killed by signal {-execution.exit_code}", log)
+        return WorkerFailed("crash", f"it ended with exit code {execution.exit_code} before it answered", log)
+
+    def log(self) -> str:
+        """End of its standard error, for people."""
+        return self._session.stderr_tail().decode("utf-8", "replace")[-LOG_CHARACTERS:]
+
+    def close(self) -> Execution:
+        """Kill it; idempotent."""
+        self.alive = False
+        return self._session.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Launcher:
+    """Starts workers with the mounts, the environment and the limits of their kind."""
+
+    def __init__(
+        self, sandbox: Sandbox, *, threads: int, memory_bytes: int, timeout_s: float, flush_bytes: int
+    ) -> None:
+        self.sandbox = sandbox
+        self.timeout_s = timeout_s
+        self._threads = threads
+        self._limits = Limits(
+            wall_s=SESSION_WALL_S, memory_bytes=memory_bytes, processes=256 + 8 * threads, scratch_bytes=2 << 30
+        )
+        self._flush_bytes = flush_bytes
+
+    def inside(self, mount: Mount) -> str:
+        """Path of a mount as a job sees it."""
+        return self.sandbox.path_inside(mount)
+
+    def start(self, kind: str, name: str, mounts: Sequence[Mount] = (), env: Mapping[str, str] | None = None) -> Worker:
+        """Start one and return at once, while it still imports torch. Raises JudgeUnavailable."""
+        harness = Mount(HARNESS_SOURCE, HARNESS_MOUNT)
+        program = f"{self.inside(harness)}/kernel_harness.py"
+        threads = str(self._threads)
+        job = Job(
+            argv=(*self.sandbox.python, program, kind),
+            mounts=(harness, *mounts),
+            env={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, **(env or {})},
+            limits=self._limits,
+        )
+        try:
+            worker = Worker(self.sandbox.start(job), name, self.timeout_s)
+        except SandboxError as error:
+            raise JudgeUnavailable(f"the {name} process could not be started: {error}") from error
+        try:
+            worker.greet({"threads": self._threads, "flush_bytes": self._flush_bytes})
+        except WorkerFailed as error:
+            raise JudgeUnavailable(f"the {name} process ended at once: {error.detail}") from error
+        return worker
+
+
+def last_line(text: str) -> str:
+    """The last line that says something, shortened."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "no message"
