@@ -49,10 +49,10 @@ def test_a_run_killed_at_every_event_comes_to_the_same_end(toy, tmp_path: Path) 
 
 def test_a_run_killed_again_and_again_comes_to_the_same_end(toy, tmp_path: Path) -> None:
     (unbroken,) = kill_and_resume(toy, tmp_path, [0])
-    (broken,) = kill_and_resume(toy, tmp_path, [4], "--again")
+    (broken,) = kill_and_resume(toy, tmp_path, [9], "--again")
     assert {**broken, "event": 0} == unbroken
-    resumed = [event for event in read_events(tmp_path / "4" / "run" / "events.jsonl") if event.type == "resumed"]
-    assert len(resumed) > 5
+    resumed = [event for event in read_events(tmp_path / "9" / "run" / "events.jsonl") if event.type == "resumed"]
+    assert len(resumed) > 3
 
 
 def test_time_goes_on_where_a_killed_run_stopped(tmp_path: Path) -> None:

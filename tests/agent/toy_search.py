@@ -120,7 +120,9 @@ def _go_on(home: Path, number: int, kill_at: int = 0) -> None:
     judge = FakeJudge(follow, confirmations=collapse)
     seams = Seams(judge=judge, propose=climb, model=object())
     outcome = resume(run, subscribers=[killer(kill_at)], seams=seams)
-    print(json.dumps({"event": number, **summary(run, outcome), "twice": sorted({*before} & {*judge.judged})}))
+    sys.stdout.write(
+        json.dumps({"event": number, **summary(run, outcome), "twice": sorted({*before} & {*judge.judged})}) + "\n"
+    )
 
 
 def summary(run: Path, outcome: Outcome) -> dict[str, Any]:
@@ -155,7 +157,7 @@ def _in_child(work: Callable[[], object]) -> bool:
         try:
             work()
             sys.stdout.flush()
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - the parent sees it on standard error
             traceback.print_exc()
         finally:
             os._exit(0)
@@ -165,7 +167,7 @@ def _in_child(work: Callable[[], object]) -> bool:
 
 if __name__ == "__main__":
     # Imported before the first fork, by way of everything that drives a run.
-    import agent.graph
+    import agent.graph  # noqa: F401
     import memory.sqlite  # noqa: F401
 
     given = [text for text in sys.argv[2:] if text != "--again"]
