@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -73,18 +74,14 @@ class RunFolder:
 
     def discard(self, home: Path) -> None:
         """Remove the run, files of other origin in the same folder excepted."""
-        (home / "index" / f"{self.run_id}.json").unlink(missing_ok=True)
-        for name in (*_OURS, *_DATABASES):
-            target = self.path / name
-            if target.is_dir():
-                shutil.rmtree(target, ignore_errors=True)
-            else:
+        entry = home / "index" / f"{self.run_id}.json"
+        for target in (entry, *(self.path / name for name in (*_OURS, *_DATABASES))):
+            shutil.rmtree(target, ignore_errors=True)
+            with suppress(OSError):  # where nothing can be written, nothing was
                 target.unlink(missing_ok=True)
-        for folder in reversed(self.made):
-            try:
+        with suppress(OSError):  # not empty: somebody else's
+            for folder in reversed(self.made):
                 folder.rmdir()
-            except OSError:
-                return
 
 
 def new_run_id() -> str:
@@ -198,7 +195,8 @@ def _missing(path: Path) -> tuple[Path, ...]:
 
 
 def _explain(error: OSError, path: Path, mend: str) -> Exception:
-    text = f"cannot write to {path}: {(error.strerror or str(error)).lower()}"
+    reason = error.strerror or str(error)
+    text = f"cannot write to {path}: {reason[:1].lower()}{reason[1:]}"
     if error.errno in _FULL:
         return RunError(f"{text}: free some space, or {mend}")
     return RequestError(f"{text}: {mend}")

@@ -11,6 +11,7 @@ from agent.settings import default_home
 from tools.errors import RequestError
 
 _TAIL_BYTES = 256 << 10
+_DECISIVE = {"run_started", "resumed", "interrupted", "run_finished"}
 
 
 def list_runs(home: Path | None = None) -> list[dict[str, Any]]:
@@ -76,7 +77,7 @@ def _tail(log: Path) -> list[dict[str, Any]]:
                 lines = file.read().split(b"\n")[:-1]
                 # A chunk begins in the middle of a line, except at the beginning of the file.
                 events = _parsed(lines[1:] if start else lines)
-                if events or start == 0:
+                if any(event["type"] in _DECISIVE for event in events):
                     return events
     except OSError:
         return []
