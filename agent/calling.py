@@ -23,7 +23,7 @@ from tools.problem_text import one_line
 MAX_REPLY_CHARS = 400_000
 """A stream is cut here: no candidate is that long."""
 FIRST_DELAY_S = 0.5
-LONGEST_DELAY_S = 60.0
+LONGEST_DELAY_S = 30.0
 """A server that asks to wait longer is given up."""
 STREAM_PATIENCE = 10
 """A stream may last this many times the silence limit in all."""

@@ -43,14 +43,10 @@ def translate(error: Exception, model: BaseChatModel) -> ModelError | None:
     if status is not None:
         return _refused(where, status, _told(error, model))
     if is_silence(error):
-        return ModelUnavailable(
-            f"{where} did not answer in time; check that it runs, or choose another --model"
-        )
+        return ModelUnavailable(f"{where} did not answer in time; check that it runs, or choose another --model")
     if is_lost_connection(error):
         told = _told(error.__cause__ if isinstance(error.__cause__, Exception) else error, model)
-        return ModelUnavailable(
-            f"{where} cannot be reached ({told}); check --base-url and that the server runs"
-        )
+        return ModelUnavailable(f"{where} cannot be reached ({told}); check --base-url and that the server runs")
     if _is_context_overflow(error) or _TOO_LONG.search(str(error)):
         return PromptTooLong(f"{where} takes no prompt this long: {_told(error, model)}")
     if _named(error, "openai") and not _is_api_error(error):
@@ -100,17 +96,11 @@ def _refused(where: str, status: int, told: str) -> ModelError:
     if status in (401, 403):
         return ModelRejected(f"{where} refused the key ({status}: {told}); set OPENAI_API_KEY to a valid one")
     if status == 404:
-        return ModelRejected(
-            f"{where} knows no such model or path (404: {told}); check --model and --base-url"
-        )
+        return ModelRejected(f"{where} knows no such model or path (404: {told}); check --model and --base-url")
     if status == 429:
-        return ModelUnavailable(
-            f"{where} is overloaded or the quota is used up (429: {told}); try again later"
-        )
+        return ModelUnavailable(f"{where} is overloaded or the quota is used up (429: {told}); try again later")
     if status >= 500 or status in RETRIED_STATUS:
-        return ModelUnavailable(
-            f"{where} failed ({status}: {told}); try again later or choose another --model"
-        )
+        return ModelUnavailable(f"{where} failed ({status}: {told}); try again later or choose another --model")
     if status == 413 or _TOO_LONG.search(told):
         return PromptTooLong(f"{where} takes no prompt this long ({status}: {told})")
     return ModelRejected(f"{where} refused the request ({status}: {told}); check --model and its settings")

@@ -68,9 +68,7 @@ def _openai(name: str, settings: ModelSettings) -> BaseChatModel:
             f"openai:{name} needs a key or a server: set OPENAI_API_KEY, or pass --base-url for your own"
         )
     if settings.base_url is not None and not settings.base_url.startswith(("http://", "https://")):
-        raise RequestError(
-            f"--base-url {settings.base_url} is no URL: it looks like http://127.0.0.1:8000/v1"
-        )
+        raise RequestError(f"--base-url {settings.base_url} is no URL: it looks like http://127.0.0.1:8000/v1")
     from agent.openai_chat import TolerantChatOpenAI
 
     limit = settings.timeout_s

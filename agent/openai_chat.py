@@ -31,7 +31,7 @@ class TolerantChatOpenAI(ChatOpenAI):
     """
 
     def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
-        body = response if isinstance(response, dict) else response.model_dump()
+        body = response if isinstance(response, dict) else response.model_dump(warnings=False)
         for choice in _dicts(body.get("choices")):
             message = choice.get("message")
             for call in _dicts(message.get("tool_calls")) if isinstance(message, dict) else ():

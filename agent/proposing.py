@@ -225,11 +225,8 @@ class _Conversation:
         faults = {one.call["id"]: one.fault for one in reply.malformed}
         for call in reply.message.tool_calls:
             fault = faults.get(call["id"])
-            if fault is None:
-                answer = self._run(call)
-            else:
-                answer = self._explain(call, fault, cut=reply.finish == "length")
-            self.messages.append(answer)
+            cut = reply.finish == "length"
+            self.messages.append(self._run(call) if fault is None else self._explain(call, fault, cut=cut))
         self.nudges = 0
 
     def _run(self, call: ToolCall) -> ToolMessage:

@@ -175,9 +175,7 @@ def load_script(path: Path, *, streaming: bool = False) -> ScriptedChatModel:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise RequestError(
-            f"the script {path} is wrong at {place or 'its start'}: {one_line(first['msg'])}"
-        ) from error
+        raise RequestError(f"the script {path} is wrong at {place or 'its start'}: {one_line(first['msg'])}") from error
     proposals = parsed.proposals if isinstance(parsed, _Proposals) else (ScriptedProposal(replies=parsed),)
     return ScriptedChatModel(script=replay(proposals, f"the script {path}"), streaming=streaming)
 

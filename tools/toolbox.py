@@ -43,9 +43,7 @@ class EditArguments(_Arguments):
 class IdArguments(_Arguments):
     """One candidate."""
 
-    id: str = Field(
-        description="A candidate's id from Attempts, Recalled or search_memory, or its beginning."
-    )
+    id: str = Field(description="A candidate's id from Attempts, Recalled or search_memory, or its beginning.")
 
 
 class TextArguments(_Arguments):
@@ -169,7 +167,5 @@ def _build(spec: _Tool, bench: Workbench) -> BaseTool:
 
 
 def _explain(tool: BaseTool, error: ValidationError | Any) -> str:
-    faults = "; ".join(
-        f"{'.'.join(map(str, fault['loc'])) or 'arguments'}: {fault['msg']}" for fault in error.errors()
-    )
+    faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'arguments'}: {fault['msg']}" for fault in error.errors())
     return f"wrong arguments ({one_line(faults)}). Call {signature_text(tool)} with a JSON object."

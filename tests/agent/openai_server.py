@@ -24,6 +24,8 @@ class Chat:
     ids: bool = True
     indexed: bool = True
     """Whether stream fragments carry the number of their call; some servers leave it out."""
+    raw_calls: tuple[dict[str, Any], ...] = ()
+    """Entries of ``tool_calls`` sent as they are (one an event when streamed), after ``calls``."""
     cut_after: int | None = None
     """Streaming only: drop the connection after this many events."""
 
@@ -147,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _finish(turn: Chat) -> str:
-    return turn.finish or ("tool_calls" if turn.calls else "stop")
+    return turn.finish or ("tool_calls" if turn.calls or turn.raw_calls else "stop")
 
 
 def _usage(turn: Chat) -> dict[str, int] | None:
@@ -169,6 +171,8 @@ def completion(turn: Chat) -> dict[str, Any]:
             }
             for index, (name, text) in enumerate(turn.calls)
         ]
+    if turn.raw_calls:
+        message["tool_calls"] = [*message.get("tool_calls", ()), *turn.raw_calls]
     body = {
         "id": "chat",
         "object": "chat.completion",
@@ -196,6 +200,7 @@ def events(turn: Chat, with_usage: bool) -> list[dict[str, Any]]:
             {"tool_calls": [{**number, "function": {"arguments": text[at : at + step]}}]}
             for at in range(0, len(text), step)
         ]
+    deltas += [{"tool_calls": [raw]} for raw in turn.raw_calls]
     base = {"id": "chat", "object": "chat.completion.chunk", "created": 1, "model": "test-model"}
     chunks: list[dict[str, Any]] = [
         {**base, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas

@@ -164,6 +164,36 @@ def test_servers_that_give_no_ids_or_no_numbers(tmp_path, streaming, indexed):
     assert all(one["id"] for one in calls)
 
 
+def raw(index, name, arguments, ident="", **more):
+    return {"index": index, "id": ident, "type": "function", "function": {"name": name, "arguments": arguments}, **more}
+
+
+# The client itself warns, once, when it reads a loose stream.
+loose_server = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")
+
+
+@loose_server
+def test_servers_that_send_objects_or_number_all_calls_the_same(tmp_path, streaming):
+    loose = Chat(
+        raw_calls=(
+            raw(0, "write_candidate", {"source": SOURCE}, "a"),
+            raw(0, "compile_candidate", None, "b"),
+            raw(0, "submit", '{"strategy": "one pass"}', "c"),
+        )
+    )
+    ran = Ran(tmp_path, [loose], streaming=streaming)
+    assert ran.proposal.candidate == Candidate(source=SOURCE, language="python")
+    assert ran.proposal.tool_calls == 3
+
+
+@loose_server
+def test_calls_that_are_no_calls(tmp_path, streaming):
+    odd = Chat(raw_calls=({"index": 0, "id": "a", "type": "function", "function": {"name": None, "arguments": 7}},))
+    ran = Ran(tmp_path, [odd, WRITE, FINISH], streaming=streaming)
+    assert ran.proposal.candidate is not None
+    assert "The tools are: " in ran.answers()[0]
+
+
 def test_text_only_is_nudged_twice_and_then_given_up(tmp_path, streaming):
     ran = Ran(tmp_path, [Chat("Let me think."), Chat("Hm."), Chat("I would fuse it.")], streaming=streaming)
     assert ran.proposal.candidate is None
