@@ -43,13 +43,15 @@ def rejudge(
                 "there is no sandbox to judge this champion in: apt-get install bubblewrap, "
                 "or trust it with --allow-unsandboxed"
             )
+        cache = settings.home / "cache"
+        cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="kernelwright-") as work:
             judge = SandboxedJudge(
                 problem,
                 sandbox,
                 settings.judging,
                 Path(work),
-                cache_dir=settings.home / "cache",
+                cache_dir=cache,
                 language=candidate.language,
                 target=settings.target,
                 seed=settings.seed + 1,
