@@ -1,4 +1,4 @@
-"""What this machine has, looked up without importing torch and without writing outside a temporary folder."""
+"""What this machine has, looked up without importing torch."""
 
 from __future__ import annotations
 
