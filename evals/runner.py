@@ -29,7 +29,7 @@ from tools.verdict import Verdict
 
 if TYPE_CHECKING:
     from agent.events import Subscriber
-    from agent.outcome import Outcome
+    from agent.run import Outcome, Seams
 
 
 class Optimizer(Protocol):
@@ -42,13 +42,18 @@ class Optimizer(Protocol):
 Rejudge = Callable[[Problem, Candidate, AgentSettings, Notice | None], SecondOpinion]
 
 
-def optimize_or_resume(problem: Problem, settings: AgentSettings, subscribers: tuple[Subscriber, ...]) -> Outcome:
-    """What ``run_suite`` uses unless told otherwise."""
+def optimize_or_resume(
+    problem: Problem,
+    settings: AgentSettings,
+    subscribers: tuple[Subscriber, ...],
+    seams: Seams | None = None,
+) -> Outcome:
+    """What ``run_suite`` uses unless told otherwise; ``seams`` as for ``agent.run.optimize``."""
     from agent.run import optimize, resume
 
     if settings.out is not None and (settings.out / "run.json").is_file():
-        return resume(settings.out, subscribers=subscribers)
-    return optimize(problem, settings, subscribers=subscribers)
+        return resume(settings.out, subscribers=subscribers, seams=seams)
+    return optimize(problem, settings, subscribers=subscribers, seams=seams)
 
 
 def run_suite(
