@@ -35,7 +35,7 @@ if ! diff "$work/tracked" "$work/packed" >"$work/difference"; then
 fi
 
 "$python" -m venv "$work/clean"
-"$work/clean/bin/python" -m pip install --quiet --disable-pip-version-check "$wheel"
+"$work/clean/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile "$wheel"
 cd "$work"
 "$work/clean/bin/kernelwright" --version
 "$work/clean/bin/kernelwright" --help >"$work/help"

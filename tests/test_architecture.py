@@ -28,6 +28,7 @@ PRINT_ALLOWED = ("kernelwright/", "tools/harness/")
 ENVIRONMENT_ALLOWED = {
     "agent/settings.py": "the settings",
     "tools/harness/": "inside the sandbox, where the environment is what the job says",
+    "sandbox/conformance_sessions.py": "tests: gives a controller it starts the environment of the test",
 }
 SANDBOXED_ONLY = ("tools/harness/", "evals/problems/")
 
