@@ -30,7 +30,7 @@ def binomial_cdf(n: int, p: float) -> list[float]:
 
 
 @pytest.mark.parametrize("values", [[2.0], [1.0, 4.0], [0.5, 2.0, 8.0], [1.0 + i / 7 for i in range(44)]])
-def test_geometric_mean_is_the_librarys(values):
+def test_geometric_mean_is_that_of_statistics(values):
     assert geometric_mean(values) == pytest.approx(statistics.geometric_mean(values), rel=1e-12)
 
 
