@@ -53,7 +53,8 @@ def load_problem(path: Path) -> Problem:
             warnings.simplefilter("ignore")
             compile(source, str(path), "exec", dont_inherit=True)
     except SyntaxError as error:
-        raise RequestError(f"{path}:{error.lineno}: syntax error: {error.msg}") from error
+        where = f"{path}:{error.lineno}" if error.lineno else str(path)
+        raise RequestError(f"{where}: syntax error: {error.msg}") from error
     except ValueError as error:
         raise RequestError(f"{path}: {error}") from error
     except (MemoryError, RecursionError) as error:
