@@ -18,6 +18,7 @@ SIZE = {
 INFIX = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
     "and": "&", "or": "|", "xor": "^", "int_div": "/", "int_mod": "%",
+    "shift_left": "<<", "shift_right": ">>",
 }  # fmt: skip
 PREFIX = {"neg": "-", "not": "!", "invert": "~"}
 OWN_F32 = {"exp", "exp_fast", "log", "expm1", "log1p", "tanh", "erf", "sigmoid", "sin", "cos", "pow"}

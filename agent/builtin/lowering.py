@@ -206,6 +206,8 @@ class Lowering:
     def _tree(self, tree: Any) -> Any:
         if "ref" in tree:
             value = self.values[tree["ref"]]
+            if value is None:
+                raise Unsupported("it returns something this model does not compute (positions of maxima, say)")
             return {"buffer": self.store(value).buffer}
         if "value" in tree:
             return tree
@@ -230,7 +232,7 @@ class Lowering:
     def define(self, shape: Sequence[int], dtype: str, definition: Any) -> Value:
         """A new buffer with a definition."""
         buffer = Buffer(
-            f"b{len(self.buffers)}", tuple(shape), dtype, strides_of(tuple(shape)), definition=definition
+            f"mem{len(self.buffers)}", tuple(shape), dtype, strides_of(tuple(shape)), definition=definition
         )
         self.buffers.append(buffer)
         return self.stored(buffer)

@@ -369,6 +369,17 @@ def _dropout(low: Lowering, node: Node, x: Value, p: float, train: bool) -> Any:
     return x if node.op == "dropout" else [x, None]
 
 
+@handles("empty", "empty_like", "empty_permuted", "new_empty", "new_empty_strided", "empty_strided")
+def _empty(low: Lowering, node: Node, *_: Any, **__: Any) -> Value:
+    return low.constant(0, node.shape, node.dtype)  # whoever reads it before writing it reads anything
+
+
+@handles("__lshift__", "__rshift__", "bitwise_left_shift", "bitwise_right_shift")
+def _shift(low: Lowering, node: Node, a: Any, b: Any) -> Value:
+    name = "shift_left" if "left" in node.op or "lshift" in node.op else "shift_right"
+    return pointwise(low, node, lambda x, y: low.exprs.call(name, "i64", x, y), a, b)
+
+
 @handles(
     "full", "full_like", "zeros", "zeros_like", "ones", "ones_like", "scalar_tensor", "new_zeros", "new_full"
 )

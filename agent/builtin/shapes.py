@@ -249,9 +249,10 @@ def _lane_pass(
         for reducer in step.reducers:
             for line in reducer.lane_step(w.emit(reducer.expr), position):
                 w.line(line)
+        if step.globals:
+            w.line("const int64_t j = t; (void)j;")
         for reducer in step.globals:
             value = w.emit(reducer.expr)
-            w.line("const int64_t j = t; (void)j;")
             for line in reducer.step(value):
                 w.line(line)
         inner = [loop.var for loop in reduced] + [lane]
