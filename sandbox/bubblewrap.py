@@ -21,13 +21,14 @@ from pathlib import Path, PurePosixPath
 
 from sandbox.admission import NOBODY, as_exact, by_depth, check, environment, readied
 from sandbox.base import Execution, Isolation, Job, Mount
+from sandbox.cgroup import sweep_groups
 from sandbox.enclosure import Enclosure, enclose, mechanisms
 from sandbox.errors import SandboxError, SandboxUnavailable
 from sandbox.ownership import sweep_folders
 from sandbox.seccomp import filter_program
 from sandbox.session import Ending, PipeSession, run_to_end
 from sandbox.sessions import OpenSessions
-from sandbox.spawning import has_ended, kill_group, signed, spawn
+from sandbox.spawning import has_ended, kill_group, open_pipes, signed, spawn
 
 _PROBE_S = 0.5
 _DEATH_S = 10.0
@@ -38,6 +39,14 @@ _DETAILS = (
     *("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/localtime"),
     *("/sys/devices/system/cpu", "/sys/devices/system/node"),
 )
+_TAKE_STREAMS = (
+    *("/bin/bash", "-p", "-c"),
+    'exec <&"$1" >&"$2"; in=$1 out=$2; exec {in}<&- {out}>&-; shift 2; exec "$@"',
+    "bash",
+)
+"""Bubblewrap would hold the streams it is given as its own until the end, so that nobody could see the job close
+them. It is given others, and the job takes the real ones from where it inherits them (not dash: two digits)."""
+
 _ACCOUNTS = {
     "/etc/passwd": f"root:x:0:0::/:/bin/sh\nsandbox:x:{NOBODY}:{NOBODY}::/tmp:/bin/sh\n",
     "/etc/group": f"root:x:0:\nsandbox:x:{NOBODY}:\n",
@@ -54,6 +63,7 @@ class BubblewrapSandbox:
         self._open = OpenSessions()
         if problem := why_unavailable():
             raise SandboxUnavailable(*problem)
+        sweep_groups()
         sweep_folders()
 
     @property
@@ -139,11 +149,14 @@ class RunningBubblewrap:
         place = argv.index("{inner}")
         argv[place : place + 1] = enclosure.inner
         read, write = os.pipe2(os.O_CLOEXEC)
+        self.ends, far = open_pipes()
+        argv[place:place] = [*_TAKE_STREAMS, str(far.stdin), str(far.stdout)]
         try:
             with _options(write) as (options, fds):
                 whole = [*enclosure.prefix, argv[0], *options, *argv[1:]]
-                self._process, self.ends = spawn(whole, cwd="/", pass_fds=fds)
+                self._process = spawn(whole, far, cwd="/", pass_fds=fds, aside=True)
         except BaseException:
+            self.ends.close()
             os.close(read)
             raise
         finally:

@@ -92,22 +92,22 @@ class Cgroup:
         _kill_members(self._pids)
 
     def remove(self) -> None:
-        """Remove the group's folders; idempotent. What cannot be removed now, the next ``sweep`` removes."""
+        """Remove the group's folders; idempotent. What cannot be removed now, the next ``sweep_groups`` removes."""
         for folder in {self._memory, self._pids}:
             _remove(folder)
 
 
 @cache
 def find_home() -> Home | None:
-    """Where this process may make groups, or None. Clears away what dead controllers left there."""
-    home = _version_2() or _version_1()
-    if home is not None:
-        sweep(home)
-    return home
+    """Where this process may make groups, or None."""
+    return _version_2() or _version_1()
 
 
-def sweep(home: Home) -> None:
+def sweep_groups() -> None:
     """Kill and remove the groups of controllers that are dead."""
+    home = find_home()
+    if home is None:
+        return
     for parent in {home.memory, home.pids}:
         for folder in parent.glob(f"{_PREFIX}*"):
             if is_orphaned(folder.name.removeprefix(_PREFIX).rpartition("-")[0]):

@@ -16,11 +16,12 @@ from contextlib import suppress
 
 from sandbox.admission import as_exact, check, environment
 from sandbox.base import Execution, Isolation, Job, Mount
+from sandbox.cgroup import sweep_groups
 from sandbox.enclosure import Enclosure, enclose, mechanisms
 from sandbox.ownership import make_folder, sweep_folders
 from sandbox.session import Ending, PipeSession, run_to_end
 from sandbox.sessions import OpenSessions
-from sandbox.spawning import has_ended, kill_group, signed, spawn
+from sandbox.spawning import has_ended, kill_group, open_pipes, signed, spawn
 
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _SCRATCH = "/tmp"  # noqa: S108 - what a job calls its scratch folder; here it stands for a folder of its own
@@ -34,6 +35,7 @@ class ProcessSandbox:
     def __init__(self, python: str | None = None) -> None:
         self._python = python or sys.executable
         self._open = OpenSessions()
+        sweep_groups()
         sweep_folders()
 
     @property
@@ -92,9 +94,11 @@ class RunningProcess:
         inner = (*enclosure.inner, *as_exact(environment(job, path=_PATH, home=scratch)), *job.argv)
         # The mother's death is the child's: util-linux sets that before it becomes the command.
         argv = (*enclosure.prefix, "/usr/bin/setpriv", "--pdeathsig", "KILL", *inner)
+        self.ends, far = open_pipes()
         try:
-            self._process, self.ends = spawn(argv, cwd=cwd)
+            self._process = spawn(argv, far, cwd=cwd)
         except BaseException:
+            self.ends.close()
             self._clean_up()
             raise
         self._pidfd = os.pidfd_open(self._process.pid)

@@ -6,6 +6,8 @@ import os
 import select
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -13,6 +15,9 @@ from typing import Protocol, Self
 from sandbox.base import Execution, Limits
 from sandbox.errors import SessionEnded
 from sandbox.piping import Capture, drain, milliseconds_until, read_exactly, write_all
+
+_LAST_BREATH_S = 1.0
+"""A job whose streams have ended is about to end, or to be reported as ended: its own exit code tells more."""
 
 _LAST_CHUNKS = 64
 """Reads at most that often after a job's end: more than a pipe holds, and bounded if somebody still writes."""
@@ -149,6 +154,7 @@ class PipeSession:
         self._deadline = self._began + limits.wall_s
         self._errors = Capture(limits.output_bytes, newest=True)
         self._timed_out = False
+        self._seems_over = False
         self._over = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._stopping = threading.Lock()
         self._sending = threading.Lock()
@@ -161,13 +167,15 @@ class PipeSession:
         """Write all of ``data``. Raises SessionEnded if the job is gone or does not read in its wall time."""
         with self._sending:
             self._refuse_if_stopped()
-            write_all(self._running.ends.stdin, data, self._deadline, self._over)
+            with self._noting_the_end():
+                write_all(self._running.ends.stdin, data, self._deadline, self._over)
 
     def receive_into(self, buffer: memoryview, timeout_s: float) -> None:
         """Fill ``buffer`` from its output. Raises SessionEnded (dead, closed) or SessionTimeout."""
         with self._receiving:
             self._refuse_if_stopped()
-            read_exactly(self._running.ends.stdout, buffer, time.monotonic() + timeout_s, self._over)
+            with self._noting_the_end():
+                read_exactly(self._running.ends.stdout, buffer, time.monotonic() + timeout_s, self._over)
 
     def stderr_tail(self) -> bytes:
         """What it has written to standard error so far; the newest is kept."""
@@ -178,7 +186,11 @@ class PipeSession:
         with self._stopping:
             if self._execution is not None:
                 return self._execution
-            wall_s = time.monotonic() - self._began
+            if self._seems_over and time.monotonic() < self._deadline:
+                self._running.wait(_LAST_BREATH_S)
+            now = time.monotonic()
+            wall_s = now - self._began
+            self._timed_out |= now >= self._deadline and not self._running.wait(0)
             os.eventfd_write(self._over, 1)
             self._running.kill()
             self._watch.join()
@@ -213,6 +225,14 @@ class PipeSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    @contextmanager
+    def _noting_the_end(self) -> Iterator[None]:
+        try:
+            yield
+        except SessionEnded:
+            self._seems_over = True
+            raise
 
     def _refuse_if_stopped(self) -> None:
         if self.is_stopped:

@@ -14,12 +14,30 @@ from sandbox.errors import SandboxError
 from sandbox.piping import widen
 from sandbox.session import Ends
 
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _lock = threading.Lock()
 _spawners: dict[int, ThreadPoolExecutor] = {}
 
 
-def spawn(argv: Sequence[str], *, cwd: str, pass_fds: Sequence[int] = ()) -> tuple[subprocess.Popen[bytes], Ends]:
-    """Start ``argv`` in a session of its own with three pipes. Raises SandboxError if it cannot be started.
+def open_pipes() -> tuple[Ends, Ends]:
+    """Three wide pipes: our ends, non-blocking, and the job's."""
+    near, far = [], []
+    for index in range(3):
+        read, write = os.pipe2(os.O_CLOEXEC)
+        near.append(write if index == 0 else read)
+        far.append(read if index == 0 else write)
+        widen(near[-1])
+        os.set_blocking(near[-1], False)
+    return Ends(*near), Ends(*far)
+
+
+def spawn(
+    argv: Sequence[str], far: Ends, *, cwd: str, pass_fds: Sequence[int] = (), aside: bool = False
+) -> subprocess.Popen[bytes]:
+    """Start ``argv`` in a session of its own. Raises SandboxError if it cannot be started.
+
+    Its streams are ``far``, which is closed here in any case; with ``aside`` it only inherits the first two, for
+    whatever it starts to take. It sees nothing of our environment, where keys may be.
 
     A "die with your parent" means the parent *thread*, and the calling thread may end long before the job. So
     one thread, which lives as long as this process, starts them all.
@@ -30,34 +48,26 @@ def spawn(argv: Sequence[str], *, cwd: str, pass_fds: Sequence[int] = ()) -> tup
             _spawners.clear()
             spawner = _spawners[os.getpid()] = ThreadPoolExecutor(1, thread_name_prefix="sandbox-spawn")
     try:
-        return spawner.submit(_spawn, argv, cwd, pass_fds).result()
+        return spawner.submit(_start, argv, far, cwd, pass_fds, aside).result()
     except OSError as error:
         raise SandboxError(f"cannot start {argv[0]}: {error.strerror}") from error
     except ValueError as error:
         raise SandboxError(f"cannot start the job: {error}") from error
-
-
-def _spawn(argv: Sequence[str], cwd: str, pass_fds: Sequence[int]) -> tuple[subprocess.Popen[bytes], Ends]:
-    near, far = [], []
-    for index in range(3):
-        read, write = os.pipe2(os.O_CLOEXEC)
-        near.append(write if index == 0 else read)
-        far.append(read if index == 0 else write)
-    try:
-        for fd in near:
-            widen(fd)
-            os.set_blocking(fd, False)
-        process = subprocess.Popen(
-            argv, stdin=far[0], stdout=far[1], stderr=far[2], cwd=cwd, pass_fds=pass_fds, start_new_session=True
-        )
-    except BaseException:
-        for fd in near:
-            os.close(fd)
-        raise
     finally:
-        for fd in far:
-            os.close(fd)
-    return process, Ends(*near)
+        far.close()
+
+
+def _start(argv: Sequence[str], far: Ends, cwd: str, pass_fds: Sequence[int], aside: bool) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL if aside else far.stdin,
+        stdout=subprocess.DEVNULL if aside else far.stdout,
+        stderr=far.stderr,
+        cwd=cwd,
+        env={"PATH": _PATH, "XDG_RUNTIME_DIR": f"/run/user/{os.getuid()}"},
+        pass_fds=(*pass_fds, far.stdin, far.stdout) if aside else pass_fds,
+        start_new_session=True,
+    )
 
 
 def has_ended(pidfd: int, timeout_s: float) -> bool:

@@ -1,0 +1,183 @@
+"""What the conformance tests run inside a sandbox, and how they look for what a job left on the host."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+from sandbox.base import Execution, Job, Limits, Mount, Sandbox, Session
+from sandbox.ownership import owner_tag
+
+MIB = 1 << 20
+LONG_S = 60.0
+
+HASH = """
+import hashlib, sys
+data = sys.stdin.buffer.read()
+print(len(data), hashlib.sha256(data).hexdigest())
+"""
+
+ECHO = """
+import os
+def read(count):
+    view = memoryview(bytearray(count))
+    filled = 0
+    while filled < count:
+        filled += os.readv(0, [view[filled:]])
+    return view
+data = read(int.from_bytes(read(8), "little"))
+sent = 0
+while sent < len(data):
+    sent += os.write(1, data[sent:])
+"""
+
+CONNECT = """
+import json, socket, sys
+port, name = int(sys.argv[1]), sys.argv[2]
+reached = []
+for family, address in (
+    (socket.AF_INET, ("127.0.0.1", port)),
+    (socket.AF_INET, ("192.0.2.1", 80)),
+    (socket.AF_INET6, ("2001:db8::1", 80)),
+    (socket.AF_UNIX, "\\0" + name),
+    (socket.AF_UNIX, "/var/run/docker.sock"),
+):
+    try:
+        with socket.socket(family) as connection:
+            connection.settimeout(2)
+            connection.connect(address)
+        reached.append(str(address))
+    except OSError:
+        pass
+reached += [name for _, name in socket.if_nameindex() if name not in ("lo", "sit0", "tunl0", "ip6tnl0")]
+print(json.dumps(reached))
+"""
+
+WRITABLE = """
+import json, os
+places = set()
+def probe(folder):
+    try:
+        with open(folder + "/probe", "x"):
+            os.unlink(folder + "/probe")
+            places.add(folder)
+    except OSError:
+        pass
+for line in open("/proc/self/mounts"):
+    probe(line.split()[1])
+for folder, below, _ in os.walk("/"):
+    probe(folder)
+    if folder.count("/") > 3:
+        below.clear()
+print(json.dumps(sorted(places)))
+"""
+
+PROCESSES = """
+import json, os, sys
+numbers = [name for name in os.listdir("/proc") if name.isdigit()]
+environments = ""
+for name in numbers:
+    try:
+        environments += open(f"/proc/{name}/environ").read()
+    except OSError:
+        pass
+try:
+    os.kill(int(sys.argv[1]), 0)
+    reaches = True
+except OSError:
+    reaches = False
+print(json.dumps({"count": len(numbers), "environments": environments, "reaches_controller": reaches}))
+"""
+
+SPREAD = """
+import os, time
+for _ in range(8):
+    if os.fork() == 0:
+        block = bytearray(60 << 20)
+        time.sleep(600)
+for _ in range(50):
+    time.sleep(0.1)
+    ended, status = os.waitpid(-1, os.WNOHANG)
+    if ended:
+        os.kill(os.getpid(), 9)
+print("all alive")
+"""
+
+FORKS = """
+import os, time
+alive = 0
+for _ in range(200):
+    try:
+        if os.fork() == 0:
+            time.sleep(600)
+    except OSError:
+        break
+    alive += 1
+print(alive, flush=True)
+os._exit(0)
+"""
+
+DAEMON = """
+import os, sys
+read, write = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execvp("sleep", ["sleep", sys.argv[1]])
+    os._exit(0)
+os.close(write)
+os.read(read, 1)  # ends when the daemon has become sleep
+os.write(1, b"ready")
+"""
+
+
+def python(
+    sandbox: Sandbox,
+    code: str,
+    *argv: str,
+    data: bytes = b"",
+    limits: Limits | None = None,
+    mounts: tuple[Mount, ...] = (),
+) -> Execution:
+    """Run a Python script to its end."""
+    job = Job((*sandbox.python, "-c", code, *argv), mounts=mounts, limits=limits or Limits(wall_s=LONG_S))
+    return sandbox.run(job, data)
+
+
+def receive(session: Session, count: int) -> bytes:
+    """The next ``count`` bytes."""
+    buffer = bytearray(count)
+    session.receive_into(memoryview(buffer), LONG_S)
+    return bytes(buffer)
+
+
+def survivors(marker: str, patience_s: float = 0.0) -> list[str]:
+    """Processes of the whole host that carry ``marker`` as an argument, after at most ``patience_s``."""
+    deadline = time.monotonic() + patience_s
+    while (found := _carrying(marker.encode())) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return found
+
+
+def _carrying(marker: bytes) -> list[str]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                arguments = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if arguments[:1] == [b"sleep"] and marker in arguments:
+                found.append(entry.name)
+    return found
+
+
+def left_behind() -> list[str]:
+    """Temporary folders and control groups on the host that carry this process's name."""
+    places = [Path(tempfile.gettempdir()), *Path("/sys/fs/cgroup").glob("*/"), Path("/sys/fs/cgroup")]
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        places.append(Path("/sys/fs/cgroup", controllers, path.lstrip("/")))
+    tag = owner_tag()
+    return sorted({str(made) for place in places if place.is_dir() for made in place.glob(f"*{tag}*")})
