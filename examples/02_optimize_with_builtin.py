@@ -22,7 +22,7 @@ def tell(event) -> None:
 def main() -> None:
     problem = Path(__file__).parent / "problems" / "rms_norm.py"
     with tempfile.TemporaryDirectory() as home:
-        outcome = kernelwright.optimize(problem, home=home, max_candidates=4, max_seconds=90, subscribers=[tell])
+        outcome = kernelwright.optimize(problem, home=home, max_candidates=4, max_seconds=600, subscribers=[tell])
         print(f"{outcome.status}: {outcome.candidates} candidates, {outcome.accepted} accepted")
         if outcome.best is not None:
             print(f"{outcome.best['speedup']:.2f}x, confirmed; the kernel has")

@@ -48,7 +48,7 @@ def main() -> None:
             language="python",
             slots=1,
             max_candidates=1,
-            max_seconds=120,
+            max_seconds=600,
             home=home,
             subscribers=[tell],
         )

@@ -22,7 +22,7 @@ def judged(run: Path) -> Counter:
 
 def run_and_kill(problem: Path, run: Path, home: Path) -> None:
     """Start `kernelwright optimize` and kill it (SIGKILL) as soon as it tells of its first verdict."""
-    words = ["optimize", problem, "--out", run, "--max-candidates", "3", "--max-seconds", "120"]
+    words = ["optimize", problem, "--out", run, "--max-candidates", "3", "--max-seconds", "600"]
     child = subprocess.Popen(
         [sys.executable, "-m", "kernelwright", *map(str, words)],
         env={**os.environ, "KERNELWRIGHT_HOME": str(home)},

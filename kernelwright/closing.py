@@ -21,10 +21,10 @@ def closing_table(outcome: dict[str, Any]) -> str:
     best = outcome.get("best")
     status = str(outcome.get("status"))
     rows = [("result", _HEADLINES.get(status, status))]
-    if outcome.get("message"):
+    if outcome.get("message") and status != "improved":
         rows.append(("because", one_line(str(outcome["message"]))))
     if best:
-        rows += verdict_rows(best)
+        rows += verdict_rows(best)[1:]  # its first row is the result again
     rows.append(("search", _search_line(outcome)))
     if outcome.get("recalled") is not None:
         rows.append(("memory", f"{outcome['recalled']} recalled, {outcome.get('stored', 0)} stored"))
@@ -54,7 +54,7 @@ def run_table(view: RunView) -> str:
             (
                 ("* " if row.candidate == view.best else "  ") + row.candidate[:8],
                 verdict_line(row.verdict),
-                row.strategy,
+                one_line(row.strategy),
             )
             for row in view.rows.values()
         ]

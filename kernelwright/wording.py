@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from kernelwright.output import one_line
+
 Json = dict[str, Any]
 
 
@@ -41,7 +43,7 @@ def verdict_line(verdict: Json) -> str:
     if verdict["status"] == "accepted":
         word = {True: "faster", False: "not faster", None: "no clear difference"}[verdict.get("faster")]
         return f"accepted, {speedup(verdict.get('speedup'), verdict.get('speedup_ci95'))}, {word}"
-    detail = verdict.get("detail") or ""
+    detail = one_line(verdict.get("detail") or "")
     word = "could not be judged" if verdict["status"] == "infrastructure_error" else "rejected"
     return f"{word}: {verdict['reason']}" + (f": {detail}" if detail else "")
 
