@@ -63,11 +63,12 @@ def drive(deps: Deps, checkpoints: Path, sandbox: Sandbox | None) -> Outcome:
 
 def one_line(error: BaseException) -> str:
     """An error as one line for a person; an operating system's error without its number."""
-    text = str(error)
+    text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         text = error.strerror + (f": {error.filename}" if error.filename else "")
-    lines = text.split() or [type(error).__name__]
-    return " ".join(lines)
+    if isinstance(error, OSError | sqlite3.Error):
+        return f"the run cannot go on ({text}): mend that, then resume it"
+    return text
 
 
 def _announce(deps: Deps) -> None:

@@ -22,6 +22,7 @@ from tools.errors import RequestError
 from tools.problem import Problem
 
 MIN_FREE_BYTES = 16 << 20
+_ELSEWHERE = "choose another folder with --out"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _OURS = ("run.json", "problem.py", "events.jsonl", "artifacts", "work", "transcript.jsonl")
 _DATABASES = ("checkpoints.db", "checkpoints.db-wal", "checkpoints.db-shm")
@@ -105,8 +106,11 @@ def create_folder(problem: Problem, settings: AgentSettings) -> RunFolder:
     """
     run_id = new_run_id()
     path = settings.out or settings.home / "runs" / run_id
-    _check_unused(path)
-    folder = RunFolder(path, run_id, made=_missing(path))
+    try:
+        _check_unused(path)
+        folder = RunFolder(path, run_id, made=_missing(path))
+    except OSError as error:
+        raise _explain(error, path, _ELSEWHERE) from error
     try:
         path.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(path).free
@@ -117,7 +121,7 @@ def create_folder(problem: Problem, settings: AgentSettings) -> RunFolder:
         write_atomically(path / "run.json", json.dumps(info, indent=2) + "\n")
     except OSError as error:
         folder.discard(settings.home)
-        raise _explain(error, path, "choose another folder with --out") from error
+        raise _explain(error, path, _ELSEWHERE) from error
     try:
         index = settings.home / "index"
         index.mkdir(parents=True, exist_ok=True)
@@ -176,20 +180,17 @@ def _read_info(path: Path) -> dict[str, Any]:
 
 
 def _check_unused(path: Path) -> None:
-    """Nothing of the user's is ever written over."""
+    """Nothing of the user's is ever written over. Raises RequestError, or OSError where nobody can look."""
     if (path / "run.json").exists():
         raise RequestError(f"{path} already holds a run: resume it, or choose another folder with --out")
     if path.exists() and not path.is_dir():
         raise RequestError(f"{path} is a file: choose a folder with --out")
-    try:
-        if path.is_dir() and any(path.iterdir()):
-            raise RequestError(f"{path} is not empty: choose another folder with --out")
-    except OSError as error:
-        raise _explain(error, path, "choose another folder with --out") from error
+    if path.is_dir() and any(path.iterdir()):
+        raise RequestError(f"{path} is not empty: choose another folder with --out")
 
 
 def _missing(path: Path) -> tuple[Path, ...]:
-    """The folders that would have to be made for ``path``, outermost first."""
+    """The folders that would have to be made for ``path``, outermost first. Raises OSError."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     return tuple(reversed(missing))
 

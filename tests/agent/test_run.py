@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -178,6 +179,15 @@ def test_the_model_sees_verdicts_and_lessons(toy, home: Path) -> None:
     assert last.baselines == pytest.approx({"eager": 2e-3, "compile": 1.5e-3})
 
 
+@pytest.mark.parametrize("policy", ["greedy", "mcts"])
+def test_a_search_climbs_under_every_policy(toy, home: Path, policy: str) -> None:
+    outcome = run(toy, home, FakeJudge(toy.follow), toy.climb, policy=policy, slots=3, max_candidates=15)
+    assert outcome.best is not None
+    assert outcome.best["speedup"] > 1.4
+    parents = {event.data["parent"] for event in events_of(outcome, "judged")}
+    assert len(parents) >= 3
+
+
 # Why a run ends.
 
 
@@ -335,6 +345,28 @@ def test_a_model_that_is_lost_later_does_not_cost_the_champion(toy, home: Path) 
     outcome = run(toy, home, FakeJudge(toy.follow), propose)
     assert (outcome.status, outcome.stop_reason) == ("improved", "model_unavailable")
     assert events_of(outcome, "warning")
+
+
+def test_a_disk_that_fills_up_fails_the_run_which_can_be_resumed(toy, home: Path) -> None:
+    def propose(task, **_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a file")
+
+    outcome = run(toy, home, FakeJudge({}), propose)
+    assert (outcome.status, outcome.exit_code) == ("failed", 3)
+    assert outcome.message == "the run cannot go on (No space left on device: a file): mend that, then resume it"
+    seams = Seams(judge=FakeJudge(toy.follow), propose=listed([150], toy), model=object())
+    assert resume(Path(outcome.run_dir), seams=seams).status == "improved"
+
+
+def test_a_defect_is_not_dressed_up_but_the_state_is_kept(toy, home: Path) -> None:
+    def propose(task, **_):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(toy, home, FakeJudge({}), propose)
+    (info,) = list_runs(home)
+    seams = Seams(judge=FakeJudge(toy.follow), propose=listed([150], toy), model=object())
+    assert resume(Path(info["path"]), seams=seams).status == "improved"
 
 
 def test_a_candidate_nobody_foresaw_is_an_error(toy, home: Path) -> None:
