@@ -21,6 +21,8 @@ from tools.worker import Launcher, Worker, WorkerFailed
 
 EAGER = "eager"
 COMPILED = "torch.compile"
+COMPILING_S = 180.0
+"""Patience with torch.compile, however little the candidates get."""
 
 
 @dataclass(frozen=True)
@@ -72,21 +74,24 @@ class Crew:
         self._path = f"{launcher.inside(self._problem_mount)}/problem.py"
         oracle = self._start("oracle")
         self.oracle = Oracle(oracle, site.problem, self._path, site.memory_bytes, launcher.timeout_s)
-        self._workers = {COMPILED: self._start(COMPILED)}
+        self._workers: dict[str, Worker] = {}
 
     def _start(self, name: str) -> Worker:
-        mounts, env = [self._problem_mount], {}
+        mounts, env, timeout_s = [self._problem_mount], {}, None
         if name == COMPILED:
             cache = Mount(self._site.cache_folder, "/cache", writable=True)
             mounts.append(cache)
             env = {"TORCHINDUCTOR_CACHE_DIR": self._launcher.inside(cache)}
-        return self._launcher.start("reference", name, mounts, env)
+            timeout_s = max(self._launcher.timeout_s, COMPILING_S)
+        return self._launcher.start("reference", name, mounts, env, timeout_s)
 
     def constructor(self) -> Constructor:
         """What a candidate's constructor needs. Raises RequestError."""
         with self._lock:
             if self._opened is None:
                 self._opened = self.oracle.open(self._seed)
+                # The problem is one: now it is worth importing torch once more, beside what follows.
+                self._workers[COMPILED] = self._start(COMPILED)
             return self._opened
 
     def describe(self) -> tuple[Description, frozenset[str]]:
@@ -95,7 +100,7 @@ class Crew:
             if self._described is None:
                 self.constructor()
                 self._described = self.oracle.describe()
-                self._workers.setdefault(EAGER, self._start(EAGER))
+                self._workers[EAGER] = self._start(EAGER)
             return self._described
 
     @property

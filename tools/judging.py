@@ -62,7 +62,9 @@ class SandboxedJudge:
         target: str = "cpu",
         seed: int = 0,
     ) -> None:
-        """``language`` is what most candidates are in; a verdict names its own candidate's. ``work_dir`` is where a private folder is made; ``cache_dir`` keeps the baselines' compiled code.
+        """``work_dir`` is where a private folder is made; ``cache_dir`` keeps the baselines' compiled code.
+
+        ``language`` is what most candidates are in; a verdict names its own candidate's.
 
         ``seed`` is for the statistics only; what a candidate is tested with comes from the system's entropy.
         """
@@ -290,6 +292,7 @@ class SandboxedJudge:
             stages,
             seed=self._seed,
             specialised=specialised,
+            notes=[*crew.notes, *screen(candidate.source).labels],
         )
 
     def _prepare(

@@ -4,6 +4,27 @@
 ``FACTOR`` times the largest of eager's own error, the response of the oracle to rounding its inputs once more
 (``conditioning``), and a floor of ``FLOOR_EPS`` units of the output's dtype.
 
+Measured, float32, error at the worst element as a multiple of that bound (honest: other order of summation or
+other formula; tf32 and bf16: inputs rounded to 10 and 7 bits, nothing else changed):
+
+    ============================  ======  =====  =====
+    operator                      honest   tf32   bf16
+    ============================  ======  =====  =====
+    sum of 16384, normal            0.71    166    886
+    sum of 16384, uniform           0.22    2.5     18
+    softmax, 4096 wide              0.08    629   3763
+    logsumexp, 4096 wide            0.04    2.5     24
+    layer norm, 4096 wide           0.10    200   1580
+    GELU, SiLU                      0.05    196   1713
+    matrix product, K = 512         0.50    163   1367
+    the same, summed over columns   0.13     13    103
+    cross entropy, 1000 classes     0.02    0.6    2.5
+    ============================  ======  =====  =====
+
+Beyond it, and refused: one running sum for each of 16 lanes over a million elements (2.6), and the variance as
+``E[x^2] - E[x]^2`` (3.6). The mean of a million positive numbers cannot tell bfloat16 inputs from float32 ones:
+their rounding averages out.
+
 ``tolerance``: ``|x - oracle| <= atol + rtol * |oracle|``, widened where eager itself does not meet it.
 
 Integers and booleans equal the oracle's or eager's. NaN and infinity stand where they stand in either.

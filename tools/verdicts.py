@@ -24,8 +24,9 @@ def accepted(
     *,
     seed: int,
     specialised: bool | None,
+    notes: Sequence[str] = (),
 ) -> Verdict:
-    """A verdict on a candidate that is right on every case."""
+    """A verdict on a candidate that is right on every case. ``notes``: what the reader should know besides."""
     interval, aa_spread = overall(cases, seed)
     return Verdict(
         **about,
@@ -41,6 +42,7 @@ def accepted(
         cases=tuple(case.verdict for case in cases),
         roofline_fraction=roofline_fraction(cases, description, *roofline),
         specialised=specialised,
+        log="\n".join(notes),
         stage_seconds=rounded(stages),
     )
 

@@ -206,7 +206,14 @@ class Launcher:
         """Path of a mount as a job sees it."""
         return self.sandbox.path_inside(mount)
 
-    def start(self, kind: str, name: str, mounts: Sequence[Mount] = (), env: Mapping[str, str] | None = None) -> Worker:
+    def start(
+        self,
+        kind: str,
+        name: str,
+        mounts: Sequence[Mount] = (),
+        env: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> Worker:
         """Start one and return at once, while it still imports torch. Raises JudgeUnavailable."""
         harness = Mount(HARNESS_SOURCE, HARNESS_MOUNT)
         program = f"{self.inside(harness)}/kernel_harness.py"
@@ -218,7 +225,7 @@ class Launcher:
             limits=self._limits,
         )
         try:
-            worker = Worker(self.sandbox.start(job), name, self.timeout_s)
+            worker = Worker(self.sandbox.start(job), name, timeout_s or self.timeout_s)
         except SandboxError as error:
             raise JudgeUnavailable(f"the {name} process could not be started: {error}") from error
         try:

@@ -25,6 +25,7 @@ from tools.harness.values import (
     fastest,
     first_rows,
     leaf_json,
+    map_tensors,
     no_context,
     nudge,
     same_form,
@@ -62,7 +63,7 @@ class Reference:
             self.module = load_module(path, "problem")
         for needed in ("Model", "get_inputs"):
             if not callable(getattr(self.module, needed, None)):
-                raise Fault(f"{name} defines no {needed}: a problem file has class Model and get_inputs()")
+                raise Fault(f"it defines no {needed}: a problem file has class Model and get_inputs()")
         self._seed = seed
         seed_everything(seed)
         if hasattr(self.module, "get_init_inputs"):
@@ -125,10 +126,12 @@ class Reference:
         else:
             with blamed_on("get_inputs()"):
                 cases = {"default": self.module.get_inputs()}
+        source = "get_cases()" if hasattr(self.module, "get_cases") else "get_inputs()"
         for name, inputs in cases.items():
             if not isinstance(name, str) or not isinstance(inputs, list | tuple):
-                source = "get_cases()" if hasattr(self.module, "get_cases") else "get_inputs()"
                 raise Fault(f"{source} must give lists of inputs, not a {type(inputs).__name__}")
+            with blamed_on(source):
+                map_tensors(list(inputs), lambda tensor: pack(tensor)[1])
         return {name: list(inputs) for name, inputs in cases.items()}
 
     def run(self, inputs: list[Any]) -> tuple[str, Leaves]:
@@ -164,8 +167,6 @@ class Reference:
         cases = self.cases(seed)
         facts: dict[str, Any] = {"cases": [self._describe_case(name, inputs) for name, inputs in cases.items()]}
         first = next(iter(cases.values()))
-        with blamed_on("get_inputs()"):
-            encode(first, [])
         facts.update(graph_facts(self.model, duplicate(first)))
         facts.update(describe_machine())
         facts["oracle"] = "native" if self._precise is None else "float64"
@@ -186,8 +187,7 @@ class Reference:
         with blamed_on("forward()"):
             outputs = [describe_value(value) for value in leaves]
         tensors: list[torch.Tensor] = []
-        with blamed_on("get_inputs()"):
-            encode(inputs, tensors)
+        encode(inputs, tensors)
         moved = [*tensors, *self.model.parameters(), *self.model.buffers()]
         moved += [value for value in leaves if isinstance(value, torch.Tensor)]
         sizes = {id(item): item.numel() * item.element_size() for item in moved}

@@ -55,7 +55,7 @@ def span_of(tensor: torch.Tensor) -> int:
     """Elements from the first to the last one that a strided tensor touches."""
     if tensor.numel() == 0:
         return 0
-    return 1 + sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True))
+    return 1 + int(sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True)))
 
 
 def pack(tensor: torch.Tensor) -> tuple[Packed, torch.Tensor]:

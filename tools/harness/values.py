@@ -91,18 +91,17 @@ def agree(a: Any, b: Any) -> bool:
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     if torch.equal(a, b) or not (a.is_floating_point() or a.is_complex()):
-        return torch.equal(a, b)
+        return bool(torch.equal(a, b))
     scale = float(a.nan_to_num(0, 0, 0).abs().max())
-    return torch.allclose(
-        a, b, rtol=0, atol=16 * torch.finfo(a.dtype).eps * max(scale, 1e-30), equal_nan=True
-    )
+    slack = 16 * torch.finfo(a.dtype).eps * max(scale, 1e-30)
+    return bool(torch.allclose(a, b, rtol=0, atol=slack, equal_nan=True))
 
 
 def same_form(mine: Any, precise: Any) -> bool:
     """Same shape, and both or neither are floating."""
     if not isinstance(mine, torch.Tensor) or not isinstance(precise, torch.Tensor):
         return isinstance(mine, torch.Tensor) == isinstance(precise, torch.Tensor)
-    return mine.shape == precise.shape and mine.is_floating_point() == precise.is_floating_point()
+    return bool(mine.shape == precise.shape and mine.is_floating_point() == precise.is_floating_point())
 
 
 def as_oracle(mine: Any, precise: Any) -> Any:

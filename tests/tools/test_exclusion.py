@@ -1,0 +1,64 @@
+import threading
+
+from tools.exclusion import Machine
+
+
+def test_work_runs_side_by_side():
+    machine, meeting = Machine(), threading.Barrier(2, timeout=10)
+
+    def work():
+        with machine.shared():
+            meeting.wait()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert not meeting.broken
+
+
+def test_a_measurement_has_the_machine_alone_and_gets_its_turn():
+    machine = Machine()
+    events: list[str] = []
+    inside, may_end, asked = threading.Event(), threading.Event(), threading.Event()
+
+    def early():
+        with machine.shared():
+            inside.set()
+            may_end.wait(10)
+            events.append("early work")
+
+    def measure():
+        asked.set()
+        with machine.alone():
+            events.append("measurement")
+
+    def late():
+        with machine.shared():
+            events.append("late work")
+
+    threads = [threading.Thread(target=early), threading.Thread(target=measure), threading.Thread(target=late)]
+    threads[0].start()
+    assert inside.wait(10)
+    threads[1].start()
+    assert asked.wait(10)
+    while not machine._waiting:
+        pass
+    threads[2].start()
+    may_end.set()
+    for thread in threads:
+        thread.join(10)
+    assert events == ["early work", "measurement", "late work"]
+
+
+def test_it_is_given_back_after_an_error():
+    machine = Machine()
+    for hold in (machine.alone, machine.shared):
+        try:
+            with hold():
+                raise ValueError
+        except ValueError:
+            pass
+    with machine.alone():
+        pass

@@ -1,0 +1,292 @@
+"""Whole judgements, in real sandboxes. One judge serves all attacks; each candidate has processes of its own."""
+
+from contextlib import closing
+
+import pytest
+
+from sandbox.base import Isolation
+from tests.tools.judged import PROBLEM, candidate, problem
+from tools.candidate import Candidate
+from tools.errors import RequestError
+from tools.judging import SandboxedJudge
+from tools.problem import JudgeSettings
+
+pytestmark = pytest.mark.torch
+
+HONEST = "return torch.softmax(x * self.weight, dim=-1)"
+FAST = JudgeSettings(blocks=6, check_seeds=3, stage_timeout_s=20, memory_bytes=1500 << 20)
+
+
+@pytest.fixture(scope="module")
+def judge(enclosed, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("judge")
+    with closing(SandboxedJudge(problem(), enclosed, FAST, folder)) as judge:
+        yield judge
+    assert list(folder.iterdir()) == []
+
+
+def refused(judge, what: Candidate, *reasons: str) -> None:
+    result = judge.check(what)
+    assert not result.passed
+    assert result.reason in reasons, (result.reason, result.detail, result.log)
+    assert "\n" not in result.detail
+
+
+def test_the_problem_is_described(judge):
+    description = judge.describe()
+    case = description.cases[0]
+    assert [str(item) for item in case.inputs] == ["float32[64, 512]"]
+    assert [str(item) for item in case.outputs] == ["float32[64, 512]"]
+    assert case.bytes_moved == 2 * 64 * 512 * 4 + 512 * 4
+    assert description.oracle == "float64"
+    assert description.operators == ("aten.mul.Tensor", "aten._softmax.default")
+    assert description.graph is not None
+
+
+def test_the_same_thing_again_is_right_and_not_faster(judge):
+    verdict = judge.judge(candidate(HONEST))
+    assert (verdict.status, verdict.reason) == ("accepted", None), (verdict.detail, verdict.log)
+    assert verdict.faster is not True
+    low, high = verdict.speedup_ci95
+    assert low <= verdict.speedup <= high
+    assert set(verdict.baselines) == {"eager", "torch.compile"}
+    assert verdict.error.worst <= verdict.error_bound.worst
+    assert verdict.isolation == judge._launcher.sandbox.isolation
+    assert set(verdict.stage_seconds) >= {"screen", "compile", "check", "time"}
+    assert 0 < verdict.roofline_fraction <= 1
+    assert verdict.cases[0].candidate.samples >= 6
+    assert verdict.language == "python"
+
+
+def test_ten_times_slower_is_accepted_and_said_to_be_slower(judge):
+    slow = "for _ in range(100):\n    y = torch.softmax(x * self.weight, dim=-1)\nreturn y"
+    verdict = judge.judge(candidate(slow))
+    assert verdict.status == "accepted"
+    assert verdict.faster is False
+    assert verdict.speedup < 0.5
+
+
+def test_a_clock_patched_in_its_own_process_convinces_nobody(judge):
+    attack = candidate(
+        "for _ in range(200):\n    y = torch.softmax(x * self.weight, dim=-1)\nreturn y",
+        before="import time\nticks = iter(range(10**12))\ntime.perf_counter_ns = lambda: 1000 * next(ticks)",
+    )
+    verdict = judge.judge(attack)
+    assert (verdict.status, verdict.reason) == ("rejected", "cheat.clock_disagreement")
+
+
+@pytest.mark.parametrize(
+    ("forward", "reasons"),
+    [
+        ("return torch.softmax(x, dim=-1)", ("wrong_output",)),
+        ("return torch.zeros_like(x)", ("wrong_output",)),
+        ("y = torch.softmax(x * self.weight, dim=-1)\ny[-1] = 0\nreturn y", ("wrong_output",)),
+        ("return torch.softmax(x * self.weight, dim=-1) * float('nan')", ("wrong_output.nonfinite",)),
+        ("return torch.softmax(x * self.weight, dim=-1)[:1]", ("wrong_output.shape",)),
+        ("return torch.softmax(x * self.weight, dim=-1).double()", ("wrong_output.dtype",)),
+        ("return [torch.softmax(x * self.weight, dim=-1)]", ("wrong_output.structure",)),
+        ("return torch.softmax(x.bfloat16() * self.weight.bfloat16(), dim=-1).float()", ("wrong_output",)),
+        ("y = torch.softmax(x.mul_(self.weight), dim=-1)\nreturn y", ("input_mutation",)),
+        ("raise ValueError('two\\nlines')", ("runtime_error",)),
+    ],
+    ids=["formula", "zeros", "tail", "nan", "shape", "dtype", "list", "bf16", "mutation", "raises"],
+)
+def test_wrong_answers_are_refused(judge, forward, reasons):
+    refused(judge, candidate(forward), *reasons)
+
+
+@pytest.mark.parametrize(
+    ("what", "reasons"),
+    [
+        (
+            candidate("self.out = torch.softmax(x * self.weight, dim=-1, out=None) if self.out is None else "
+                      "self.out.copy_(torch.softmax(x * self.weight, dim=-1))\nreturn self.out",
+                      construct="self.out = None"),
+            ("aliased_output",),
+        ),
+        (
+            candidate("key = x.data_ptr()\nif key not in self.known:\n"
+                      "    self.known[key] = torch.softmax(x * self.weight, dim=-1)\nreturn self.known[key]",
+                      construct="self.known = {}"),
+            ("cheat.output_reuse", "aliased_output"),
+        ),
+        (
+            candidate("y = torch.softmax(x * self.weight, dim=-1).as_subclass(Lazy)\nreturn y",
+                      before="class Lazy(torch.Tensor): pass"),
+            ("wrong_output.type",),
+        ),
+        (candidate(HONEST, before="raise SystemExit(0)"), ("compile_error",)),
+        (candidate(HONEST, before="import os\nos._exit(0)"), ("compile_error",)),
+        (candidate(HONEST, before="import nothing_of_the_kind"), ("import_error",)),
+        (candidate("import os\nos._exit(0)"), ("crash",)),
+        (candidate("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)"), ("crash",)),
+        (
+            candidate("hoard = [torch.ones(1 << 26) for _ in range(64)]\nreturn hoard[0]"),
+            ("out_of_memory", "crash"),
+        ),
+        (
+            candidate("import os\nfor fd in range(3, 64):\n    try: os.write(fd, b'KWREC001' + bytes(4096))\n"
+                      "    except OSError: pass\n" + HONEST),
+            ("cheat.forged_record",),
+        ),
+    ],
+    ids=["static", "pointer", "subclass", "exit", "_exit", "import", "dies", "segv", "hoard", "forged"],
+)  # fmt: skip
+def test_attacks_are_refused(judge, what, reasons):
+    refused(judge, what, *reasons)
+
+
+def test_prints_do_not_disturb_the_answer(judge):
+    noisy = candidate("import sys, os\nfor _ in range(2000): print('x' * 1000)\nos.write(1, b'y' * 9000)\n" + HONEST)
+    assert judge.check(noisy).passed
+
+
+def test_nothing_of_the_problem_is_within_a_candidates_reach(judge):
+    if judge._launcher.sandbox.isolation is Isolation.PROCESS:
+        pytest.skip("a plain process hides nothing")
+    spy = candidate(
+        "raise RuntimeError(repr(found))",
+        before="""
+        import os
+        found = []
+        for top in ("/problem", "/cache", "/candidate", "/build", "/kernelwright", "/tmp", "/home", "/root"):
+            for folder, _, files in os.walk(top):
+                found += [os.path.join(folder, name) for name in files]
+        for process in os.listdir("/proc"):
+            if process.isdigit():
+                found.append(open(f"/proc/{process}/cmdline").read() + open(f"/proc/{process}/environ").read())
+        """,
+    )
+    result = judge.check(spy)
+    assert "candidate.py" in result.log
+    assert "problem.py" not in result.log
+    assert "seed" not in result.log.lower().replace("seed_everything", "")
+
+
+def test_a_loop_without_end_is_ended(enclosed, tmp_path):
+    settings = FAST.model_copy(update={"stage_timeout_s": 4.0})
+    with closing(SandboxedJudge(problem(), enclosed, settings, tmp_path)) as judge:
+        judge._crew().oracle._worker.await_ready()
+        refused(judge, candidate("while True: pass"), "timeout")
+
+
+NATIVE = '''
+import ctypes, hashlib, os, subprocess, tempfile
+import torch
+SOURCE = r"""
+#include <cmath>
+extern "C" void scaled_softmax(const float* x, const float* w, float* y, long rows, long width) {
+    #pragma omp parallel for
+    for (long r = 0; r < rows; ++r) {
+        const float* a = x + r * width; float* b = y + r * width;
+        float top = -INFINITY, sum = 0;
+        for (long i = 0; i < width; ++i) { b[i] = a[i] * w[i]; top = b[i] > top ? b[i] : top; }
+        for (long i = 0; i < width; ++i) { b[i] = expf(b[i] - top); sum += b[i]; }
+        for (long i = 0; i < width; ++i) b[i] /= sum;
+    }
+}
+"""
+
+def library():
+    folder = os.environ["KERNELWRIGHT_BUILD_DIR"]
+    path = os.path.join(folder, hashlib.sha256(SOURCE.encode()).hexdigest()[:16] + ".so")
+    if not os.path.exists(path):
+        subprocess.run(["g++", "-O3", "-fopenmp", "-shared", "-fPIC", "-x", "c++", "-", "-o", path],
+                       input=SOURCE.encode(), check=True)
+    return ctypes.CDLL(path)
+
+class ModelNew(torch.nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.randn(width))
+        self.library = library()
+    def forward(self, x):
+        y = torch.empty_like(x)
+        p = [ctypes.c_void_p(t.data_ptr()) for t in (x, self.weight, y)]
+        self.library.scaled_softmax(*p, ctypes.c_long(x.shape[0]), ctypes.c_long(x.shape[1]))
+        return y
+'''
+
+
+def test_cpp_is_compiled_in_its_own_stage_and_found_again_read_only(judge):
+    native = Candidate(source=NATIVE, language="cpp")
+    built = judge.compile(native)
+    assert built.ok, built.log
+    assert judge.compile(native) is built
+    result = judge.check(native)
+    assert result.passed, (result.detail, result.log)
+    # Without the library the run worker would have to build it, and may not.
+    room = judge._builder._entries[native.id].room
+    for path in room._build.iterdir():
+        path.unlink()
+    assert judge.check(native).reason == "runtime_error"
+
+
+def test_a_compilers_first_error_is_what_is_told(judge):
+    broken = Candidate(source=NATIVE.replace("top = -INFINITY", "top = -INFINITE"), language="cpp")
+    result = judge.check(broken)
+    assert result.reason == "compile_error"
+    assert "INFINITE" in result.detail
+    assert "error:" in result.detail
+
+
+def test_a_confirmation_tries_other_shapes_with_everything_fresh(judge):
+    verdict = judge.confirm(candidate(HONEST))
+    assert verdict.status == "accepted", verdict.detail
+    assert (verdict.confirmed, verdict.specialised) == (True, False)
+    lazy = "y = torch.softmax(x * self.weight, dim=-1)\nif len(x) != 64: y = y * 1.01\nreturn y"
+    assert judge.confirm(candidate(lazy)).reason == "wrong_output.unseen_shape"
+
+
+def test_a_dead_oracle_is_our_fault_and_is_replaced(judge):
+    judge.describe()
+    judge._crew().oracle.close()
+    assert judge.check(candidate(HONEST + "  # after a crash")).passed
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (PROBLEM.replace("return [torch.randn", "raise OSError('gone')\n    return [torch.randn"), "raised OSError"),
+        (PROBLEM.replace("x * self.weight", "x * torch.rand(512)"), "not deterministic"),
+    ],
+    ids=["inputs", "random"],
+)
+def test_a_problem_that_cannot_be_used_is_a_wrong_request(enclosed, tmp_path, source, message):
+    with closing(SandboxedJudge(problem(source=source), enclosed, FAST, tmp_path)) as judge:
+        with pytest.raises(RequestError, match=message):
+            judge.describe()
+        with pytest.raises(RequestError, match=message):
+            judge.judge(candidate(HONEST))
+
+
+MANY = """
+import torch
+class Model(torch.nn.Module):
+    def __init__(self, scale, mode, options):
+        super().__init__()
+        self.scale, self.keep = scale, options["keep"]
+        self.register_buffer("table", torch.arange(40.).reshape(10, 4))
+        self.norm = torch.nn.BatchNorm1d(4)
+    def forward(self, index, x, flag):
+        rows = self.norm(self.table[index] * self.scale + x.t())
+        top = rows.max(dim=0)
+        return {"rows": rows.to(torch.bfloat16), "top": top, "sum": float(rows.sum()), "none": None}
+def get_inputs():
+    return [torch.randint(0, 10, (17,)), torch.randn(17, 4).t().contiguous(), True]
+def get_cases():
+    return {"small": get_inputs(), "wide": [torch.randint(0, 10, (90,)), torch.randn(4, 180)[:, ::2], False]}
+def get_init_inputs():
+    return [float("inf") - float("inf") if False else 0.5, "sum", {"keep": (1, None, torch.float32)}]
+"""
+
+
+def test_cases_structures_buffers_and_plain_inputs_travel(enclosed, tmp_path):
+    many = problem(source=MANY)
+    with closing(SandboxedJudge(many, enclosed, FAST, tmp_path)) as judge:
+        assert [case.name for case in judge.describe().cases] == ["small", "wide"]
+        right = MANY.replace("class Model(", "class ModelNew(").split("def get_inputs")[0]
+        result = judge.check(Candidate(source=right, language="python"))
+        assert result.passed, (result.reason, result.detail, result.log)
+        wrong = right.replace("rows.max(dim=0)", "rows.min(dim=0)")
+        assert judge.check(Candidate(source=wrong, language="python")).reason == "wrong_output"
