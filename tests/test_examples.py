@@ -11,10 +11,14 @@ import pytest
 
 EXPECTED = {
     "01_evaluate_a_kernel.py": ["rms_norm_library: accepted", "rms_norm_without_gate: rejected", "wrong_output"],
-    "02_optimize_with_builtin.py": ["improved: ", "confirmed; the kernel has"],
+    # whether it is faster depends on how busy the machine is; that it is right does not
+    "02_optimize_with_builtin.py": ["s  accepted, ", " candidates, ", " accepted"],
     "03_scripted_model.py": ["tool: test_candidate -> ", "1 of 1 accepted"],
     "04_resume_a_run.py": ["killed: exit code -9", "each judged {1} time"],
 }
+
+# Whole runs of several candidates; the README's quickstart is one that always runs.
+SLOW = {"02_optimize_with_builtin.py": pytest.mark.slow, "04_resume_a_run.py": pytest.mark.slow}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +37,7 @@ def test_every_example_is_numbered_has_a_main_and_is_run_here(examples):
 
 @pytest.mark.torch
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("name", sorted(EXPECTED))
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, ())) for name in sorted(EXPECTED)])
 def test_an_example_runs(repository, name):
     done = subprocess.run(
         [sys.executable, repository / "examples" / name],
