@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 import tempfile
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from kernelwright import exit_codes
 from kernelwright.arguments import make_parser
@@ -20,7 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in words
     try:
-        return _dispatch(words)
+        with _terminating_like_interrupt():
+            return _dispatch(words)
     except SystemExit as stop:  # argparse, after printing help
         return stop.code if isinstance(stop.code, int) else exit_codes.DONE
     except KeyboardInterrupt:
@@ -30,6 +34,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         kind, message, code = explain(error)
         fail(kind, message, as_json)
         return code
+
+
+@contextmanager
+def _terminating_like_interrupt() -> Iterator[None]:
+    """SIGTERM unwinds the stack as SIGINT does, so that sandboxes are stopped and files removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def explain(error: Exception) -> tuple[str, str, int]:

@@ -1,4 +1,5 @@
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,22 @@ def test_a_full_disk_is_infrastructure(command, monkeypatch):
 def test_an_interrupt_is_130(command, monkeypatch):
     break_a_command(monkeypatch, KeyboardInterrupt())
     command("targets").is_one_line(130)
+
+
+def test_being_terminated_is_being_interrupted(command, monkeypatch):
+    unwound = []
+
+    def run(arguments):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            unwound.append(True)
+
+    monkeypatch.setattr("kernelwright.commands.targets.run", run)
+    before = signal.getsignal(signal.SIGTERM)
+    command("targets").is_one_line(130)
+    assert unwound == [True]
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_every_room_s_errors_are_explained(repository):
