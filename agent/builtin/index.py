@@ -63,7 +63,26 @@ class Index:
         merged = dict(self.terms)
         for term, coefficient in other.terms:
             merged[term] = merged.get(term, 0) + coefficient
-        return Index(tuple((t, c) for t, c in merged.items() if c), self.const + other.const)
+        total = Index(tuple((t, c) for t, c in merged.items() if c), self.const + other.const)
+        return total._rejoined()
+
+    def _rejoined(self) -> Index:
+        """``(x / d) * d + x % d`` is ``x``: what a reshape took apart and an address put together again."""
+        for term, coefficient in self.terms:
+            if not isinstance(term, Remainder):
+                continue
+            index, by = term.index, term.by
+            wanted = Quotient(index, by)
+            rest = index
+            if len(index.terms) == 1 and not index.const and isinstance(index.terms[0][0], Quotient):
+                inner, factor = index.terms[0]
+                if factor == 1:
+                    wanted = Quotient(inner.index, inner.by * by)
+            found = dict(self.terms).get(wanted, 0)
+            if found and found == coefficient * by:
+                kept = tuple((t, c) for t, c in self.terms if t not in (term, wanted))
+                return Index(kept, self.const) + rest * coefficient
+        return self
 
     def __mul__(self, factor: int) -> Index:
         """Scaled by an integer."""

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from agent.builtin import cexpr
 from agent.builtin.expr import Buffer, Expr, walk
-from agent.builtin.index import Var
+from agent.builtin.index import Indirect, Var
 from agent.builtin.nests import SCRATCH_BYTES, SMALL, NestCode
 from agent.builtin.plan import Plan
 from agent.builtin.schedule import Loop, Traced, row_major
-from agent.builtin.writing import indent
+from agent.builtin.writing import Writer, indent
 
 
 def write_nest(traced: Traced, stored: set[Buffer], plan: Plan, threads: int, name: str) -> tuple[list[str], set[Buffer]]:
@@ -270,8 +270,9 @@ def _lane_pass(
         w.leaves[expr] = (99, f"{name}[{where}]")
     before = [line for r in step.globals for line in r.block_start(tile)]
     after = [line for r in step.globals for line in r.block_end("0")]
+    fetches = prefetches(w, [r.expr for r in step.reducers], reduced[-1].var, lane, tile)
     weights = [f"const double w{r.name} = 1.0 / (double)({position} + 1);" for r in step.reducers if r.kind == "moments"]
-    lines = [*before, *weights, *body, *after]
+    lines = [*fetches, *before, *weights, *body, *after]
     for depth, loop in enumerate(reversed(reduced)):
         statements = w.close()
         var = loop.var
@@ -363,3 +364,39 @@ def _lane_row_stores(code: NestCode) -> None:
         w.line(" ".join(["{ const int64_t j = 0, m = 1; (void)j; (void)m;", *reducer.block_start(1), *reducer.step(value),
                          *reducer.block_end("0"), "}"]))  # fmt: skip
 
+
+
+AHEAD = 12
+"""Rows of a gathered table that are asked for before they are needed."""
+LINE_BYTES = 64
+
+
+def prefetches(writer: Writer, exprs: list[Expr], along: Var, lane: Var, tile: int) -> list[str]:
+    """Rows read through an index tensor come from anywhere in memory: ask for those of the next steps early."""
+    lines: list[str] = []
+    for node in walk(exprs):
+        if node.op != "load" or node.payload[1].coefficient(lane) != 1:
+            continue
+        table, offset = node.payload
+        for term, stride in offset.terms:
+            source = _index_load(term)
+            if source is None or source.payload[1].coefficient(along) != 1:
+                continue
+            indices, where = source.payload
+            last = indices.numel - 1
+            text = cexpr.index_text(where + AHEAD, {})
+            row = f"{indices.name}[{text} < {last} ? {text} : {last}]"
+            step = LINE_BYTES // cexpr.SIZE[table.dtype]
+            width = min(tile, lane.size)
+            lines.append(f"for (int64_t f = 0; f < {width}; f += {step}) "
+                         f"__builtin_prefetch(&{table.name}[{row} * {stride} + f]);")  # fmt: skip
+            writer.uses.add(indices)
+    return sorted(set(lines))
+
+
+def _index_load(term: object) -> Expr | None:
+    """The load behind an indirect index, where it is a plain one."""
+    expr = term.expr if isinstance(term, Indirect) else None
+    if expr is not None and expr.op == "wrap":
+        expr = expr.args[0]
+    return expr if expr is not None and expr.op == "load" and not expr.args and expr.payload[1].is_affine() else None
