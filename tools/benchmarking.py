@@ -166,8 +166,8 @@ def clock_disagreement(series: Series, plan: Plan) -> str | None:
     """One line if the candidate's clock runs slower than ours allows; medians, so that noise never trips it."""
     claims = median(series.samples(CANDIDATE)) * plan.repetitions
     gap = median(series.gaps[CANDIDATE])
-    usual = max(median(gaps) for name, gaps in series.gaps.items() if name != CANDIDATE and gaps)
-    allowed = usual + max(CLOCK_SLACK_S, usual) + CLOCK_SLACK_SHARE * claims
+    usual = min(median(gaps) for name, gaps in series.gaps.items() if name != CANDIDATE and gaps)
+    allowed = 2 * usual + CLOCK_SLACK_S + CLOCK_SLACK_SHARE * claims
     if min(series.samples(CANDIDATE)) < SHORTEST_CALL_S:
         return f"its own clock says that a call took less than {SHORTEST_CALL_S * 1e9:g} ns"
     if gap <= allowed:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tools.benchmarking import (
@@ -49,13 +50,19 @@ class Trial:
         results = []
         for case in self.crew.cases:
             sets = drawn.pop(case, None) or self.crew.draw(case, max(2, self.seeds))
-            begin = time.monotonic()
-            self.check(case, sets)
-            middle = time.monotonic()
-            results.append(self._time(case, sets))
-            self.seconds["check"] += middle - begin
-            self.seconds["time"] += time.monotonic() - middle
+            with self._clocked("check"):
+                self.check(case, sets)
+            with self._clocked("time"):
+                results.append(self._time(case, sets))
         return results
+
+    @contextmanager
+    def _clocked(self, stage: str) -> Iterator[None]:
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.monotonic() - begin
 
     def check(self, case: str, sets: Sequence[InputSet]) -> None:
         """Compare with the oracle on all sets, which stay with the candidate."""

@@ -58,14 +58,6 @@ def test_the_same_thing_again_is_right_and_not_faster(judge):
     assert verdict.language == "python"
 
 
-def test_ten_times_slower_is_accepted_and_said_to_be_slower(judge):
-    slow = "for _ in range(100):\n    y = torch.softmax(x * self.weight, dim=-1)\nreturn y"
-    verdict = judge.judge(candidate(slow))
-    assert verdict.status == "accepted"
-    assert verdict.faster is False
-    assert verdict.speedup < 0.5
-
-
 def test_a_clock_patched_in_its_own_process_convinces_nobody(judge):
     attack = candidate(
         "for _ in range(200):\n    y = torch.softmax(x * self.weight, dim=-1)\nreturn y",
@@ -76,69 +68,11 @@ def test_a_clock_patched_in_its_own_process_convinces_nobody(judge):
 
 
 @pytest.mark.parametrize(
-    ("forward", "reasons"),
-    [
-        ("return torch.softmax(x, dim=-1)", ("wrong_output",)),
-        ("return torch.zeros_like(x)", ("wrong_output",)),
-        ("y = torch.softmax(x * self.weight, dim=-1)\ny[-1] = 0\nreturn y", ("wrong_output",)),
-        ("return torch.softmax(x * self.weight, dim=-1) * float('nan')", ("wrong_output.nonfinite",)),
-        ("return torch.softmax(x * self.weight, dim=-1)[:1]", ("wrong_output.shape",)),
-        ("return torch.softmax(x * self.weight, dim=-1).double()", ("wrong_output.dtype",)),
-        ("return [torch.softmax(x * self.weight, dim=-1)]", ("wrong_output.structure",)),
-        ("return torch.softmax(x.bfloat16() * self.weight.bfloat16(), dim=-1).float()", ("wrong_output",)),
-        ("y = torch.softmax(x.mul_(self.weight), dim=-1)\nreturn y", ("input_mutation",)),
-        ("raise ValueError('two\\nlines')", ("runtime_error",)),
-    ],
-    ids=["formula", "zeros", "tail", "nan", "shape", "dtype", "list", "bf16", "mutation", "raises"],
+    ("before", "reason"),
+    [("import os\nos._exit(0)", "compile_error"), ("import nothing_of_the_kind", "import_error")],
 )
-def test_wrong_answers_are_refused(judge, forward, reasons):
-    refused(judge, candidate(forward), *reasons)
-
-
-@pytest.mark.parametrize(
-    ("what", "reasons"),
-    [
-        (
-            candidate("self.out = torch.softmax(x * self.weight, dim=-1, out=None) if self.out is None else "
-                      "self.out.copy_(torch.softmax(x * self.weight, dim=-1))\nreturn self.out",
-                      construct="self.out = None"),
-            ("aliased_output",),
-        ),
-        (
-            candidate("key = x.data_ptr()\nif key not in self.known:\n"
-                      "    self.known[key] = torch.softmax(x * self.weight, dim=-1)\nreturn self.known[key]",
-                      construct="self.known = {}"),
-            ("cheat.output_reuse", "aliased_output"),
-        ),
-        (
-            candidate("y = torch.softmax(x * self.weight, dim=-1).as_subclass(Lazy)\nreturn y",
-                      before="class Lazy(torch.Tensor): pass"),
-            ("wrong_output.type",),
-        ),
-        (candidate(HONEST, before="raise SystemExit(0)"), ("compile_error",)),
-        (candidate(HONEST, before="import os\nos._exit(0)"), ("compile_error",)),
-        (candidate(HONEST, before="import nothing_of_the_kind"), ("import_error",)),
-        (candidate("import os\nos._exit(0)"), ("crash",)),
-        (candidate("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)"), ("crash",)),
-        (
-            candidate("hoard = [torch.ones(1 << 26) for _ in range(64)]\nreturn hoard[0]"),
-            ("out_of_memory", "crash"),
-        ),
-        (
-            candidate("import os\nfor fd in range(3, 64):\n    try: os.write(fd, b'KWREC001' + bytes(4096))\n"
-                      "    except OSError: pass\n" + HONEST),
-            ("cheat.forged_record",),
-        ),
-    ],
-    ids=["static", "pointer", "subclass", "exit", "_exit", "import", "dies", "segv", "hoard", "forged"],
-)  # fmt: skip
-def test_attacks_are_refused(judge, what, reasons):
-    refused(judge, what, *reasons)
-
-
-def test_prints_do_not_disturb_the_answer(judge):
-    noisy = candidate("import sys, os\nfor _ in range(2000): print('x' * 1000)\nos.write(1, b'y' * 9000)\n" + HONEST)
-    assert judge.check(noisy).passed
+def test_a_file_that_cannot_be_imported_does_not_compile(judge, before, reason):
+    refused(judge, candidate(HONEST, before=before), reason)
 
 
 def test_nothing_of_the_problem_is_within_a_candidates_reach(judge):
@@ -161,13 +95,6 @@ def test_nothing_of_the_problem_is_within_a_candidates_reach(judge):
     assert "candidate.py" in result.log
     assert "problem.py" not in result.log
     assert "seed" not in result.log.lower().replace("seed_everything", "")
-
-
-def test_a_loop_without_end_is_ended(enclosed, tmp_path):
-    settings = FAST.model_copy(update={"stage_timeout_s": 4.0})
-    with closing(SandboxedJudge(problem(), enclosed, settings, tmp_path)) as judge:
-        judge._crew().oracle._worker.await_ready()
-        refused(judge, candidate("while True: pass"), "timeout")
 
 
 NATIVE = '''
@@ -234,8 +161,6 @@ def test_a_confirmation_tries_other_shapes_with_everything_fresh(judge):
     verdict = judge.confirm(candidate(HONEST))
     assert verdict.status == "accepted", verdict.detail
     assert (verdict.confirmed, verdict.specialised) == (True, False)
-    lazy = "y = torch.softmax(x * self.weight, dim=-1)\nif len(x) != 64: y = y * 1.01\nreturn y"
-    assert judge.confirm(candidate(lazy)).reason == "wrong_output.unseen_shape"
 
 
 def test_a_dead_oracle_is_our_fault_and_is_replaced(judge):

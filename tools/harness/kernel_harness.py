@@ -201,6 +201,7 @@ def status_of(error: BaseException) -> Status:
 
 def main() -> None:
     """Serve, then end at once: nothing a loaded module registered for the end is run."""
+    sys.dont_write_bytecode = True
     channel = Channel()
     harness = ReferenceHarness(channel) if sys.argv[1:] == ["reference"] else Harness(channel)
     harness.serve()
