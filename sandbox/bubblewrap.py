@@ -26,7 +26,7 @@ from sandbox.enclosure import Enclosure, enclose, mechanisms
 from sandbox.errors import SandboxError, SandboxUnavailable
 from sandbox.ownership import sweep_folders
 from sandbox.seccomp import filter_program
-from sandbox.session import Ending, PipeSession, run_to_end
+from sandbox.session import Ending, PipeSession
 from sandbox.sessions import OpenSessions
 from sandbox.spawning import has_ended, kill_group, open_pipes, signed, spawn
 
@@ -83,7 +83,7 @@ class BubblewrapSandbox:
             "network": spaces,
             "files": spaces,
             "scratch": scratch,
-            **mechanisms(),
+            **mechanisms(own_users=True),
             "wall": "controller",
             "output": "controller",
             "cleanup": "process namespace",
@@ -91,11 +91,11 @@ class BubblewrapSandbox:
 
     def run(self, job: Job, data: bytes = b"") -> Execution:
         """Run to the end. Raises SandboxError if it could not be started."""
-        return run_to_end(self._launch(job), data, job.limits)
+        return self._open.run(self._launch(job), job, data)
 
     def start(self, job: Job) -> PipeSession:
         """Start and return at once. Raises SandboxError if it could not be started."""
-        return self._open.add(PipeSession(self._launch(job), job.limits))
+        return self._open.start(self._launch(job), job)
 
     def close(self) -> None:
         """Stop every session still open; idempotent."""
@@ -105,7 +105,7 @@ class BubblewrapSandbox:
         check(job)
         with ExitStack() as stack:
             mounts = stack.enter_context(readied(job.mounts))
-            enclosure = enclose(job.limits)
+            enclosure = enclose(job.limits, own_users=True)
             stack.callback(enclosure.remove)
             return RunningBubblewrap(self._argv(job, mounts), enclosure, stack)
 
@@ -146,6 +146,7 @@ class RunningBubblewrap:
         self._enclosure = enclosure
         self._killing = threading.Lock()
         self._killed = False
+        self._finished = False
         place = argv.index("{inner}")
         argv[place : place + 1] = enclosure.inner
         read, write = os.pipe2(os.O_CLOEXEC)
@@ -175,6 +176,8 @@ class RunningBubblewrap:
     def kill(self) -> None:
         """Kill the namespace by its first process, which takes all others with it, then what is outside."""
         with self._killing:
+            if self._finished:
+                return
             if not self._killed and not self.wait(0):
                 self._killed = True
             if self._first is not None:
@@ -188,6 +191,8 @@ class RunningBubblewrap:
     def finish(self) -> Ending:
         """Reap and clean up. Raises SandboxError when bubblewrap failed before the job began."""
         self.kill()
+        with self._killing:
+            self._finished = True
         exit_code = signed(self._process.wait())
         events = self._status.read() or b""
         self._status.close()

@@ -177,10 +177,9 @@ class SandboxContract(SessionContract):
                 temporary.name,
                 str(tmp_path),
                 "/etc/shadow",
-                "/etc/hostname",
                 "/var/run/docker.sock",
             ]
-            places += ["/sys/fs/cgroup/memory", "/proc/1/root/etc/shadow", str(Path(__file__))]
+            places += ["/proc/1/root/etc/shadow", f"/proc/1/root{tmp_path}", str(Path(__file__))]
             code = "import os, sys; print([place for place in sys.argv[1:] if os.access(place, os.R_OK)])"
             readable = python(sandbox, code, *places).stdout
         assert readable == b"[]\n"

@@ -22,7 +22,7 @@ from sandbox.base import Execution, Isolation, Job, Mount
 from sandbox.errors import SandboxError, SandboxUnavailable
 from sandbox.ownership import is_orphaned, make_folder, owner_tag, sweep_folders
 from sandbox.piping import milliseconds_until, widen
-from sandbox.session import Ending, Ends, PipeSession, run_to_end
+from sandbox.session import Ending, Ends, PipeSession
 from sandbox.sessions import OpenSessions
 from sandbox.spawning import signed
 
@@ -85,11 +85,11 @@ class DockerSandbox:
 
     def run(self, job: Job, data: bytes = b"") -> Execution:
         """Run to the end. Raises SandboxError if it could not be started."""
-        return run_to_end(self._launch(job), data, job.limits)
+        return self._open.run(self._launch(job), job, data)
 
     def start(self, job: Job) -> PipeSession:
         """Start and return at once. Raises SandboxError if it could not be started."""
-        return self._open.add(PipeSession(self._launch(job), job.limits))
+        return self._open.start(self._launch(job), job)
 
     def close(self) -> None:
         """Stop every session still open and leave the engine; idempotent."""
@@ -115,8 +115,9 @@ class DockerSandbox:
         user = sandbox_user()
         return {
             "image": self._image,
-            "entrypoint": ["/bin/sh", "-c", _LAUNCHER, "sh", *_STREAMS],
-            "command": [*timer, *exact, *job.argv],
+            # The timer goes first: what lives as long as the job must not hold its streams.
+            "entrypoint": [*timer, "/bin/sh", "-c", _LAUNCHER, "sh", *_STREAMS],
+            "command": [*exact, *job.argv],
             "user": f"{user.uid}:{user.gid}",
             "working_dir": job.cwd,
             "network_disabled": True,
@@ -166,13 +167,12 @@ class RunningContainer:
         self._dead = False
         made.callback(self._remove)
         # A reader of our own until the job has opened the pipe: without any, a writer may not open it.
-        reader, writer = _open_both(pipes / "stdin")
-        made.callback(os.close, reader)
-        self.ends = Ends(writer, _open(pipes / "stdout"), _open(pipes / "stderr"))
-        made.callback(self.ends.close)
-        with _translated("start a container"):
-            client.start(container)
-        self._await_opening()
+        with _opened(pipes / "stdin") as stdin:
+            self.ends = Ends(stdin, _open(pipes / "stdout"), _open(pipes / "stderr"))
+            made.callback(self.ends.close)
+            with _translated("start a container"):
+                client.start(container)
+            self._await_opening()
         self._made = made.pop_all()
 
     def wait(self, timeout_s: float) -> bool:
@@ -287,6 +287,11 @@ def _open(pipe: Path) -> int:
     return fd
 
 
-def _open_both(pipe: Path) -> tuple[int, int]:
+@contextmanager
+def _opened(pipe: Path) -> Iterator[int]:
+    """Its writing end, with a reader of our own as long as the context lasts."""
     reader = _open(pipe)
-    return reader, os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        yield os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    finally:
+        os.close(reader)

@@ -88,9 +88,11 @@ class ScopeEnclosure:
 class RlimitEnclosure:
     """Resource limits. Memory is bounded per process (data, not address space, which CUDA reserves freely)."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, counts_processes: bool) -> None:
         self.prefix: tuple[str, ...] = ()
-        bounds = (f"--data={limits.memory_bytes}", f"--nproc={limits.processes}")
+        bounds = [f"--data={limits.memory_bytes}"]
+        if counts_processes:
+            bounds.append(f"--nproc={limits.processes}")
         self.inner: tuple[str, ...] = ("/usr/bin/prlimit", *bounds, "--")
 
     def kill(self) -> None:
@@ -104,24 +106,35 @@ class RlimitEnclosure:
         """Nothing was made."""
 
 
-def enclose(limits: Limits) -> Enclosure:
-    """The strongest enclosure this machine permits. Raises SandboxError if it cannot be made now."""
+def enclose(limits: Limits, *, own_users: bool) -> Enclosure:
+    """The strongest enclosure this machine permits. Raises SandboxError if it cannot be made now.
+
+    ``own_users`` says that the job has a user, or a namespace of users, to itself. Only then may its user's processes
+    be counted: an ordinary desktop has more of them than any job may have.
+    """
     home = find_home()
     if home is not None:
         return CgroupEnclosure(Cgroup(home, limits))
     if _has_user_systemd():
         return ScopeEnclosure(limits)
-    return RlimitEnclosure(limits)
+    return RlimitEnclosure(limits, own_users and _counts_by_namespace())
 
 
-def mechanisms() -> dict[str, str]:
+def mechanisms(*, own_users: bool) -> dict[str, str]:
     """What holds ``memory`` and ``processes``, for people to read."""
     home = find_home()
     if home is not None:
         return {"memory": str(home), "processes": str(home)}
     if _has_user_systemd():
-        return {"memory": "systemd user scope", "processes": "systemd user scope"}
-    return {"memory": "RLIMIT_DATA, per process", "processes": "RLIMIT_NPROC"}
+        return dict.fromkeys(("memory", "processes"), "systemd user scope (cgroup v2)")
+    counted = own_users and _counts_by_namespace()
+    return {"memory": "RLIMIT_DATA, per process", "processes": "RLIMIT_NPROC" if counted else "not enforced"}
+
+
+def _counts_by_namespace() -> bool:
+    """Whether the kernel counts processes per user namespace: it does since 5.14."""
+    major, minor = os.uname().release.split(".")[:2]
+    return (int(major), int(minor.split("-")[0])) >= (5, 14)
 
 
 @cache

@@ -19,7 +19,7 @@ from sandbox.base import Execution, Isolation, Job, Mount
 from sandbox.cgroup import sweep_groups
 from sandbox.enclosure import Enclosure, enclose, mechanisms
 from sandbox.ownership import make_folder, sweep_folders
-from sandbox.session import Ending, PipeSession, run_to_end
+from sandbox.session import Ending, PipeSession
 from sandbox.sessions import OpenSessions
 from sandbox.spawning import has_ended, kill_group, open_pipes, signed, spawn
 
@@ -54,7 +54,7 @@ class ProcessSandbox:
             "network": nothing,
             "files": nothing,
             "scratch": nothing,
-            **mechanisms(),
+            **mechanisms(own_users=False),
             "wall": "controller",
             "output": "controller",
             "cleanup": "process group",
@@ -62,11 +62,11 @@ class ProcessSandbox:
 
     def run(self, job: Job, data: bytes = b"") -> Execution:
         """Run to the end. Raises SandboxError if it could not be started."""
-        return run_to_end(self._launch(job), data, job.limits)
+        return self._open.run(self._launch(job), job, data)
 
     def start(self, job: Job) -> PipeSession:
         """Start and return at once. Raises SandboxError if it could not be started."""
-        return self._open.add(PipeSession(self._launch(job), job.limits))
+        return self._open.start(self._launch(job), job)
 
     def close(self) -> None:
         """Stop every session still open; idempotent."""
@@ -76,7 +76,7 @@ class ProcessSandbox:
         check(job)
         scratch = str(make_folder("job"))
         try:
-            enclosure = enclose(job.limits)
+            enclosure = enclose(job.limits, own_users=False)
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)
             raise
@@ -90,6 +90,7 @@ class RunningProcess:
         self._enclosure = enclosure
         self._scratch = scratch
         self._killing = threading.Lock()
+        self._finished = False
         cwd = scratch if job.cwd == _SCRATCH else job.cwd
         inner = (*enclosure.inner, *as_exact(environment(job, path=_PATH, home=scratch)), *job.argv)
         # The mother's death is the child's: util-linux sets that before it becomes the command.
@@ -111,11 +112,15 @@ class RunningProcess:
     def kill(self) -> None:
         """Kill the group, and all of the enclosure where there is one."""
         with self._killing:
-            kill_group(self._process)
-            self._enclosure.kill()
+            if not self._finished:
+                kill_group(self._process)
+                self._enclosure.kill()
 
     def finish(self) -> Ending:
-        """Reap, and remove the scratch folder."""
+        """Kill, reap, and remove the scratch folder."""
+        self.kill()
+        with self._killing:
+            self._finished = True
         exit_code = signed(self._process.wait())
         self.ends.close()
         os.close(self._pidfd)

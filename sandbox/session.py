@@ -65,7 +65,9 @@ class Running(Protocol):
         """Whether the job's main process ended within the time."""
 
     def kill(self) -> None:
-        """Kill everything the job started and return when it is dead. Idempotent, from any thread."""
+        """Kill everything the job started and return when it is dead. Idempotent, from any thread,
+        and without effect after ``finish``.
+        """
 
     def finish(self) -> Ending:
         """Kill what is left, remove what was made, say how it ended. Called once. Raises SandboxError when the

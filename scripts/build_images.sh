@@ -36,7 +36,11 @@ choose_base() {
   fi
 }
 
-build() { docker build --quiet --network host --build-arg BASE="$base" "$@" >/dev/null; }
+build() {
+  mkdir -p build
+  docker build --network host --build-arg BASE="$base" "$@" >build/docker.log 2>&1 \
+    || { tail -n 30 build/docker.log >&2; fail "docker build failed (build/docker.log has it all)"; }
+}
 
 # download FOLDER REQUIREMENT...: wheels for the image's interpreter, which need not be the host's.
 download() {
@@ -44,7 +48,7 @@ download() {
   shift
   machine="$(uname -m)"
   mkdir -p "$folder"
-  "$python" -m pip download --quiet --dest "$folder" --only-binary=:all: --implementation cp \
+  "$python" -m pip download -qq --dest "$folder" --only-binary=:all: --implementation cp \
     --python-version "$image_python" --platform "manylinux_2_28_$machine" --platform "manylinux_2_27_$machine" \
     --platform "manylinux_2_17_$machine" --platform "manylinux2014_$machine" --platform "manylinux_2_5_$machine" \
     "$@"

@@ -35,7 +35,9 @@ if ! diff "$work/tracked" "$work/packed" >"$work/difference"; then
 fi
 
 "$python" -m venv "$work/clean"
-"$work/clean/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile "$wheel"
+install() { "$work/clean/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile "$@" "$wheel"; }
+# The images' wheels, where they were fetched for the same Python, save downloading everything again.
+install --no-index --find-links build/agent-wheels 2>/dev/null || install
 cd "$work"
 "$work/clean/bin/kernelwright" --version
 "$work/clean/bin/kernelwright" --help >"$work/help"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,15 +71,15 @@ def test_a_missing_engine_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPat
     assert "docker.io" in hint
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the SDK leaves its socket open
 def test_an_engine_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("docker")
-    import socket
-
     with socket.socket(socket.AF_UNIX) as mute:
         mute.bind(f"{tmp_path}/mute.sock")
         mute.listen()
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/mute.sock")
         assert (why_unavailable() or ("",))[0] == "no Docker engine answers"
+    gc.collect()
 
 
 def test_a_missing_sdk_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
