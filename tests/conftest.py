@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SANDBOX_MARKERS = ("docker", "bubblewrap")
+SANDBOX_MARKERS = ("docker", "bubblewrap", "torch")
 
 
 @pytest.fixture(scope="session")
