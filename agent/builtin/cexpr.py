@@ -16,7 +16,8 @@ SIZE = {
 }  # fmt: skip
 
 INFIX = {
-    "add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
+    "add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">",
+    "ge": ">=",
     "and": "&", "or": "|", "xor": "^", "int_div": "/", "int_mod": "%",
     "shift_left": "<<", "shift_right": ">>",
 }  # fmt: skip
@@ -63,7 +64,9 @@ def call(op: str, kind: Kind, args: list[str], arg_kind: Kind) -> str:
     if op in ("isinf", "isfinite"):
         if arg_kind not in ("f32", "f64"):
             return "false" if op == "isinf" else "true"
-        size, top = ("__builtin_fabsf", "__builtin_inff()") if arg_kind == "f32" else ("__builtin_fabs", "__builtin_inf()")
+        size, top = (
+            ("__builtin_fabsf", "__builtin_inff()") if arg_kind == "f32" else ("__builtin_fabs", "__builtin_inf()")
+        )
         return f"({size}({args[0]}) {'==' if op == 'isinf' else '<'} {top})"
     if op == "signbit":
         return f"({args[0]} < 0)"

@@ -150,9 +150,7 @@ class Exprs:
     def load(self, buffer: Buffer, offset: Index) -> Expr:
         """An element of a buffer, offset in elements."""
         guard = tuple(self.guards)
-        return self._intern(
-            "load", guard, buffer.kind, (buffer, offset), frozenset(variables(offset)), buffer
-        )
+        return self._intern("load", guard, buffer.kind, (buffer, offset), frozenset(variables(offset)), buffer)
 
     def cast(self, value: Expr, kind: Kind) -> Expr:
         """The value in another kind, as C converts it (to bool: is not zero)."""

@@ -74,9 +74,9 @@ class Index:
             index, by = term.index, term.by
             wanted = Quotient(index, by)
             rest = index
-            if len(index.terms) == 1 and not index.const and isinstance(index.terms[0][0], Quotient):
+            if len(index.terms) == 1 and not index.const:
                 inner, factor = index.terms[0]
-                if factor == 1:
+                if isinstance(inner, Quotient) and factor == 1:
                     wanted = Quotient(inner.index, inner.by * by)
             found = dict(self.terms).get(wanted, 0)
             if found and found == coefficient * by:
@@ -138,10 +138,10 @@ def term_bounds(term: Term) -> tuple[int, int]:
     """Smallest and largest value of one term."""
     if isinstance(term, (Var, Indirect)):
         return 0, max(term.size - 1, 0)
+    if isinstance(term, Remainder):
+        return 0, term.by - 1
     low, high = term.index.bounds()
-    if isinstance(term, Quotient):
-        return low // term.by, high // term.by
-    return 0, term.by - 1
+    return low // term.by, high // term.by
 
 
 def of(value: int | Var) -> Index:

@@ -231,9 +231,7 @@ class Lowering:
 
     def define(self, shape: Sequence[int], dtype: str, definition: Any) -> Value:
         """A new buffer with a definition."""
-        buffer = Buffer(
-            f"mem{len(self.buffers)}", tuple(shape), dtype, strides_of(tuple(shape)), definition=definition
-        )
+        buffer = Buffer(f"mem{len(self.buffers)}", tuple(shape), dtype, strides_of(tuple(shape)), definition=definition)
         self.buffers.append(buffer)
         return self.stored(buffer)
 
@@ -314,7 +312,6 @@ class Lowering:
             return result
         shape = tuple(1 if d in axes else s for d, s in enumerate(value.shape))
         return self.view(result, shape, lambda index: [i for d, i in enumerate(index) if d not in axes])
-
 
     def _of_one(self, kind: str, value: Value, axes: tuple[int, ...], keepdim: bool, dtype: str) -> Value:
         """A reduction over dimensions of size one is the element itself."""

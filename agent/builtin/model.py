@@ -27,7 +27,7 @@ MUCH_BYTES = 1 << 22
 class BuiltinChatModel(ScriptedChatModel):
     """Makes the tool calls a language model would: read_graph, write_candidate, compile_candidate, submit."""
 
-    script: Script = lambda messages: respond(messages)  # noqa: E731 - a field's default, not a named function
+    script: Script = lambda messages: respond(messages)
 
     @property
     def _llm_type(self) -> str:

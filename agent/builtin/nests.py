@@ -68,7 +68,11 @@ class NestCode:
     def _level(self, expr: Expr) -> int:
         """Number of the pass in which an expression can be computed, from 0."""
         return max(
-            (1 + self._level(self.exprs[n.payload]) for n in walk([expr]) if n.op == "result" and n.payload in self.exprs),
+            (
+                1 + self._level(self.exprs[n.payload])
+                for n in walk([expr])
+                if n.op == "result" and n.payload in self.exprs
+            ),
             default=0,
         )
 
@@ -196,8 +200,8 @@ class NestCode:
     def block_body(self, number: int, inner: list[Loop], m: str) -> tuple[list[str], list[list[str]]]:
         """Text of one block of the last inner loop (``r0`` and ``m`` are in scope), and the hoisted statements."""
         w, step = self.writer, self.passes[number]
-        for loop in inner[:-1]:
-            w.open(loop.var)
+        for one in inner[:-1]:
+            w.open(one.var)
         last = inner[-1].var
         w.open(last)
         reducers = step.reducers + step.globals
@@ -275,3 +279,60 @@ def _at_block(index: Index, last: Var) -> str:
     rest = index + of(last) * -coefficient if coefficient else index
     text = cexpr.index_text(rest, {})
     return f"{text} + r0 * {coefficient}" if coefficient else text
+
+
+def close_thread(code: NestCode) -> list[str]:
+    """A thread's last lines: non-temporal stores made visible, a bad index reported."""
+    lines = ["  if (bad) {", "    #pragma omp atomic write", "    *status = 1;", "  }"]
+    return ["  kw_fence();", *lines] if code.plan.stream else lines
+
+
+def set_results(code: NestCode, number: int, level: int, at: str = "") -> None:
+    """From here on the reductions of a pass can be read."""
+    for buffer, reducer in code.reducer_of.items():
+        if code.roles[buffer] == "reduce" and reducer in code.passes[number].reducers:
+            kept = frozenset(v.var for v in code.traced.loops if not v.reduced and v.var.size > 1)
+            result = code.traced.maker.result(buffer, kept)
+            code.writer.leaves[result] = (level, code.result_text(buffer, at))
+
+
+def global_stores(code: NestCode) -> list[str]:
+    """Results over the whole domain written, once all threads are combined."""
+    return [
+        code.store(buffer, "0", code.result_text(buffer))
+        for buffer, role in code.traced.nest.members
+        if role in ("global", "global_row") and buffer in code.stored
+    ]
+
+
+def worksharing(
+    code: NestCode, units: int, body: list[str], reducers: list[Reducer], arrays: dict[str, str]
+) -> list[str]:
+    """A parallel loop over ``o``; ``arrays`` (name to ``type[size]``) are private, ``reducers`` span the whole loop."""
+    declared = [f"{text.partition('[')[0]} *const {name} = new {text};" for name, text in arrays.items()]
+    return [
+        *(code.struct("G", reducers) if reducers else []),
+        *code.writer.levels[0].lines,
+        code.parallel(code.traced.nest.numel), "{",
+        "  int64_t bad = 0; (void)bad;",
+        *indent(declared + code.start(reducers)),
+        "  #pragma omp for schedule(static)",
+        f"  for (int64_t o = 0; o < {units}; ++o) {{",
+        *indent(body, 4),
+        "  }",
+        *indent(code.save("G", reducers) if reducers else []),
+        *indent([f"delete[] {name};" for name in arrays]),
+        *close_thread(code),
+        "}",
+        *([*code.start(reducers), *code.combine("G", reducers), *global_stores(code)] if reducers else []),
+    ]  # fmt: skip
+
+
+def scratch_arrays(code: NestCode, room: int) -> dict[str, str]:
+    """Where costly values wait for the next pass."""
+    return {name: f"{cexpr.C_KIND[expr.kind]}[{room}]" for expr, name in code.scratch.items()}
+
+
+def spanning(code: NestCode) -> list[Reducer]:
+    """Reductions over the whole domain, which the threads must combine."""
+    return [g for step in code.passes for g in step.globals] + [g for _, g in code.row_globals]

@@ -52,9 +52,7 @@ def _nll(
 
 
 @handles("mse_loss", "smooth_l1_loss", "huber_loss")
-def _regression(
-    low: Lowering, node: Node, a: Value, b: Value, reduction: int = 1, beta: float = 1.0
-) -> Value:
+def _regression(low: Lowering, node: Node, a: Value, b: Value, reduction: int = 1, beta: float = 1.0) -> Value:
     make = low.exprs
 
     def fn(x: Expr, y: Expr) -> Expr:
@@ -69,9 +67,7 @@ def _regression(
         inside = make.call("lt", "b8", size, make.const(beta, kind))
         if node.op == "huber_loss":
             return make.where(inside, half, make.call("mul", kind, make.const(beta, kind), linear))
-        return (
-            make.where(inside, make.call("div", kind, half, make.const(beta, kind)), linear) if beta else size
-        )
+        return make.where(inside, make.call("div", kind, half, make.const(beta, kind)), linear) if beta else size
 
     shape = a.shape if len(a.shape) >= len(b.shape) else b.shape
     return reduced(low, low.map(shape, a.dtype, fn, a, b), reduction)
@@ -160,8 +156,8 @@ def _divide_by_counts(low: Lowering, total: Value, counts: list[list[int]], rank
     return Value(total.shape, total.dtype, at)
 
 
-@handles("_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "adaptive_avg_pool1d", "adaptive_max_pool2d", "adaptive_max_pool1d",
-         "adaptive_max_pool3d")  # fmt: skip
+@handles("_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "adaptive_avg_pool1d", "adaptive_max_pool2d",
+         "adaptive_max_pool1d",         "adaptive_max_pool3d")  # fmt: skip
 def _adaptive(low: Lowering, node: Node, x: Value, out: Any) -> Any:
     sizes = [out] if isinstance(out, int) else list(out)
     rank = len(sizes)
@@ -196,9 +192,7 @@ def _embedding_bag(
 
     def element(position: Index, column: Index) -> Expr:
         value = weight.at([indirect(low, where.at([position]), weight.shape[0]), column])
-        return (
-            value if sample is None else make.call("mul", kind, value, make.cast(sample.at([position]), kind))
-        )
+        return value if sample is None else make.call("mul", kind, value, make.cast(sample.at([position]), kind))
 
     mode_name = {0: "sum", 1: "mean", 2: "amax"}[mode]
     even = _even_bags(low, offsets, where.shape[0], bags)
@@ -232,9 +226,7 @@ def _mm(low: Lowering, node: Node, a: Value, b: Value) -> Value:
 
 
 @handles("addmm", "baddbmm")
-def _addmm(
-    low: Lowering, node: Node, bias: Value, a: Value, b: Value, beta: float = 1, alpha: float = 1
-) -> Value:
+def _addmm(low: Lowering, node: Node, bias: Value, a: Value, b: Value, beta: float = 1, alpha: float = 1) -> Value:
     make, kind = low.exprs, KIND_OF[node.dtype]
     op = "mm" if node.op == "addmm" else "bmm"
     product = low.define(node.shape, node.dtype, External(op, (low.strided(a), low.strided(b))))

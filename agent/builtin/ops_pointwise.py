@@ -17,9 +17,7 @@ def operand(low: Lowering, arg: Any, index_of: Callable[[Value], Expr], kind: Ki
     return low.exprs.const(arg, kind)
 
 
-def pointwise(
-    low: Lowering, node: Node, fn: Callable[..., Expr], *args: Any, kind: Kind | None = None
-) -> Value:
+def pointwise(low: Lowering, node: Node, fn: Callable[..., Expr], *args: Any, kind: Kind | None = None) -> Value:
     """Broadcast, convert the arguments to the kind worked in, apply, convert to the result's kind."""
     work = kind or KIND_OF[node.dtype]
     result = KIND_OF[node.dtype]
@@ -145,9 +143,7 @@ def _reciprocal(low: Lowering, node: Node, x: Value) -> Value:
 def _rsqrt(low: Lowering, node: Node, x: Value) -> Value:
     kind = KIND_OF[node.dtype]
     one = low.exprs.const(1, kind)
-    return pointwise(
-        low, node, lambda e: low.exprs.call("div", kind, one, low.exprs.call("sqrt", kind, e)), x
-    )
+    return pointwise(low, node, lambda e: low.exprs.call("div", kind, one, low.exprs.call("sqrt", kind, e)), x)
 
 
 @handles("remainder", "fmod")
@@ -226,9 +222,7 @@ def _where(low: Lowering, node: Node, condition: Value, a: Any, b: Any) -> Value
 
     def at(index: list[Any]) -> Expr:
         test, yes, no = (p.at(index) if isinstance(p, Value) else low.exprs.const(p, kind) for p in parts)
-        return low.exprs.where(
-            low.exprs.cast(test, "b8"), low.exprs.cast(yes, kind), low.exprs.cast(no, kind)
-        )
+        return low.exprs.where(low.exprs.cast(test, "b8"), low.exprs.cast(yes, kind), low.exprs.cast(no, kind))
 
     return Value(node.shape, node.dtype, at)
 
@@ -267,9 +261,7 @@ def _leaky_relu(low: Lowering, node: Node, x: Value, slope: float = 0.01) -> Val
 
 
 @handles("elu")
-def _elu(
-    low: Lowering, node: Node, x: Value, alpha: float = 1, scale: float = 1, input_scale: float = 1
-) -> Value:
+def _elu(low: Lowering, node: Node, x: Value, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Value:
     make, kind = low.exprs, KIND_OF[node.dtype]
 
     def fn(e: Expr) -> Expr:
@@ -308,9 +300,7 @@ def _silu(low: Lowering, node: Node, x: Value) -> Value:
 
     def fn(e: Expr) -> Expr:
         one = make.const(1, kind)
-        return make.call(
-            "div", kind, e, make.call("add", kind, one, make.call("exp", kind, make.call("neg", kind, e)))
-        )
+        return make.call("div", kind, e, make.call("add", kind, one, make.call("exp", kind, make.call("neg", kind, e))))
 
     return pointwise(low, node, fn, x)
 
@@ -380,9 +370,7 @@ def _shift(low: Lowering, node: Node, a: Any, b: Any) -> Value:
     return pointwise(low, node, lambda x, y: low.exprs.call(name, "i64", x, y), a, b)
 
 
-@handles(
-    "full", "full_like", "zeros", "zeros_like", "ones", "ones_like", "scalar_tensor", "new_zeros", "new_full"
-)
+@handles("full", "full_like", "zeros", "zeros_like", "ones", "ones_like", "scalar_tensor", "new_zeros", "new_full")
 def _full(low: Lowering, node: Node, *args: Any, **_: Any) -> Value:
     fills = {"zeros": 0, "zeros_like": 0, "new_zeros": 0, "ones": 1, "ones_like": 1}
     fill = fills.get(node.op)

@@ -17,9 +17,7 @@ def binary(low: Lowering, name: str, a: Value, b: Any, dtype: str | None = None)
     kind = KIND_OF[target]
     shape = a.shape
     if isinstance(b, Value) and len(b.shape) >= len(a.shape):
-        shape = tuple(
-            max(x, y) for x, y in zip((1,) * (len(b.shape) - len(a.shape)) + a.shape, b.shape, strict=True)
-        )
+        shape = tuple(max(x, y) for x, y in zip((1,) * (len(b.shape) - len(a.shape)) + a.shape, b.shape, strict=True))
 
     def fn(x: Expr, y: Any) -> Expr:
         other = low.exprs.cast(y, kind) if isinstance(y, Expr) else low.exprs.const(y, kind)
@@ -45,9 +43,7 @@ def mean(low: Lowering, value: Value, dims: Sequence[int], keepdim: bool) -> Val
     return binary(low, "div", total, float(count(value, dims)))
 
 
-def spread(
-    low: Lowering, value: Value, dims: Sequence[int], keepdim: bool, correction: float
-) -> tuple[Value, Value]:
+def spread(low: Lowering, value: Value, dims: Sequence[int], keepdim: bool, correction: float) -> tuple[Value, Value]:
     """Variance and mean, one reading of memory: blocks are combined by Chan's formula."""
     middle = low.reduce("mean_of", value, dims, keepdim, value.dtype)
     squares = low.reduce("m2_of", value, dims, keepdim, value.dtype)
@@ -121,9 +117,7 @@ def _var(low: Lowering, node: Node, x: Value, dims: Any = None, *args: Any, **na
 
 
 @handles("linalg_vector_norm", "norm")
-def _norm(
-    low: Lowering, node: Node, x: Value, p: Any = 2, dims: Any = None, keepdim: bool = False, **_: Any
-) -> Value:
+def _norm(low: Lowering, node: Node, x: Value, p: Any = 2, dims: Any = None, keepdim: bool = False, **_: Any) -> Value:
     order = 2.0 if p is None else float(p)
     value = low.cast(x, node.dtype)
     axes = _dims(dims)
@@ -137,9 +131,7 @@ def _norm(
     if order == 1:
         return low.reduce("sum", size, axes, keepdim, node.dtype)
     if order == 2:
-        return unary(
-            low, "sqrt", low.reduce("sum", binary(low, "mul", value, value), axes, keepdim, node.dtype)
-        )
+        return unary(low, "sqrt", low.reduce("sum", binary(low, "mul", value, value), axes, keepdim, node.dtype))
     powers = low.reduce("sum", binary(low, "pow", size, order), axes, keepdim, node.dtype)
     return binary(low, "pow", powers, 1.0 / order)
 
@@ -251,9 +243,7 @@ def _layer_norm(
 
 
 @handles("rms_norm", "_fused_rms_norm")
-def _rms_norm(
-    low: Lowering, node: Node, x: Value, shape: list[int], weight: Any = None, eps: Any = None
-) -> Any:
+def _rms_norm(low: Lowering, node: Node, x: Value, shape: list[int], weight: Any = None, eps: Any = None) -> Any:
     dims = list(range(len(x.shape) - len(shape), len(x.shape)))
     default = {"float64": 2.220446049250313e-16, "float32": 1.1920928955078125e-07, "bfloat16": 0.0078125}
     floor = default.get(x.dtype, 0.0009765625) if eps is None else float(eps)
@@ -310,9 +300,7 @@ def _batch_norm(
 
 
 @handles("_native_batch_norm_legit", "native_batch_norm")
-def _batch_statistics(
-    low: Lowering, node: Node, x: Value, weight: Any, bias: Any, *rest: Any
-) -> list[Value | None]:
+def _batch_statistics(low: Lowering, node: Node, x: Value, weight: Any, bias: Any, *rest: Any) -> list[Value | None]:
     if len(rest) == 3:  # without running statistics: what InstanceNorm becomes
         training, eps = rest[0], rest[2]
     else:

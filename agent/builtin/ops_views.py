@@ -47,9 +47,7 @@ def _slice(
     dim %= len(x.shape)
     size = x.shape[dim]
     first = 0 if start is None else min(max(start + size if start < 0 else start, 0), size)
-    return low.view(
-        x, node.shape, lambda index: [i * step + first if d == dim else i for d, i in enumerate(index)]
-    )
+    return low.view(x, node.shape, lambda index: [i * step + first if d == dim else i for d, i in enumerate(index)])
 
 
 @handles("select")
@@ -66,28 +64,24 @@ def _split(low: Lowering, node: Node, x: Value, sizes: Any = None, dim: int = 0)
         parts = []
         for position, facts in enumerate(node.results):
             fixed, axis = of(position), dim
-            parts.append(
-                low.view(
-                    x,
-                    facts["shape"],
-                    lambda index, fixed=fixed, axis=axis: [*index[:axis], fixed, *index[axis:]],
-                )  # type: ignore[misc]
-            )
+            parts.append(_selected(low, x, facts["shape"], axis, fixed))
         return parts
     dim %= len(x.shape)
     parts, offset = [], 0
     for facts in node.results:
         shape = tuple(facts["shape"])
         first = offset
-        parts.append(
-            low.view(
-                x,
-                shape,
-                lambda index, first=first: [i + first if d == dim else i for d, i in enumerate(index)],
-            )  # type: ignore[misc]
-        )
+        parts.append(_shifted(low, x, shape, dim, first))
         offset += shape[dim]
     return parts
+
+
+def _selected(low: Lowering, x: Value, shape: list[int], dim: int, position: Index) -> Value:
+    return low.view(x, shape, lambda index: [*index[:dim], position, *index[dim:]])
+
+
+def _shifted(low: Lowering, x: Value, shape: tuple[int, ...], dim: int, first: int) -> Value:
+    return low.view(x, shape, lambda index: [i + first if d == dim else i for d, i in enumerate(index)])
 
 
 @handles("flip")
@@ -106,17 +100,13 @@ def _roll(low: Lowering, node: Node, x: Value, shifts: Any, dims: Any = ()) -> V
     axes = [dims] if isinstance(dims, int) else list(dims)
     if not axes:
         flat = low.reshape(x, (x.numel,))
-        rolled = low.view(
-            flat, (x.numel,), lambda index: [(index[0] + (-amounts[0]) % x.numel).modulo(x.numel)]
-        )
+        rolled = low.view(flat, (x.numel,), lambda index: [(index[0] + (-amounts[0]) % x.numel).modulo(x.numel)])
         return low.reshape(rolled, node.shape)
     by = {d % len(x.shape): s for d, s in zip(axes, amounts, strict=True)}
     return low.view(
         x,
         node.shape,
-        lambda index: [
-            (i + (-by[d]) % x.shape[d]).modulo(x.shape[d]) if d in by else i for d, i in enumerate(index)
-        ],
+        lambda index: [(i + (-by[d]) % x.shape[d]).modulo(x.shape[d]) if d in by else i for d, i in enumerate(index)],
     )
 
 
@@ -200,9 +190,7 @@ def _pad(low: Lowering, node: Node, x: Value, pads: list[int], fill: float = 0) 
 def _arange(low: Lowering, node: Node, *args: Any, **named: Any) -> Value:
     numbers = [a for a in args if isinstance(a, (int, float))]
     start, step = (
-        (0, 1)
-        if len(numbers) == 1
-        else (numbers[0], numbers[2] if len(numbers) > 2 else named.get("step", 1))
+        (0, 1) if len(numbers) == 1 else (numbers[0], numbers[2] if len(numbers) > 2 else named.get("step", 1))
     )
     make, kind = low.exprs, KIND_OF[node.dtype]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from agent.builtin import cblocks
 from agent.builtin.expr import Buffer
+from agent.builtin.forward import write_forward
 from agent.builtin.lowering import Lowering, Strided, Unsupported
 from agent.builtin.ops_nn import load_handlers
 from agent.builtin.plan import Plan
@@ -14,8 +15,6 @@ from agent.builtin.schedule import Call, Step, Traced, loads, schedule, special_
 from agent.builtin.shapes import write_nest
 from agent.builtin.specials import write_special
 from tools.languages.cpp import LOADER
-
-ADVISE_BYTES = 1 << 22
 
 
 @dataclass
@@ -101,9 +100,16 @@ def _strided_text(view: Strided) -> str:
     buffer = view.buffer
     if (view.shape, view.offset) == (buffer.shape, 0) and view.strides == buffer.strides:
         return buffer.name
-    if len(view.shape) == 2 and view.offset == 0 and view.shape[::-1] == buffer.shape and view.strides[::-1] == buffer.strides:
+    if (
+        len(view.shape) == 2
+        and view.offset == 0
+        and view.shape[::-1] == buffer.shape
+        and view.strides[::-1] == buffer.strides
+    ):
         return f"{buffer.name}.t()"
-    return f"torch.as_strided({buffer.name}, {view.shape}, {view.strides}, {buffer.name}.storage_offset() + {view.offset})"
+    return (
+        f"torch.as_strided({buffer.name}, {view.shape}, {view.strides}, {buffer.name}.storage_offset() + {view.offset})"
+    )
 
 
 def _call_text(buffer: Buffer, parts: _Parts) -> str:
@@ -135,7 +141,7 @@ def _assemble(low: Lowering, problem: str, plan: Plan, parts: _Parts, outputs: l
             _cpp(parts, slots).rstrip(),
             '"""',
             "",
-            _python(low, parts, slots, outputs),
+            write_forward(low, parts.body, slots, outputs, plan.pages),
         ]
     )
 
@@ -145,133 +151,11 @@ def _cpp(parts: _Parts, slots: dict[Buffer, int]) -> str:
     for buffer, number in slots.items():
         code = code.replace(f"SLOT_{buffer.name}]", f"{number}]")
     entries = [
-        f'extern "C" void run{n}(void *const *p, int64_t *status) {{ ' + " ".join(f"{k}(p, status);" for k in run) + " }"
+        f'extern "C" void run{n}(void *const *p, int64_t *status) {{ '
+        + " ".join(f"{k}(p, status);" for k in run)
+        + " }"
         for n, run in enumerate(parts.runs)
         if run
     ]
     blocks = cblocks.needed_blocks(code)
     return "\n".join([cblocks.HEADER, blocks, cblocks.ADVISE, code, "", *entries])
-
-
-def _python(low: Lowering, parts: _Parts, slots: dict[Buffer, int], outputs: list[Buffer]) -> str:
-    users = [b for b in low.inputs if b.origin == "user"]
-    held = [b for b in low.inputs if b.origin in ("parameter", "buffer") and b in slots]
-    constants = [b for b in low.inputs if b.origin == "constant" and b in slots]
-    arguments = {b.target: b.name for b in users}
-    expected = ", ".join(
-        f"({b.name}, {tuple(b.shape)}, {tuple(b.strides)}, torch.{b.dtype})" for b in [*users, *held] if b in slots
-    )
-    lines = ["library = load_library(SOURCE)", ""]
-    lines += [f"constant_{b.name} = torch.tensor({_literal(b)}, dtype=torch.{b.dtype}).reshape({tuple(b.shape)})" for b in constants]
-    lines += [
-        "",
-        "",
-        "def _fits(expected):",
-        '    """Whether every tensor is as it was when the kernel was written, and no gradient is asked for."""',
-        "    for tensor, shape, stride, dtype in expected:",
-        "        if tensor.shape != shape or tensor.dtype != dtype or tensor.device.type != 'cpu':",
-        "            return False",
-        "        if any(a != b for a, b, n in zip(tensor.stride(), stride, shape) if n > 1):",
-        "            return False",
-        "        if tensor.requires_grad and torch.is_grad_enabled():",
-        "            return False",
-        "    return True",
-        "",
-        "",
-        "def _fresh(shape, dtype):",
-        "    tensor = torch.empty(shape, dtype=dtype)",
-        "    if tensor.nbytes >= %d:" % ADVISE_BYTES,
-        "        library.kw_advise(ctypes.c_void_p(tensor.data_ptr()), ctypes.c_int64(tensor.nbytes))",
-        "    return tensor",
-        "",
-        "",
-        "class ModelNew(Model):",
-        '    """Model with a generated forward; shapes, layouts and gradients it was not made for go to Model\'s own."""',
-        "",
-        "    def __init__(self, *args, **kwargs):",
-        "        super().__init__(*args, **kwargs)",
-        "        self._workspace = threading.local()",
-        "",
-        "    def forward(self, *inputs, **named):",
-        f"        if named or len(inputs) != {_arity(low)}:",
-        "            return super().forward(*inputs, **named)",
-    ]
-    lines += [f"        {name} = inputs[{position}]" for position, name in sorted(arguments.items())]
-    tensors = [b.name for b in users]
-    if tensors:
-        lines += [
-            f"        if not all(type(t) is torch.Tensor for t in ({', '.join(tensors)},)):",
-            "            return super().forward(*inputs)",
-        ]
-    lines += [f"        {b.name} = {_attribute(b.target)}" for b in held]
-    lines += [f"        {b.name} = constant_{b.name}" for b in constants]
-    lines += [f"        if not _fits(({expected}{',' if expected else ''})):", "            return super().forward(*inputs)"]
-    lines += _allocations(slots, outputs)
-    lines += _run_lines(parts, slots)
-    lines += [f"        return {_result(low.outputs)}", ""]
-    text = "\n".join(lines)
-    return "import threading\n\nimport torch\n\n" + text
-
-
-def _arity(low: Lowering) -> int:
-    return len([v for v in low.inputs if v.origin == "user"]) + low.other_inputs
-
-
-def _attribute(path: str) -> str:
-    text = "self"
-    for part in path.split("."):
-        text = f"{text}.{part}" if part.isidentifier() else f"getattr({text}, {part!r})"
-    return text
-
-
-def _literal(buffer: Buffer) -> str:
-    if buffer.values is None:
-        raise Unsupported("it holds a large tensor that is neither a parameter nor a buffer")
-    body = ", ".join("float('nan')" if v != v else f"float('{v}')" if v in (float("inf"), float("-inf")) else repr(v)
-                     for v in buffer.values)  # fmt: skip
-    return f"[{body}]"
-
-
-def _allocations(slots: dict[Buffer, int], outputs: list[Buffer]) -> list[str]:
-    lines = []
-    temporary = [b for b in slots if b.definition is not None and b not in outputs]
-    for buffer in slots:
-        if buffer in outputs and buffer.definition is not None:
-            lines.append(f"        {buffer.name} = _fresh({tuple(buffer.shape)}, torch.{buffer.dtype})")
-    if temporary:
-        names = ", ".join(b.name for b in temporary)
-        made = ", ".join(f"_fresh({tuple(b.shape)}, torch.{b.dtype})" for b in temporary)
-        lines += [
-            "        if not hasattr(self._workspace, 'tensors'):",
-            f"            self._workspace.tensors = ({made},)",
-            f"        ({names},) = self._workspace.tensors",
-        ]
-    return lines
-
-
-def _run_lines(parts: _Parts, slots: dict[Buffer, int]) -> list[str]:
-    lines: list[str] = []
-    pointers = ", ".join(f"{b.name}.data_ptr()" for b in slots)
-    if any(parts.runs):
-        lines += [f"        pointers = (ctypes.c_void_p * {len(slots)})({pointers})", "        status = ctypes.c_int64(0)"]
-    for line in parts.body:
-        if line.startswith("#run"):
-            lines.append(f"        library.run{line[4:]}(pointers, ctypes.byref(status))")
-        else:
-            lines.append(f"        {line}")
-    if any(parts.runs):
-        lines += ["        if status.value:", '            raise IndexError("index out of range in a generated kernel")']
-    return lines
-
-
-def _result(tree: Any) -> str:
-    if "buffer" in tree:
-        return str(tree["buffer"].name)
-    if "value" in tree:
-        return repr(tree["value"])
-    if "dict" in tree:
-        return "{" + ", ".join(f"{k!r}: {_result(v)}" for k, v in tree["dict"].items()) + "}"
-    kind = "tuple" if "tuple" in tree else "list"
-    inner = ", ".join(_result(t) for t in tree[kind])
-    return f"({inner},)" if kind == "tuple" else f"[{inner}]"
-

@@ -129,13 +129,14 @@ class Reducer:
         if self.kind == "moments":
             return [
                 f"const {element} bm{n} = b{n} / ({element})m; {element} bq{n} = 0;",
-                f"_Pragma(\"omp simd reduction(+:bq{n})\")",
+                f'_Pragma("omp simd reduction(+:bq{n})")',
                 f"for (int64_t j = 0; j < m; ++j) {{ const {element} d = t{n}[j] - bm{n}; bq{n} += d * d; }}",
                 *self._chan("(double)m", f"(double)bm{n}", f"(double)bq{n}"),
             ]
         return [
             f"if (!n{n}) {{",
-            f"  if (f{n}) {{ n{n} = 1; for (int64_t j = 0; j < m; ++j) if (t{n}[j] != t{n}[j]) {{ p{n} = {base} + j; break; }} }}",
+            f"  if (f{n}) {{ n{n} = 1;",
+            f"    for (int64_t j = 0; j < m; ++j) if (t{n}[j] != t{n}[j]) {{ p{n} = {base} + j; break; }} }}",
             f"  else if (p{n} < 0 || b{n} {self.better} a{n}) {{",
             f"    a{n} = b{n}; for (int64_t j = 0; j < m; ++j) if (t{n}[j] == b{n}) {{ p{n} = {base} + j; break; }} }}",
             "}",
@@ -147,6 +148,11 @@ class Reducer:
             f"{{ const double k = {count}, g = c{n} + k, d = {mean} - u{n};",
             f"  if (g > 0) {{ q{n} += {squares} + d * d * c{n} * (k / g); u{n} += d * (k / g); c{n} = g; }} }}",
         ]
+
+    def single(self, value: str) -> str:
+        """Fold one value by itself, as a block of one element."""
+        parts = [*self.block_start(1), *self.step(value), *self.block_end("0")]
+        return " ".join(["{ const int64_t j = 0, m = 1; (void)j; (void)m;", *parts, "}"])
 
     def merge(self, part: str) -> list[str]:
         """Fold the accumulator of an earlier-to-later thread ``part`` (a struct) into this one."""

@@ -9,9 +9,9 @@ from agent.builtin import cexpr
 from agent.builtin.expr import Buffer
 from agent.builtin.index import Index, Var, of, unflatten
 from agent.builtin.lowering import Ragged, Scan, Window
-from agent.builtin.nests import NestCode
+from agent.builtin.nests import NestCode, worksharing
 from agent.builtin.plan import Plan
-from agent.builtin.schedule import Loop, Traced, row_major
+from agent.builtin.schedule import Traced, row_major
 from agent.builtin.writing import indent
 
 
@@ -61,21 +61,6 @@ def _loop(code: NestCode, var: Var, fill: Callable[[], None], size: int | None =
     return [*w.take(), *head, *indent(body), "}"]
 
 
-def _region(code: NestCode, units: int, lines: list[str], private: list[str], numel: int) -> list[str]:
-    return [
-        *code.writer.levels[0].lines,
-        code.parallel(numel), "{",
-        "  int64_t bad = 0; (void)bad;",
-        *indent(private),
-        "  #pragma omp for schedule(static)",
-        f"  for (int64_t o = 0; o < {units}; ++o) {{",
-        *indent(lines, 4),
-        "  }",
-        "  if (bad) {", "    #pragma omp atomic write", "    *status = 1;", "  }",
-        "}",
-    ]  # fmt: skip
-
-
 def _window(code: NestCode, special: Buffer, window: Window) -> list[str]:
     """Down the columns first, in memory order, then along the row: each element is read once a window row."""
     w, rank = code.writer, len(window.kernel)
@@ -85,7 +70,13 @@ def _window(code: NestCode, special: Buffer, window: Window) -> list[str]:
     lead_shape = window.value.shape[:-rank]
     lead = row_major([loop.var for loop in loops[:-rank]])
     kind = cexpr.C_KIND[special.kind]
-    start = "0" if window.kind == "sum" else "INT64_MIN" if kind == "int64_t" else f"(-__builtin_inf{'f' if kind == 'float' else ''}())"
+    start = (
+        "0"
+        if window.kind == "sum"
+        else "INT64_MIN"
+        if kind == "int64_t"
+        else f"(-__builtin_inf{'f' if kind == 'float' else ''}())"
+    )
     width = max(spatial[-1] + 2 * window.padding[-1],
                 (last.size - 1) * window.stride[-1] + (window.kernel[-1] - 1) * window.dilation[-1] + 1)  # fmt: skip
     w.open(*outer)
@@ -103,7 +94,11 @@ def _window(code: NestCode, special: Buffer, window: Window) -> list[str]:
     body = _loop(code, column, fold)
     for d in reversed(range(rank - 1)):
         hoisted = w.close()
-        source = f"{loops[len(loops) - rank + d].var.name} * {window.stride[d]}" if loops[len(loops) - rank + d].var.size > 1 else "0"
+        source = (
+            f"{loops[len(loops) - rank + d].var.name} * {window.stride[d]}"
+            if loops[len(loops) - rank + d].var.size > 1
+            else "0"
+        )
         position = f"{source} - {window.padding[d]} + k{d} * {window.dilation[d]}"
         body = [
             f"for (int64_t k{d} = 0; k{d} < {window.kernel[d]}; ++k{d}) {{",
@@ -128,9 +123,8 @@ def _window(code: NestCode, special: Buffer, window: Window) -> list[str]:
         f"for (int64_t i = 0; i < {width}; ++i) buf[i] = {start};",
         *body, *along, *ending,
     ]  # fmt: skip
-    private = [f"{kind} *const buf = new {kind}[{width}], *const res = new {kind}[{last.size}];"]
-    region = _region(code, math.prod(v.size for v in outer), lines, private, code.traced.nest.numel)
-    return [*region[:-5], "  delete[] buf; delete[] res;", *region[-5:]]
+    arrays = {"buf": f"{kind}[{width}]", "res": f"{kind}[{last.size}]"}
+    return worksharing(code, math.prod(v.size for v in outer), lines, [], arrays)
 
 
 def _fold(kind: str, at: str, value: str, element: str) -> str:
@@ -148,7 +142,7 @@ def _scan(code: NestCode, special: Buffer, scan: Scan) -> list[str]:
     value = scan.value.at(unflatten(code.traced.flat, scan.value.shape))
     narrow = "" if special.kind in ("i64", "f64") else "(float)"
     if across.size == 1:
-        return _scan_rows(code, special, lead, along, value, (wide, start, operator, narrow))  # type: ignore[arg-type]
+        return _scan_rows(code, special, lead, along, value, (wide, start, operator, narrow))
     tile = min(code.plan.tile, across.size)
     tiles = -(-across.size // tile)
     w.open(*lead)
@@ -165,7 +159,8 @@ def _scan(code: NestCode, special: Buffer, scan: Scan) -> list[str]:
     head = w.close()
     lines = [
         *code.unit_decode([*lead, Var("blk", tiles)], "o"),
-        f"const int64_t t0 = {f'blk * {tile}' if tiles > 1 else '0'}, m = {across.size} - t0 < {tile} ? {across.size} - t0 : {tile};",
+        f"const int64_t t0 = {f'blk * {tile}' if tiles > 1 else '0'};",
+        f"const int64_t m = {across.size} - t0 < {tile} ? {across.size} - t0 : {tile};",
         *head,
         f"alignas(64) {wide} carry[{tile}];",
         f"for (int64_t t = 0; t < m; ++t) carry[t] = {start};",
@@ -177,7 +172,7 @@ def _scan(code: NestCode, special: Buffer, scan: Scan) -> list[str]:
         *indent(body, 4),
         "  }", "}",
     ]  # fmt: skip
-    return _region(code, tiles * math.prod(v.size for v in lead), lines, [], special.numel)
+    return worksharing(code, tiles * math.prod(v.size for v in lead), lines, [], {})
 
 
 def _scan_rows(
@@ -208,7 +203,7 @@ def _scan_rows(
         *indent(ending),
         "}",
     ]  # fmt: skip
-    return _region(code, math.prod(v.size for v in lead), lines, [], special.numel)
+    return worksharing(code, math.prod(v.size for v in lead), lines, [], {})
 
 
 def _ragged(code: NestCode, special: Buffer, bags: Ragged) -> list[str]:
@@ -255,12 +250,8 @@ def _ragged(code: NestCode, special: Buffer, bags: Ragged) -> list[str]:
         "for (int64_t q = lo; q < hi; ++q) {", *indent(hoisted + body), "}",
         *ending,
     ]  # fmt: skip
-    private = [f"{kind} *const acc = new {kind}[{column.size}];"]
-    region = _region(code, bag.size, lines, private, special.numel * max(bags.total // max(bag.size, 1), 1))
-    return [*region[:-5], "  delete[] acc;", *region[-5:]]
+    return worksharing(code, bag.size, lines, [], {"acc": f"{kind}[{column.size}]"})
 
 
 def _name(var: Var) -> str:
     return var.name if var.size > 1 else "0"
-
-
