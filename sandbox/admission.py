@@ -10,13 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from sandbox.base import Job, Mount
+from sandbox.base import Job, Limits, Mount
 from sandbox.errors import SandboxError
 from sandbox.ownership import make_folder
 
 NOBODY = 65534
 """User and group inside, when the controller is root. Otherwise a job runs as the controller's own user, which
 keeps what it writes to a mount removable."""
+
+SCRATCH = "/tmp"  # noqa: S108 - the sandbox's own, not the host's
+"""The scratch folder, as a job sees it; also its home."""
 
 _STAGED_BYTES = 1 << 30
 
@@ -57,19 +60,14 @@ def environment(job: Job, *, path: str, home: str) -> dict[str, str]:
     return {"PATH": path, "HOME": home, "LANG": "C.UTF-8", **job.env}
 
 
-def as_exact(variables: dict[str, str]) -> tuple[str, ...]:
-    """Argv prefix that runs what follows with exactly these variables and without core dumps.
+def as_exact(variables: dict[str, str], limits: Limits) -> tuple[str, ...]:
+    """Argv prefix that runs what follows with exactly these variables, bounded files and no core dumps.
 
-    One byte is the limit that the kernel also heeds where a program of the host collects the dumps.
+    No file may outgrow the scratch folder: a mount has no bound of its own. One byte is the core size that the
+    kernel heeds even where a program of the host collects the dumps.
     """
-    return (
-        "/usr/bin/prlimit",
-        "--core=1",
-        "--",
-        "/usr/bin/env",
-        "-i",
-        *(f"{name}={value}" for name, value in variables.items()),
-    )
+    bounds = ("/usr/bin/prlimit", "--core=1", f"--fsize={limits.scratch_bytes}", "--")
+    return (*bounds, "/usr/bin/env", "-i", *(f"{name}={value}" for name, value in variables.items()))
 
 
 def by_depth(mounts: tuple[Mount, ...]) -> list[Mount]:

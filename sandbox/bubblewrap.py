@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 
-from sandbox.admission import NOBODY, as_exact, by_depth, check, environment, readied
+from sandbox.admission import NOBODY, SCRATCH, as_exact, by_depth, check, environment, readied
 from sandbox.base import Execution, Isolation, Job, Mount
 from sandbox.cgroup import sweep_groups
 from sandbox.enclosure import Enclosure, enclose, mechanisms
@@ -33,7 +33,13 @@ from sandbox.spawning import has_ended, kill_group, open_pipes, signed, spawn
 _PROBE_S = 0.5
 _DEATH_S = 10.0
 _HINT = "apt-get install bubblewrap"
-_USERNS_HINT = "sysctl -w kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0"
+_RESTRICTIONS = {
+    "/proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1",
+    "/proc/sys/kernel/unprivileged_userns_clone": "0",
+    "/proc/sys/user/max_user_namespaces": "0",
+}
+"""Settings that forbid user namespaces to ordinary users, with the value that does."""
+
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin")
 _DETAILS = (
     *("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/localtime"),
@@ -114,14 +120,21 @@ class BubblewrapSandbox:
         argv = ["bwrap", "--die-with-parent", "--new-session", "--hostname", "sandbox", *_namespaces()]
         argv += ["--unshare-uts", *_system()]
         argv += ["--proc", "/proc", "--dev", "/dev"]
-        argv += ["--perms", "1777", *_size(job.limits.scratch_bytes), "--tmpfs", "/tmp"]  # noqa: S108
+        argv += ["--perms", "1777", *_size(job.limits.scratch_bytes), "--tmpfs", SCRATCH]
         argv += _folders_above([*self._prefixes, *(mount.target for mount in mounts)])
         for prefix in self._prefixes:
             argv += ["--ro-bind", prefix, prefix]
         for mount in by_depth(mounts):
             argv += ["--bind" if mount.writable else "--ro-bind", os.path.realpath(mount.source), mount.target]
         argv += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", job.cwd]
-        return [*argv, "--", *_drop(), "{inner}", *as_exact(environment(job, path=path, home="/tmp")), *job.argv]  # noqa: S108
+        return [
+            *argv,
+            "--",
+            *_drop(),
+            "{inner}",
+            *as_exact(environment(job, path=path, home=SCRATCH), job.limits),
+            *job.argv,
+        ]
 
     @cached_property
     def _prefixes(self) -> list[str]:
@@ -226,7 +239,7 @@ def _probe(program: str | None) -> tuple[str, str] | None:
     if program is None:
         return "bubblewrap is not installed", _HINT
     argv = [program, "--die-with-parent", *_namespaces(), *_system(), "--proc", "/proc", "--dev", "/dev"]
-    argv += ["--tmpfs", "/tmp", "--", *_drop(), "/usr/bin/true"]  # noqa: S108
+    argv += ["--tmpfs", SCRATCH, "--", *_drop(), "/usr/bin/true"]
     try:
         tried = subprocess.run(argv, capture_output=True, check=False, timeout=_PROBE_S * 4)
     except subprocess.TimeoutExpired:
@@ -235,7 +248,15 @@ def _probe(program: str | None) -> tuple[str, str] | None:
         return None
     said = tried.stderr.decode(errors="replace").strip().splitlines()
     reason = said[-1] if said else f"exit code {tried.returncode}"
-    return f"bubblewrap cannot make a sandbox here ({reason})", _HINT if "option" in reason else _USERNS_HINT
+    return f"bubblewrap cannot make a sandbox here ({reason})", _remedy()
+
+
+def _remedy() -> str:
+    for file, forbidding in _RESTRICTIONS.items():
+        if Path(file).exists() and Path(file).read_text().strip() == forbidding:
+            allowed = {"0": "1", "1": "0"}[forbidding] if "max" not in file else "10000"
+            return f"sysctl -w {file.removeprefix('/proc/sys/').replace('/', '.')}={allowed}"
+    return "run outside of containers, or use Docker: apt-get install docker.io, then: make image"
 
 
 def _namespaces() -> list[str]:
@@ -265,7 +286,7 @@ def _drop() -> list[str]:
 
 def _folders_above(targets: list[str]) -> list[str]:
     """Make them first, and readable: bubblewrap's own would be root's alone."""
-    system = {"/", "/tmp", "/dev", "/proc", "/usr"}  # noqa: S108
+    system = {"/", SCRATCH, "/dev", "/proc", "/usr"}
     above = {str(folder) for target in targets for folder in PurePosixPath(target).parents} - system - set(targets)
     return [word for folder in sorted(above) for word in ("--perms", "0755", "--dir", folder)]
 

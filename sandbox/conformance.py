@@ -258,8 +258,15 @@ class SandboxContract(SessionContract):
 
     def test_scratch_is_bounded(self, sandbox: Sandbox) -> None:
         self.needs(sandbox, "scratch")
-        done = sandbox.run(Job(("dd", "if=/dev/zero", "of=/tmp/x", "bs=1M"), limits=Limits(scratch_bytes=8 * MIB)))
+        fill = "for name in a b; do dd if=/dev/zero of=/tmp/$name bs=1M count=6; done"
+        done = sandbox.run(Job(("sh", "-c", fill), limits=Limits(scratch_bytes=8 * MIB)))
         assert b"No space left on device" in done.stderr
+
+    def test_no_file_outgrows_the_scratch_size(self, sandbox: Sandbox, tmp_path: Path) -> None:
+        mount = Mount(tmp_path, "/out", writable=True)
+        argv = ("dd", "if=/dev/zero", f"of={sandbox.path_inside(mount)}/x", "bs=1M", "count=64")
+        assert not sandbox.run(Job(argv, mounts=(mount,), limits=Limits(scratch_bytes=8 * MIB))).ok
+        assert (tmp_path / "x").stat().st_size == 8 * MIB
 
     def test_scratch_is_private_and_goes_away(self, sandbox: Sandbox) -> None:
         code = "import os; print(os.path.exists('mine')); open('mine', 'w').close()"

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sandbox.admission import as_exact, by_depth, check, environment, readied, sandbox_user
+from sandbox.admission import SCRATCH, as_exact, by_depth, check, environment, readied, sandbox_user
 from sandbox.base import Execution, Isolation, Job, Mount
 from sandbox.errors import SandboxError, SandboxUnavailable
 from sandbox.ownership import is_orphaned, make_folder, owner_tag, sweep_folders
@@ -111,7 +111,7 @@ class DockerSandbox:
 
     def _request(self, job: Job, mounts: tuple[Mount, ...], pipes: Path) -> dict[str, Any]:
         timer = ("/usr/bin/timeout", "--signal=KILL", str(int(job.limits.wall_s) + _GRACE_S))
-        exact = as_exact(environment(job, path=_PATH, home="/tmp"))  # noqa: S108
+        exact = as_exact(environment(job, path=_PATH, home=SCRATCH), job.limits)
         user = sandbox_user()
         return {
             "image": self._image,
@@ -145,7 +145,7 @@ class DockerSandbox:
             mem_limit=limits.memory_bytes,
             memswap_limit=limits.memory_bytes,
             tmpfs={
-                "/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={limits.scratch_bytes}",  # noqa: S108
+                SCRATCH: f"rw,exec,nosuid,nodev,mode=1777,size={limits.scratch_bytes}",
                 "/dev/mqueue": "ro,size=4k",
             },
             ulimits=[Ulimit(name="core", soft=1, hard=1)],
@@ -233,8 +233,11 @@ def why_unavailable(image: str = IMAGE) -> tuple[str, str] | None:
     except (DockerException, RequestException):
         return "no Docker engine answers", "apt-get install docker.io, then: systemctl start docker"
     try:
-        if client.info()["KernelVersion"] != os.uname().release:
+        facts = client.info()
+        if facts["KernelVersion"] != os.uname().release:
             return "the Docker engine runs on another machine", "unset DOCKER_HOST and use an engine of this machine"
+        if any(option in ("name=rootless", "name=userns") for option in facts.get("SecurityOptions") or []):
+            return "the Docker engine maps users, and mounts would not fit", "use bubblewrap, or an engine run by root"
         client.inspect_image(image)
     except ImageNotFound:
         return f"the image {image} is missing", "make image"

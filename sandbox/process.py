@@ -14,7 +14,7 @@ import sys
 import threading
 from contextlib import suppress
 
-from sandbox.admission import as_exact, check, environment
+from sandbox.admission import SCRATCH, as_exact, check, environment
 from sandbox.base import Execution, Isolation, Job, Mount
 from sandbox.cgroup import sweep_groups
 from sandbox.enclosure import Enclosure, enclose, mechanisms
@@ -24,7 +24,6 @@ from sandbox.sessions import OpenSessions
 from sandbox.spawning import has_ended, kill_group, open_pipes, signed, spawn
 
 _PATH = "/usr/local/bin:/usr/bin:/bin"
-_SCRATCH = "/tmp"  # noqa: S108 - what a job calls its scratch folder; here it stands for a folder of its own
 
 
 class ProcessSandbox:
@@ -91,8 +90,8 @@ class RunningProcess:
         self._scratch = scratch
         self._killing = threading.Lock()
         self._finished = False
-        cwd = scratch if job.cwd == _SCRATCH else job.cwd
-        inner = (*enclosure.inner, *as_exact(environment(job, path=_PATH, home=scratch)), *job.argv)
+        cwd = scratch if job.cwd == SCRATCH else job.cwd
+        inner = (*enclosure.inner, *as_exact(environment(job, path=_PATH, home=scratch), job.limits), *job.argv)
         # The mother's death is the child's: util-linux sets that before it becomes the command.
         argv = (*enclosure.prefix, "/usr/bin/setpriv", "--pdeathsig", "KILL", *inner)
         self.ends, far = open_pipes()

@@ -110,6 +110,28 @@ def test_only_groups_of_dead_controllers_are_swept(home: Home, monkeypatch: pyte
     living.remove()
 
 
+def test_the_nearest_ancestor_that_hands_out_controllers_is_chosen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = tmp_path / "user.slice/shell.scope"
+    own.mkdir(parents=True)
+    for folder, controllers in ((own, None), (own.parent, "cpu memory pids"), (tmp_path, "memory pids")):
+        (folder / "cgroup.procs").touch()
+        if controllers is None:
+            (folder / "cgroup.subtree_control").mkdir()  # cannot be read or written: the kernel refuses
+        else:
+            (folder / "cgroup.subtree_control").write_text(controllers)
+    monkeypatch.setattr(cgroup, "_own_paths", lambda: {"": "/user.slice/shell.scope"})
+    monkeypatch.setattr(cgroup, "_mounts", lambda: {"": tmp_path})
+    assert cgroup._version_2() == Home(2, own.parent, own.parent)
+    (own.parent / "cgroup.subtree_control").write_text("cpu")
+    (own.parent / "cgroup.subtree_control").chmod(0)
+    monkeypatch.setattr(cgroup, "_can_make_group", lambda parent: parent != own.parent)
+    assert cgroup._version_2() == Home(2, tmp_path, tmp_path)
+    monkeypatch.setattr(cgroup, "_can_make_group", lambda parent: False)
+    assert cgroup._version_2() is None
+
+
 def test_ownership() -> None:
     boot, namespace, pid, start = owner_tag().split(".")
     assert not is_orphaned(owner_tag())
