@@ -80,7 +80,8 @@ def readied(mounts: tuple[Mount, ...]) -> Iterator[tuple[Mount, ...]]:
     """The mounts as the sandbox's user can use them; what had to be copied lasts as long as the context.
 
     Only a controller that is root needs this. Folders to write to are handed over to the user of the sandbox.
-    Sources that only root can read are shown as a copy, so that the original keeps its owner and mode.
+    Sources that only root can read are shown as a copy, so that the original keeps its owner and mode (the source
+    itself is looked at, not what is below it).
     """
     user = sandbox_user()
     if os.getuid() != 0:

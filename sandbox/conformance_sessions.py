@@ -15,7 +15,17 @@ from pathlib import Path
 import pytest
 
 from sandbox.base import Job, Limits, Sandbox, Session
-from sandbox.conformance_probes import DAEMON, ECHO, LONG_S, MIB, left_behind, python, receive, survivors
+from sandbox.conformance_probes import (
+    DAEMON,
+    ECHO,
+    LONG_S,
+    MIB,
+    left_behind,
+    open_descriptors,
+    python,
+    receive,
+    survivors,
+)
 from sandbox.errors import SessionEnded, SessionTimeout
 
 
@@ -48,12 +58,16 @@ class SessionContract:
         assert survivors(marker) == []
 
     def test_nothing_is_left_behind(self, sandbox: Sandbox) -> None:
-        assert python(sandbox, "open('x', 'w').write('x')").ok
-        python(sandbox, "import time; time.sleep(600)", limits=Limits(wall_s=0.3))
-        with sandbox.start(Job(("cat",))) as session:
-            session.send(b"x")
-            receive(session, 1)
+        counts = []
+        for _ in range(3):  # the first time opens what stays open: a connection, a thread that starts processes
+            assert python(sandbox, "open('x', 'w').write('x')").ok
+            assert sandbox.run(Job(("sleep", "600"), limits=Limits(wall_s=0.2))).timed_out
+            with sandbox.start(Job(("cat",))) as session:
+                session.send(b"x")
+                receive(session, 1)
+            counts.append((open_descriptors(), threading.active_count()))
         assert left_behind() == []
+        assert counts[1] == counts[2]
 
     def test_closing_stops_what_runs(self, sandbox: Sandbox) -> None:
         session = sandbox.start(Job(("cat",)))

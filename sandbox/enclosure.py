@@ -10,12 +10,14 @@ import itertools
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 from sandbox.base import Limits
 from sandbox.cgroup import Cgroup, find_home
+from sandbox.spawning import launch_environment
 
 _PROBE_S = 0.5
 _numbers = itertools.count(1)
@@ -75,7 +77,8 @@ class ScopeEnclosure:
     def kill(self) -> None:
         """Ask systemd to kill the scope."""
         argv = ["systemctl", "--user", "--quiet", "kill", "--signal=SIGKILL", self._unit]
-        subprocess.run(argv, stderr=subprocess.DEVNULL, check=False, timeout=10)
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(argv, stderr=subprocess.DEVNULL, check=False, timeout=10, env=launch_environment())
 
     def was_out_of_memory(self, exit_code: int) -> bool:
         """The scope and its counter are gone by now; a kill that is not ours was the kernel's."""
@@ -146,6 +149,7 @@ def _has_user_systemd() -> bool:
         return False
     argv = ["systemd-run", "--user", "--scope", "--quiet", "--collect", "-p", "TasksMax=16", "--", "true"]
     try:
-        return subprocess.run(argv, capture_output=True, check=False, timeout=_PROBE_S).returncode == 0
+        done = subprocess.run(argv, capture_output=True, check=False, timeout=_PROBE_S, env=launch_environment())
     except subprocess.TimeoutExpired:
         return False
+    return done.returncode == 0

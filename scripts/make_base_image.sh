@@ -26,14 +26,16 @@ host_mirror() {
 }
 
 root="$(mktemp -d)"
-trap 'rm -rf --one-file-system "$root"' EXIT
+log="$(mktemp)"
+trap 'rm -rf --one-file-system "$root" "$log"' EXIT
 mirror="${DEBIAN_MIRROR:-$(host_mirror)}"
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 options=(--variant=minbase)
 [ ! -r "$keyring" ] || options+=(--keyring="$keyring")
 
 echo "making $image from ${mirror:-the default mirror}" >&2
-debootstrap "${options[@]}" "$suite" "$root" ${mirror:+"$mirror"} >&2
+debootstrap "${options[@]}" "$suite" "$root" ${mirror:+"$mirror"} >"$log" 2>&1 \
+  || { tail -n 20 "$log" >&2; fail "debootstrap failed (its last lines are above)"; }
 
 rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
 tar --numeric-owner -C "$root" -c . | docker import --change 'CMD ["bash"]' - "$image" >/dev/null
