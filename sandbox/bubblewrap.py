@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 
-from sandbox.admission import NOBODY, SCRATCH, as_exact, by_depth, check, environment, readied
+from sandbox.admission import NOBODY, SCRATCH, User, accounts, as_exact, by_depth, check, environment, readied
 from sandbox.base import Execution, Isolation, Job, Mount
 from sandbox.cgroup import sweep_groups
 from sandbox.enclosure import Enclosure, enclose, mechanisms
@@ -54,7 +54,7 @@ _TAKE_STREAMS = (
 them. It is given others, and the job takes the real ones from where it inherits them (not dash: two digits)."""
 
 _ACCOUNTS = {
-    "/etc/passwd": f"root:x:0:0::/:/bin/sh\nsandbox:x:{NOBODY}:{NOBODY}::/tmp:/bin/sh\n",
+    "/etc/passwd": accounts(User(NOBODY, NOBODY)),
     "/etc/group": f"root:x:0:\nsandbox:x:{NOBODY}:\n",
 }
 

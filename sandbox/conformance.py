@@ -208,6 +208,7 @@ class SandboxContract(SessionContract):
         assert facts["Seccomp"] == "2"
         assert "0" not in facts["Uid"].split()
         assert not sandbox.run(Job(("unshare", "--user", "true"))).ok
+        assert sandbox.run(Job(("whoami",))).stdout == b"sandbox\n"
 
     # Limits.
 

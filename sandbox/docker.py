@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sandbox.admission import SCRATCH, as_exact, by_depth, check, environment, readied, sandbox_user
+from sandbox.admission import SCRATCH, accounts, as_exact, by_depth, check, environment, readied, sandbox_user
 from sandbox.base import Execution, Isolation, Job, Mount
 from sandbox.errors import SandboxError, SandboxUnavailable
 from sandbox.ownership import is_orphaned, make_folder, owner_tag, sweep_folders
@@ -105,6 +105,8 @@ class DockerSandbox:
             for inside in _STREAMS:
                 os.mkfifo(pipes / Path(inside).name)
                 (pipes / Path(inside).name).chmod(0o666)
+            (pipes / "passwd").write_text(accounts(sandbox_user()))
+            (pipes / "passwd").chmod(0o644)
             with _translated("start a container"):
                 container = self._client.create_container(**self._request(job, mounts, pipes))["Id"]
             return RunningContainer(self._client, container, pipes, stack)
@@ -131,6 +133,7 @@ class DockerSandbox:
 
         limits = job.limits
         binds = [Bind(inside, str(pipes / Path(inside).name), type="bind") for inside in _STREAMS]
+        binds.append(Bind("/etc/passwd", str(pipes / "passwd"), type="bind", read_only=True))
         for mount in by_depth(mounts):
             source = os.path.realpath(mount.source)
             binds.append(Bind(mount.target, source, type="bind", read_only=not mount.writable))
