@@ -106,7 +106,21 @@ def _window(code: NestCode, special: Buffer, window: Window) -> list[str]:
             f"  if (y{d} < 0 || y{d} >= {spatial[d]}) continue;",
             *indent(hoisted + body), "}",
         ]  # fmt: skip
-    along = [
+    head = w.take()
+    ending = _loop(code, last, lambda: _finish(code, special, f"res[{last.name}]"), last.size)
+    w.close()
+    lines = [
+        *code.unit_decode(outer, "o"), *head,
+        f"for (int64_t i = 0; i < {width}; ++i) buf[i] = {start};",
+        *body, *_along_row(window, last, start, kind), *ending,
+    ]  # fmt: skip
+    arrays = {"buf": f"{kind}[{width}]", "res": f"{kind}[{last.size}]"}
+    return worksharing(code, math.prod(v.size for v in outer), lines, [], arrays)
+
+
+def _along_row(window: Window, last: Var, start: str, kind: str) -> list[str]:
+    """Windows of one row, from the columns folded in ``buf``."""
+    return [
         f"for (int64_t i = 0; i < {last.size}; ++i) res[i] = {start};",
         f"for (int64_t k = 0; k < {window.kernel[-1]}; ++k) {{",
         "  #pragma omp simd",
@@ -115,16 +129,6 @@ def _window(code: NestCode, special: Buffer, window: Window) -> list[str]:
         f"    {_fold(window.kind, 'res[i]', 'e', kind)}",
         "  }", "}",
     ]  # fmt: skip
-    head = w.take()
-    ending = _loop(code, last, lambda: _finish(code, special, f"res[{last.name}]"), last.size)
-    w.close()
-    lines = [
-        *code.unit_decode(outer, "o"), *head,
-        f"for (int64_t i = 0; i < {width}; ++i) buf[i] = {start};",
-        *body, *along, *ending,
-    ]  # fmt: skip
-    arrays = {"buf": f"{kind}[{width}]", "res": f"{kind}[{last.size}]"}
-    return worksharing(code, math.prod(v.size for v in outer), lines, [], arrays)
 
 
 def _fold(kind: str, at: str, value: str, element: str) -> str:
