@@ -50,6 +50,12 @@ for family, address in (
         reached.append(str(address))
     except OSError:
         pass
+for family in (40, 38, 17, 31):  # hypervisor, kernel crypto, raw packets, Bluetooth: no namespace contains these
+    try:
+        socket.socket(family, socket.SOCK_SEQPACKET if family == 38 else socket.SOCK_STREAM).close()
+        reached.append(f"family {family}")
+    except OSError:
+        pass
 reached += [name for _, name in socket.if_nameindex() if name not in ("lo", "sit0", "tunl0", "ip6tnl0")]
 print(json.dumps(reached))
 """

@@ -11,6 +11,7 @@ import select
 import shutil
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
@@ -22,6 +23,7 @@ from sandbox.base import Execution, Isolation, Job, Mount
 from sandbox.errors import SandboxError, SandboxUnavailable
 from sandbox.ownership import is_orphaned, make_folder, owner_tag, sweep_folders
 from sandbox.piping import milliseconds_until, widen
+from sandbox.seccomp import APPLY, filter_program
 from sandbox.session import Ending, Ends, PipeSession
 from sandbox.sessions import OpenSessions
 from sandbox.spawning import signed
@@ -36,6 +38,7 @@ _START_S = 30.0
 _GRACE_S = 15
 """A container outlives its wall time by that much at most, should the controller be gone."""
 
+_PYTHON = "/opt/venv/bin/python"
 _PATH = "/opt/venv/bin:/usr/local/bin:/usr/bin:/bin"
 _STREAMS = ("/run/stdin", "/run/stdout", "/run/stderr")
 _LAUNCHER = 'exec <"$1" >"$2" 2>"$3" && printf K && shift 3 && exec "$@"'
@@ -63,7 +66,7 @@ class DockerSandbox:
     @property
     def python(self) -> tuple[str, ...]:
         """The image's interpreter."""
-        return ("/opt/venv/bin/python", "-I")
+        return (_PYTHON, "-I")
 
     def path_inside(self, mount: Mount) -> str:
         """Its target."""
@@ -119,7 +122,7 @@ class DockerSandbox:
             "image": self._image,
             # The timer goes first: what lives as long as the job must not hold its streams.
             "entrypoint": [*timer, "/bin/sh", "-c", _LAUNCHER, "sh", *_STREAMS],
-            "command": [*exact, *job.argv],
+            "command": [*_filtered(), *exact, *job.argv],
             "user": f"{user.uid}:{user.gid}",
             "working_dir": job.cwd,
             "network_disabled": True,
@@ -285,6 +288,12 @@ def _kill(client: Any, container: str) -> None:
     except APIError as error:
         if error.status_code not in (404, 409):  # gone, or not running
             raise
+
+
+def _filtered() -> tuple[str, ...]:
+    """Argv prefix that adds our filter to the engine's: older engines let AF_VSOCK through to the hypervisor."""
+    program = filter_program()
+    return (_PYTHON, "-I", "-S", "-c", APPLY, b64encode(program).decode()) if program else ()
 
 
 def _open(pipe: Path) -> int:

@@ -1,4 +1,4 @@
-"""A system-call filter for bubblewrap: the kernel's large and rarely needed doors, closed.
+"""A system-call filter, on top of what bubblewrap or Docker do: the kernel's large and rarely needed doors, closed.
 
 Namespaces already take away the network, the files and the other processes; what remains to attack is the kernel
 itself. A kernel writer needs none of these calls, so each fails with EPERM: new namespaces (which would
@@ -12,6 +12,20 @@ import errno
 import platform
 import struct
 from functools import cache
+
+APPLY = """
+import base64, ctypes, os, signal, sys
+program = base64.b64decode(sys.argv[1])
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("steps", ctypes.c_char_p)]
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+if prctl(38, 1, 0, 0, 0) or prctl(22, 2, ctypes.byref(Program(len(program) // 8, program)), 0, 0):
+    sys.exit(f"cannot filter system calls: {os.strerror(ctypes.get_errno())}")
+for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
+    signal.signal(ignored, signal.SIG_DFL)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""A Python script that puts the filter, given in base 64, over itself and becomes the command that follows."""
 
 _ALLOW = 0x7FFF0000
 _ERRNO = 0x00050000
@@ -84,7 +98,7 @@ Instruction = tuple[int, int, int, int]
 
 @cache
 def filter_program() -> bytes | None:
-    """The filter, as bubblewrap reads it; None on a machine whose system-call numbers are not known here."""
+    """The filter, as the kernel reads it; None on a machine whose system-call numbers are not known here."""
     machine = platform.machine()
     if machine not in _ARCHITECTURES:
         return None
