@@ -27,11 +27,11 @@ REPEATED_S = 500e-6
 """A call shorter than ``SHORT_CALL_S`` is repeated until this long, on as many copies."""
 MAX_REPETITIONS = 64
 MIN_BLOCKS = 6
-CASE_BUDGET_S = 20.0
+CASE_BUDGET_S = 15.0
 """Time for one case; calls, then blocks, are given up to keep to it, down to one call and ``MIN_BLOCKS``."""
 SLOW_BASELINE = 1.5
 BLOCKS_BEFORE_DROPPING = 3
-BUFFERS = 3
+BUFFERS = 2
 """Copies go to one of so many places in turn, by lot."""
 CLOCK_SLACK_S = 300e-6
 CLOCK_SLACK_SHARE = 0.10

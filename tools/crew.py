@@ -55,7 +55,14 @@ class Warmed:
 class Crew:
     """Oracle, eager and torch.compile, each in a process of its own. Created running; ``close`` ends it."""
 
-    def __init__(self, launcher: Launcher, site: Site, licence: Licence) -> None:
+    def __init__(
+        self,
+        launcher: Launcher,
+        site: Site,
+        licence: Licence,
+        known: tuple[Description, frozenset[str]] | None = None,
+    ) -> None:
+        """``known``: what an earlier crew's ``describe`` found, which saves finding it again."""
         self.history = EagerHistory()
         self.warmed: dict[str, dict[str, Warmed]] = {}
         """Case to baseline to what its warm calls took."""
@@ -68,6 +75,7 @@ class Crew:
         self._lock = threading.RLock()
         self._warm_lock = threading.Lock()
         self._opened: Constructor | None = None
+        self._known = known
         self._described: tuple[Description, frozenset[str]] | None = None
         self._baselines: dict[str, Contender] = {}
         self._problem_mount = Mount(site.problem_folder, "/problem")
@@ -99,7 +107,7 @@ class Crew:
         with self._lock:
             if self._described is None:
                 self.constructor()
-                self._described = self.oracle.describe()
+                self._described = self._known or self.oracle.describe()
                 self._workers[EAGER] = self._start(EAGER)
             return self._described
 

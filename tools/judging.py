@@ -153,9 +153,9 @@ class SandboxedJudge:
                 self._crew_now = None
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _new_crew(self) -> Crew:
+    def _new_crew(self, known: tuple[Description, frozenset[str]] | None = None) -> Crew:
         self._site.write()
-        return Crew(self._launcher, self._site, self._licence)
+        return Crew(self._launcher, self._site, self._licence, known)
 
     def _crew(self) -> Crew:
         with self._lock:
@@ -250,7 +250,7 @@ class SandboxedJudge:
         stages["screen"] = time.monotonic() - begin
         if screened.reason is not None:
             raise Rejected(screened.reason, screened.detail)
-        crew = self._new_crew() if confirm else self._crew()
+        crew = self._new_crew(self._crew().describe()) if confirm else self._crew()
         try:
             return self._try(crew, candidate, notice, confirm, about, stages)
         finally:

@@ -24,7 +24,7 @@ from tools.crew import EAGER, Crew
 from tools.errors import JudgeUnavailable
 from tools.oracle import InputSet
 
-MAX_RESIDENT_BYTES = 1 << 30
+MAX_RESIDENT_BYTES = 512 << 20
 """Input sets of one case that a worker keeps for timing, together; two at least."""
 
 
@@ -73,6 +73,7 @@ class Trial:
     def _time(self, case: str, sets: Sequence[InputSet]) -> CaseRatios:
         fitting = max(2, MAX_RESIDENT_BYTES // max(1, sets[0].input_bytes))
         resident = {str(index): inputs for index, inputs in enumerate(sets[:fitting])}
+        self.candidate.drop([str(index) for index in range(len(resident), len(sets))])
         baselines = self.crew.baselines(self.notice)
         for slot, inputs in resident.items():
             for contender in baselines.values():
@@ -82,7 +83,7 @@ class Trial:
         finally:
             for contender in baselines.values():
                 contender.drop(list(resident))
-        self.candidate.drop([str(index) for index in range(len(sets))])
+        self.candidate.drop(list(resident))
         return summarise(case, series, self.statistics_seed)
 
     def _measure(self, case: str, resident: dict[str, InputSet], contenders: dict[str, Contender]) -> Series:

@@ -87,7 +87,7 @@ class Subject:
         self._buffers: dict[str, Buffer] = {}
         self._ready: list[tuple[str, list[Any]]] = []
         self._saved: dict[str, torch.Tensor] = {}
-        self._outputs: deque[Any] = deque(maxlen=2)
+        self._outputs: deque[Any] = deque()
 
     def adopt(self, model: torch.nn.Module, call: Callable[..., Any]) -> None:
         """Take a constructed model; its buffers are put back to their present values before every call."""
@@ -114,6 +114,8 @@ class Subject:
         a second one would leave torch's thread pool spinning into the call that is to be timed.
         """
         self._restore()
+        while len(self._outputs) > 1:
+            self._outputs.popleft()  # freed now: that takes long for large ones, and is nobody's call
         collect_garbage()
         slot = self._slots[slot_name]
         self._ready = [(name, self._fill(name, slot, slot_name)) for name in buffers]
