@@ -17,8 +17,8 @@ EXPECTED = {
     "04_resume_a_run.py": ["killed: exit code -9", "each judged {1} time"],
 }
 
-# Whole runs of several candidates; the README's quickstart is one that always runs.
-SLOW = {"02_optimize_with_builtin.py": pytest.mark.slow, "04_resume_a_run.py": pytest.mark.slow}
+# Whole runs; the README's quickstart is one that always runs.
+SLOW = dict.fromkeys(sorted(EXPECTED)[1:], pytest.mark.slow)
 
 
 @pytest.fixture(scope="module")
