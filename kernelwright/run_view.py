@@ -127,6 +127,7 @@ def _judging(view: RunView, data: dict[str, Any]) -> None:
 def _judged(view: RunView, data: dict[str, Any]) -> str:
     row = CandidateRow(data["candidate"], data["verdict"], data.get("strategy") or "", origin=data.get("origin") or "")
     view.rows[row.candidate] = row
+    view.doing = "choosing what comes next"
     what = f": {row.strategy}" if row.strategy else ""
     return f"{row.candidate[:8]} {verdict_line(row.verdict)}{what}"
 
