@@ -52,6 +52,7 @@ class Room:
         build.chmod(0o777)
         self.builder: Worker | None = None
         self.runner: Worker | None = None
+        self._started: list[Worker] = []
         self._lock = threading.Lock()
         self._launcher = launcher
         self._source = Mount(source, "/candidate")
@@ -72,7 +73,9 @@ class Room:
         inside = self._launcher.inside(mount)
         names = ("KERNELWRIGHT_BUILD_DIR", "TORCH_EXTENSIONS_DIR", "TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
         env = dict.fromkeys(names, inside)
-        return self._launcher.start("candidate", "candidate", (self._source, mount), env)
+        worker = self._launcher.start("candidate", "candidate", (self._source, mount), env)
+        self._started.append(worker)
+        return worker
 
     def take_builder(self) -> Worker:
         """The worker started beforehand for the build, or a new one."""
@@ -108,8 +111,10 @@ class Room:
                 worker.close()
 
     def remove(self) -> None:
-        """Stop the workers and delete the folders; links are removed, never followed."""
+        """Stop every worker ever started here and delete the folders; links are removed, never followed."""
         self.close_workers()
+        for worker in self._started:
+            worker.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         if self.folder.exists():
             self._empty_from_inside()
@@ -219,7 +224,7 @@ class Builder:
         return CompileResult(ok=True, log=trim_log(log), seconds=seconds)
 
     def close(self) -> None:
-        """Stop every worker and remove every room."""
+        """Stop every worker, those at work in other threads too, and remove every room."""
         with self._lock:
             rooms = [entry.room for entry in self._entries.values()] + [self._spare]
             self._entries.clear()

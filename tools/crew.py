@@ -137,7 +137,11 @@ class Crew:
                 sets = {case: self.draw(case, 1)[0] for case in self.cases}
                 with ThreadPoolExecutor(2) as pool:
                     waiting = {name: pool.submit(self._warm, name, sets) for name in (EAGER, COMPILED)}
-                eager, compiled = waiting[EAGER].result(), waiting[COMPILED].result()
+                    try:
+                        eager, compiled = waiting[EAGER].result(), waiting[COMPILED].result()
+                    except KeyboardInterrupt:
+                        self.close()  # or else the pool would be waited for
+                        raise
                 assert eager is not None  # only torch.compile may be missing
                 self._baselines = {EAGER: eager} | ({COMPILED: compiled} if compiled else {})
             return self._baselines

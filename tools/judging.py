@@ -90,7 +90,8 @@ class SandboxedJudge:
             flush_bytes=flush_bytes(),
         )
         self._crew_now: Crew | None = None
-        self._usable = False
+        self._usable = self._closed = False
+        self._crews: list[Crew] = []
         self._refusal: RequestError | None = None
         self._roofline: tuple[float, float] | None = None
         self._builder = Builder(self._launcher, self._folder, lambda: self._crew().constructor())
@@ -106,7 +107,7 @@ class SandboxedJudge:
             if self._refusal is not None:
                 raise self._refusal
             try:
-                description = self._crew().describe()[0]
+                description = self._once_again(lambda: self._crew().describe()[0])
             except RequestError as error:
                 self._refusal = error
                 raise
@@ -146,16 +147,21 @@ class SandboxedJudge:
 
     def close(self) -> None:
         """See ``tools.judge.Judge``."""
+        self._closed = True
+        self._builder.close()
+        for crew in self._crews:
+            crew.close()
         with self._lock:
-            self._builder.close()
-            if self._crew_now is not None:
-                self._crew_now.close()
-                self._crew_now = None
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._crew_now = None
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _new_crew(self, known: tuple[Description, frozenset[str]] | None = None) -> Crew:
+        if self._closed:
+            raise JudgeUnavailable("the judge is closed")
         self._site.write()
-        return Crew(self._launcher, self._site, self._licence, known)
+        crew = Crew(self._launcher, self._site, self._licence, known)
+        self._crews.append(crew)
+        return crew
 
     def _crew(self) -> Crew:
         with self._lock:
@@ -170,10 +176,8 @@ class SandboxedJudge:
         """
         try:
             return work()
-        except (JudgeUnavailable, SandboxError):
-            self._renew()
-        except RequestError:
-            if not self._usable:
+        except (JudgeUnavailable, SandboxError, RequestError) as error:
+            if self._closed or (isinstance(error, RequestError) and not self._usable):
                 raise
             self._renew()
         try:
@@ -231,11 +235,11 @@ class SandboxedJudge:
 
     def _verdict(self, candidate: Candidate, notice: Notice, *, confirm: bool) -> Verdict:
         """Judge once, a second time if our side failed, and never raise for either's fault."""
-        self.describe()
         about = {**self._about, "candidate": candidate.id, "language": candidate.language, "confirmed": confirm}
         stages: dict[str, float] = {}
         with self._measuring:
             try:
+                self.describe()
                 return self._once_again(lambda: self._judge(candidate, notice, confirm, about, stages))
             except Rejected as error:
                 return rejected(about, error, stages)
@@ -304,10 +308,14 @@ class SandboxedJudge:
         crew.describe()
         with self._machine.shared(), ThreadPoolExecutor(1) as pool:
             building: Future[CompileResult] = pool.submit(self._builder.compile, candidate)
-            crew.baselines()
-            case = crew.cases[0]
-            drawn = {case: crew.draw(case, seeds)}
-            built = building.result()
+            try:
+                crew.baselines()
+                case = crew.cases[0]
+                drawn = {case: crew.draw(case, seeds)}
+                built = building.result()
+            except KeyboardInterrupt:
+                self._builder.close()  # or else the pool would be waited for
+                raise
         stages["compile"] = built.seconds
         stages["wait"] = time.monotonic() - begin - built.seconds
         if not built.ok:

@@ -5,9 +5,12 @@ from contextlib import closing
 import pytest
 
 from sandbox.base import Isolation
+from sandbox.errors import SandboxUnavailable
+from sandbox.fake import FakeSandbox
+from sandbox.opening import open_sandbox
 from tests.tools.judged import PROBLEM, candidate, problem
 from tools.candidate import Candidate
-from tools.errors import RequestError
+from tools.errors import JudgeUnavailable, RequestError
 from tools.judging import SandboxedJudge
 from tools.problem import JudgeSettings
 
@@ -215,3 +218,26 @@ def test_cases_structures_buffers_and_plain_inputs_travel(enclosed, tmp_path):
         assert result.passed, (result.reason, result.detail, result.log)
         wrong = right.replace("rows.max(dim=0)", "rows.min(dim=0)")
         assert judge.check(Candidate(source=wrong, language="python")).reason == "wrong_output"
+
+
+def test_a_sandbox_that_fails_is_never_held_against_a_candidate(tmp_path):
+    with closing(SandboxedJudge(problem(), FakeSandbox(), FAST, tmp_path)) as judge:
+        verdict = judge.judge(candidate(HONEST))
+        assert (verdict.status, verdict.reason) == ("infrastructure_error", "infrastructure")
+        with pytest.raises(JudgeUnavailable, match="could not be started"):
+            judge.describe()
+    with pytest.raises(JudgeUnavailable, match="closed"):
+        judge.describe()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.docker
+def test_the_same_works_in_containers(tmp_path):
+    try:
+        sandbox = open_sandbox(Isolation.DOCKER)
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+    with closing(sandbox), closing(SandboxedJudge(problem(), sandbox, FAST, tmp_path)) as judge:
+        result = judge.check(Candidate(source=NATIVE, language="cpp"))
+        assert result.passed, (result.reason, result.detail, result.log)
+    assert list(tmp_path.iterdir()) == []
