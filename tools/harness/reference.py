@@ -147,7 +147,7 @@ class Reference:
         return structure, leaves
 
     def run_precise(self, inputs: list[Any]) -> tuple[str, Leaves] | None:
-        """The float64 output on a copy of ``inputs``, or None where the module cannot run in float64."""
+        """The float64 output on a copy of ``inputs``, or None where the module cannot run them in float64."""
         if self._precise is None:
             return None
         adopt_state(self._precise, self._buffers)
@@ -159,7 +159,6 @@ class Reference:
                     return flatten(self._precise(*duplicate(arguments)), leaves), leaves
             except REFUSALS:
                 continue
-        self._precise = None
         return None
 
     def describe(self, seed: int) -> bytes:
