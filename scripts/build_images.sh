@@ -81,7 +81,8 @@ assert not pathlib.Path("/var/run/docker.sock").exists(), "has the Docker socket
 ' && docker run --rm --network none --entrypoint /opt/kernelwright/bin/python "kernelwright:$tag" -I -c '
 import importlib.util, sandbox.opening
 assert importlib.util.find_spec("torch") is None, "has torch"
-print("agent image: no torch, not root")'
+print("agent image: no torch, not root")' \
+    && docker run --rm --network none --read-only "kernelwright:$tag" --help >/dev/null
 }
 
 base="$(choose_base)"
