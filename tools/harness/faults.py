@@ -23,9 +23,7 @@ def blamed_on(what: str) -> Iterator[None]:
     except Fault:
         raise
     except Unsupported as error:
-        raise Fault(
-            f"{what} gave {error}: only strided CPU tensors of ordinary dtypes can be judged"
-        ) from error
+        raise Fault(f"{what} gave {error}: only strided CPU tensors of ordinary dtypes can be judged") from error
     except BaseException as error:
         text = " ".join(str(error).split())[:300]
         if isinstance(error, MemoryError) or "allocate memory" in text or "not enough memory" in text:

@@ -159,9 +159,7 @@ def leaf_of(value: torch.Tensor | bool | int | float) -> tuple[Leaf, torch.Tenso
         packed, _ = pack(value)
         dense = value.detach().resolve_conj().resolve_neg().cpu().contiguous()
         return Leaf(packed.dtype, packed.shape), dense
-    dtype = (
-        torch.bool if isinstance(value, bool) else torch.int64 if isinstance(value, int) else torch.float64
-    )
+    dtype = torch.bool if isinstance(value, bool) else torch.int64 if isinstance(value, int) else torch.float64
     try:
         return Leaf(dtype_name(dtype), (), is_number=True), torch.tensor(value, dtype=dtype)
     except (OverflowError, RuntimeError) as error:
