@@ -14,9 +14,6 @@ HEADER = """\
 #include <cstring>
 #include <omp.h>
 #include <sys/mman.h>
-#if defined(__AVX__)
-#include <immintrin.h>
-#endif
 """
 
 BLOCKS: dict[str, str] = {
@@ -198,8 +195,9 @@ static inline void kw_stream(void *to, const void *from, int64_t bytes) {  // pa
   std::memcpy(d, s, head);
   int64_t i = head;
 #if defined(__AVX__)
-  for (; i + 32 <= bytes; i += 32)
-    _mm256_stream_si256((__m256i *)(d + i), _mm256_loadu_si256((const __m256i *)(s + i)));
+  typedef float wide __attribute__((vector_size(32), may_alias));
+  typedef float loose __attribute__((vector_size(32), may_alias, aligned(1)));
+  for (; i + 32 <= bytes; i += 32) __builtin_ia32_movntps256((float *)(d + i), (wide)*(const loose *)(s + i));
 #endif
   std::memcpy(d + i, s + i, bytes - i);
 }
@@ -207,7 +205,7 @@ static inline void kw_stream(void *to, const void *from, int64_t bytes) {  // pa
     "kw_fence": """\
 static inline void kw_fence() {
 #if defined(__AVX__)
-  _mm_sfence();
+  __builtin_ia32_sfence();
 #endif
 }
 """,
