@@ -186,9 +186,9 @@ class SandboxContract(SessionContract):
 
     def test_only_scratch_and_writable_mounts_can_be_written(self, sandbox: Sandbox, tmp_path: Path) -> None:
         self.needs(sandbox, "files")
-        mount = Mount(tmp_path, "/work/out", writable=True)
+        mount = Mount(tmp_path, "/outbox", writable=True)
         done = python(sandbox, WRITABLE, mounts=(mount,))
-        assert json.loads(done.stdout) == ["/tmp", "/work/out"]
+        assert json.loads(done.stdout) == ["/tmp", "/outbox"]
 
     def test_other_processes_are_out_of_reach(self, sandbox: Sandbox) -> None:
         self.needs(sandbox, "files")

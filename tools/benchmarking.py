@@ -29,6 +29,10 @@ MAX_REPETITIONS = 64
 MIN_BLOCKS = 6
 CASE_BUDGET_S = 15.0
 """Time for one case; calls, then blocks, are given up to keep to it, down to one call and ``MIN_BLOCKS``."""
+CALLS = 3
+"""Calls of each contender a block: the median of three forgets one that a neighbour disturbed."""
+WARM_UP_ROUNDS = 2
+"""Rounds before the first block whose times are not kept: new inputs have just displaced everything."""
 SLOW_BASELINE = 1.5
 BLOCKS_BEFORE_DROPPING = 3
 BUFFERS = 2
@@ -102,10 +106,12 @@ def plan_for(
     if estimate_s < SHORT_CALL_S:
         repetitions = min(MAX_REPETITIONS, math.ceil(REPEATED_S / max(estimate_s, 1e-6)))
     round_s = contenders * (max(overhead_s, SETTLE_S) + estimate_s * repetitions)
-    calls = 2
-    if 2 * round_s * blocks > budget_s:
-        blocks = max(MIN_BLOCKS, min(blocks, int(budget_s / (2 * round_s))))
-    if 2 * round_s * blocks > budget_s:
+    calls = CALLS
+    if calls * round_s * blocks > budget_s:
+        calls = 2
+    if calls * round_s * blocks > budget_s:
+        blocks = max(MIN_BLOCKS, min(blocks, int(budget_s / (calls * round_s))))
+    if calls * round_s * blocks > budget_s:
         calls = 1
     return Plan(blocks, calls, repetitions, tuple(slots), budget_s)
 
@@ -124,6 +130,9 @@ def measure(
     series = Series(best, {name: [] for name in who}, {name: [] for name in who})
     dropped: set[str] = set()
     begun = rested = time.perf_counter()
+    for name in [name for name in contenders for _ in range(WARM_UP_ROUNDS)]:
+        _call(contenders[name], lot.choice(plan.slots), plan, lot, rested)
+        rested = time.perf_counter()
     for block in range(plan.blocks):
         if block >= MIN_BLOCKS and time.perf_counter() - begun > plan.budget_s:
             break
@@ -145,13 +154,17 @@ def measure(
 def _time_once(
     contender: Timed, name: str, slot: str, plan: Plan, lot: random.Random, series: Series, rested: float
 ) -> float:
-    first = lot.randrange(BUFFERS)
-    contender.arrange(slot, [str(first + index) for index in range(plan.repetitions)], flush=True)
-    time.sleep(max(0.0, rested + SETTLE_S - time.perf_counter()))
-    call = contender.go()
+    call = _call(contender, slot, plan, lot, rested)
     series.claimed[name][-1].append(call.claimed_s)
     series.gaps[name].append((call.window_s - call.claimed_s) * plan.repetitions)
     return time.perf_counter()
+
+
+def _call(contender: Timed, slot: str, plan: Plan, lot: random.Random, rested: float) -> Call:
+    first = lot.randrange(BUFFERS)
+    contender.arrange(slot, [str(first + index) for index in range(plan.repetitions)], flush=True)
+    time.sleep(max(0.0, rested + SETTLE_S - time.perf_counter()))
+    return contender.go()
 
 
 def _slow_ones(series: Series, best: str) -> set[str]:

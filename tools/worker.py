@@ -221,7 +221,8 @@ class Launcher:
         job = Job(
             argv=(*self.sandbox.python, program, kind),
             mounts=(harness, *mounts),
-            env={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, **(env or {})},
+            # Bound threads: an unbound one may wake on its neighbour's core and wait there for the next tick.
+            env={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OMP_PROC_BIND": "true", **(env or {})},
             limits=self._limits,
         )
         try:

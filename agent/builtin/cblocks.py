@@ -13,7 +13,6 @@ HEADER = """\
 #include <cstdint>
 #include <cstring>
 #include <omp.h>
-#include <sys/mman.h>
 """
 
 BLOCKS: dict[str, str] = {
@@ -230,13 +229,6 @@ template <class T, class F> static inline void kw_scan_block(T *x, int64_t n, T 
 }
 """,
 }
-
-ADVISE = """\
-extern "C" void kw_advise(void *p, int64_t bytes) {  // huge pages: a fresh result costs 512 times fewer page faults
-  const uintptr_t first = ((uintptr_t)p + 4095) & ~(uintptr_t)4095, last = ((uintptr_t)p + bytes) & ~(uintptr_t)4095;
-  if (last > first) madvise((void *)first, last - first, MADV_HUGEPAGE);
-}
-"""
 
 
 def needed_blocks(code: str) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent.builtin import cexpr
 from agent.builtin.expr import Buffer
 from agent.builtin.lowering import Lowering, Unsupported
 
-ADVISE_BYTES = 1 << 22
+RECYCLED_BYTES = 1 << 21
+"""Results at least this large come from recycled memory."""
+KEPT_REGIONS = 3
+"""Free regions kept for each size."""
 
 HELPERS = f'''\
 
@@ -24,11 +28,29 @@ def _fits(expected):
     return True
 
 
-def _fresh(shape, dtype):
-    tensor = torch.empty(shape, dtype=dtype)
-    if PAGES and tensor.nbytes >= {ADVISE_BYTES}:
-        library.kw_advise(ctypes.c_void_p(tensor.data_ptr()), ctypes.c_int64(tensor.nbytes))
-    return tensor
+def _release(size, region):
+    free = FREE.setdefault(size, [])
+    if len(free) < {KEPT_REGIONS}:
+        free.append(region)
+
+
+def _fresh(shape, dtype, size):
+    """An uninitialised tensor. Large ones come from memory of earlier results that nobody holds any more.
+
+    A large tensor is otherwise mapped anew at every call, at the cost of a page fault every 4 KiB. The memory comes
+    back only when the storage dies, so no result that is still in use, nor a view of one, is ever overwritten.
+    """
+    if not RECYCLE or size < {RECYCLED_BYTES}:
+        return torch.empty(shape, dtype=dtype)
+    try:
+        region = FREE[size].pop()
+    except (KeyError, IndexError):
+        region = mmap.mmap(-1, size)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            region.madvise(mmap.MADV_HUGEPAGE)
+    owner = (ctypes.c_char * size).from_buffer(region)
+    weakref.finalize(owner, _release, size, region).atexit = False
+    return torch.frombuffer(owner, dtype=dtype).view(shape)
 
 
 class ModelNew(Model):
@@ -41,7 +63,9 @@ class ModelNew(Model):
     def forward(self, *inputs, **named):'''
 
 
-def write_forward(low: Lowering, steps: list[str], slots: dict[Buffer, int], outputs: list[Buffer], pages: bool) -> str:
+def write_forward(
+    low: Lowering, steps: list[str], slots: dict[Buffer, int], outputs: list[Buffer], recycle: bool
+) -> str:
     """Python text; ``steps`` are lines of forward, ``#runN`` standing for a call of the N-th kernel."""
     users = [b for b in low.inputs if b.origin == "user"]
     held = [b for b in low.inputs if b.origin in ("parameter", "buffer") and b in slots]
@@ -59,7 +83,8 @@ def write_forward(low: Lowering, steps: list[str], slots: dict[Buffer, int], out
     body += _allocations(slots, outputs)
     body += _steps(steps, slots)
     body.append(f"return {_result(low.outputs)}")
-    head = ["import threading", "", "import torch", "", "library = load_library(SOURCE)", f"PAGES = {pages}", *made]
+    head = ["import mmap", "import threading", "import weakref", "", "import torch", ""]
+    head += ["library = load_library(SOURCE)", f"RECYCLE = {recycle}", "FREE = {}", *made]
     return "\n".join(head) + HELPERS + "\n" + "\n".join(f"        {line}" for line in body) + "\n"
 
 
@@ -96,17 +121,21 @@ def _number(value: Any) -> str:
 
 def _allocations(slots: dict[Buffer, int], outputs: list[Buffer]) -> list[str]:
     made = [b for b in slots if b.definition is not None]
-    lines = [f"{b.name} = _fresh({tuple(b.shape)}, torch.{b.dtype})" for b in made if b in outputs]
+    lines = [f"{b.name} = {_allocation(b)}" for b in made if b in outputs]
     temporary = [b for b in made if b not in outputs]
     if temporary:  # kept from call to call, one set a thread: they never leave forward
         names = ", ".join(b.name for b in temporary)
-        fresh = ", ".join(f"_fresh({tuple(b.shape)}, torch.{b.dtype})" for b in temporary)
+        fresh = ", ".join(_allocation(b) for b in temporary)
         lines += [
             "if not hasattr(self._workspace, 'tensors'):",
             f"    self._workspace.tensors = ({fresh},)",
             f"({names},) = self._workspace.tensors",
         ]
     return lines
+
+
+def _allocation(buffer: Buffer) -> str:
+    return f"_fresh({tuple(buffer.shape)}, torch.{buffer.dtype}, {buffer.numel * cexpr.SIZE[buffer.dtype]})"
 
 
 def _steps(steps: list[str], slots: dict[Buffer, int]) -> list[str]:

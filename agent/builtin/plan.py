@@ -18,8 +18,8 @@ class Plan:
     """Keep costly values of one pass for the next instead of computing them again."""
     stream: bool = False
     """Write results past the cache (non-temporal stores)."""
-    pages: bool = True
-    """Ask for huge pages under fresh results."""
+    recycle: bool = True
+    """Take the memory of large results from earlier ones that nobody holds any more."""
     fast: bool = True
     """Shorter exponential where the argument cannot be positive."""
     exact: bool = False

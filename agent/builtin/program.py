@@ -141,7 +141,7 @@ def _assemble(low: Lowering, problem: str, plan: Plan, parts: _Parts, outputs: l
             _cpp(parts, slots).rstrip(),
             '"""',
             "",
-            write_forward(low, parts.body, slots, outputs, plan.pages),
+            write_forward(low, parts.body, slots, outputs, plan.recycle),
         ]
     )
 
@@ -158,4 +158,4 @@ def _cpp(parts: _Parts, slots: dict[Buffer, int]) -> str:
         if run
     ]
     blocks = cblocks.needed_blocks(code)
-    return "\n".join([cblocks.HEADER, blocks, cblocks.ADVISE, code, "", *entries])
+    return "\n".join([cblocks.HEADER, blocks, code, "", *entries])

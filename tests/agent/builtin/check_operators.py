@@ -94,7 +94,7 @@ def main() -> None:
             outcome, detail = check(Path(name), plan, folder)
         except Exception as error:  # noqa: BLE001 - reported, and the next file is still checked
             outcome, detail = "wrong", f"{type(error).__name__}: {str(error)[-500:]}"
-        print(json.dumps({"name": Path(name).stem, "outcome": outcome, "detail": detail}), flush=True)
+        sys.stdout.write(json.dumps({"name": Path(name).stem, "outcome": outcome, "detail": detail}) + "\n")
 
 
 if __name__ == "__main__":
