@@ -26,8 +26,6 @@ class Plan:
     """Sum in double from the first element."""
     threads: int = 0
     """0: all."""
-    rows: int = 0
-    """Rows of a matrix product computed and consumed at a time; 0: all."""
     split: bool = False
     """Share one row among the threads even where there are enough rows."""
 

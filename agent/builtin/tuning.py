@@ -41,9 +41,6 @@ def parse_attempts(section: str) -> list[Tried]:
 def neighbours(plan: Plan) -> Iterator[Plan]:
     """Plans one change away, the change that helps most often first."""
     yield plan.but(stream=not plan.stream)
-    for rows in (256, 64, 1024, 0):
-        if rows != plan.rows:
-            yield plan.but(rows=rows)
     yield plan.but(split=not plan.split)
     for block in (4096, 512, 2048, 256, 1024, 8192):
         if block != plan.block:
@@ -52,6 +49,7 @@ def neighbours(plan: Plan) -> Iterator[Plan]:
         if tile != plan.tile:
             yield plan.but(tile=tile)
     yield plan.but(cache=not plan.cache)
+    yield plan.but(recycle=not plan.recycle)
     yield plan.but(fast=not plan.fast)
     yield plan.but(exact=not plan.exact)
     if plan.threads != 1:

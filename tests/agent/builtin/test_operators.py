@@ -22,7 +22,7 @@ BEYOND = {
 """Outside the families: the builtin model must say which operator it is, never compute it wrongly."""
 VARIANTS = (
     Plan(),
-    Plan(block=256, tile=32, cache=False, stream=True, exact=True, fast=False, split=True, rows=8),
+    Plan(block=256, tile=32, cache=False, stream=True, exact=True, fast=False, split=True),
 )
 
 pytestmark = pytest.mark.torch

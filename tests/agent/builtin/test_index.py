@@ -1,0 +1,63 @@
+"""Index arithmetic against brute force, over shapes drawn by lot."""
+
+import itertools
+import random
+
+import pytest
+
+from agent.builtin.index import Index, Quotient, Remainder, Var, flatten, of, splits_wanted, unflatten
+
+
+def value(index: Index, at: dict[Var, int]) -> int:
+    total = index.const
+    for term, coefficient in index.terms:
+        if isinstance(term, Var):
+            part = at[term]
+        else:
+            inner = value(term.index, at)
+            part = inner // term.by if isinstance(term, Quotient) else inner % term.by
+        total += coefficient * part
+    return total
+
+
+def points(loops):
+    for values in itertools.product(*(range(v.size) for v in loops)):
+        yield dict(zip(loops, values, strict=True))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_reshape_reads_the_same_elements(seed):
+    lot = random.Random(seed)
+    shape = tuple(lot.choice((1, 2, 3, 4, 6)) for _ in range(lot.randint(1, 4)))
+    total = len(list(itertools.product(*map(range, shape))))
+    divisors = [d for d in range(1, total + 1) if total % d == 0]
+    first = lot.choice(divisors)
+    other = (first, total // first)
+    loops = [Var(f"i{d}", size) for d, size in enumerate(shape)]
+    flat = flatten([of(v) for v in loops], shape)
+    parts = unflatten(flat, other)
+    again = flatten(parts, other)
+    for at in points(loops):
+        assert value(again, at) == value(flat, at)
+        assert [value(p, at) for p in parts] == list(divmod(value(flat, at), other[1]))
+
+
+def test_what_a_reshape_took_apart_an_address_joins_again():
+    x = Var("x", 64 * 5 * 6)
+    parts = unflatten(of(x), (64, 5, 6))
+    assert any(isinstance(t, (Quotient, Remainder)) for p in parts for t, _ in p.terms)
+    assert flatten(parts, (64, 5, 6)) == of(x)
+
+
+def test_ranges_make_quotients_and_remainders_vanish():
+    i, j = Var("i", 10), Var("j", 8)
+    flat = of(i) * 8 + of(j)
+    assert flat.over(8) == of(i)
+    assert flat.modulo(8) == of(j)
+    assert (flat + 8).over(8) == of(i) + 1
+
+
+def test_a_variable_in_the_way_is_named_with_the_split_that_helps():
+    x = Var("x", 24)
+    assert (x, 6) in set(splits_wanted(of(x).over(6)))
+    assert list(splits_wanted(of(x).over(7))) == []  # 24 is no multiple of 7

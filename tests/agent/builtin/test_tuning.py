@@ -1,0 +1,61 @@
+"""Plans print and parse; the search goes from drafts to neighbours of the best, and never says the same twice."""
+
+from agent.builtin.plan import Plan, parse_plan
+from agent.builtin.tuning import neighbours, next_plan, parse_attempts
+
+LINE = (
+    "- {id} parent=none status={status} reason={reason} speedup={speedup} ci=[1.0000, 2.0000] strategy: "
+    "1 fused loop nest; {plan}\n  lesson: none\n"
+)
+
+
+def attempts(*rows):
+    text = "".join(
+        LINE.format(id=f"{n:016x}", status=status, reason=reason, speedup=speedup, plan=plan)
+        for n, (status, reason, speedup, plan) in enumerate(rows, start=10)
+    )
+    return parse_attempts(text)
+
+
+def ask(tried, slot=0, recalled=(), parent=None, much=True):
+    return next_plan(list(tried), list(recalled), parent, slot, much, str)
+
+
+def test_a_plan_is_its_text():
+    plan = Plan(block=512, tile=64, stream=True, recycle=False)
+    assert parse_plan(f"2 fused loop nests; {plan}") == plan
+    assert parse_plan("no such thing") is None
+    assert parse_plan("plan block=64 unknown=3") == Plan(block=64)
+
+
+def test_slots_of_the_first_round_differ():
+    plans = [ask([], slot) for slot in range(3)]
+    assert len(set(plans)) == 3
+    assert plans[0] == Plan(stream=True)
+    assert ask([], 0, much=False) == Plan(stream=False)
+
+
+def test_what_memory_recalls_is_the_first_draft():
+    known = Plan(block=4096, tile=64)
+    (recalled,) = attempts(("recalled", "none", "2.5000", known))
+    assert ask([], 0, [recalled]) == known
+
+
+def test_neighbours_of_the_best_come_next_and_nothing_twice():
+    best, other = Plan(stream=True), Plan(stream=False)
+    tried = attempts(("accepted", "none", "2.0000", best), ("accepted", "none", "1.2000", other))
+    asked = [ask(tried, slot) for slot in range(6)]
+    assert len(set(asked)) == 6
+    assert not {best, other} & set(asked)
+    assert asked[0] in set(neighbours(best))
+
+
+def test_wrong_numbers_are_answered_with_more_exact_ones():
+    tried = attempts(("rejected", "wrong_output", "none", Plan(stream=True)))
+    plan = ask(tried)
+    assert plan.exact
+    assert not plan.fast
+
+
+def test_when_all_within_reach_was_tried_there_is_none():
+    assert next_plan([], [], None, 99, True, lambda plan: "the same text") is None
