@@ -1,8 +1,9 @@
 """C++ building blocks for generated kernels: branch-free, so that ``omp simd`` loops over them vectorise.
 
 Each block names the blocks it needs; a kernel carries only what it uses. The polynomials are weighted least-squares
-(Lawson) fits of our own. Largest errors seen against float64, in units in the last place, over a million arguments each:
-log 0.8, exp 1.0, log1p 1.2, erf 1.3, tanh 1.3, expm1 1.7, sigmoid 2.2 (``tests/agent/builtin/test_cblocks.py`` allows 3).
+(Lawson) fits of our own. Largest errors seen against float64, in units in the last place, over a million arguments
+each: log 0.8, exp 1.0, log1p 1.2, erf 1.3, tanh 1.3, expm1 1.7, sigmoid 2.2
+(``tests/agent/builtin/test_cblocks.py`` allows 3).
 """
 
 from __future__ import annotations

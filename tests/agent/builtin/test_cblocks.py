@@ -10,8 +10,8 @@ import pytest
 from agent.builtin.cblocks import HEADER, needed_blocks
 
 RANGES = {
-    "exp": (-103.0, 88.7), "exp_fast": (-87.0, 0.0), "log": (1e-38, 3e38), "tanh": (-12.0, 12.0), "expm1": (-20.0, 88.0),
-    "log1p": (-0.999, 1e6), "erf": (-5.0, 5.0), "sigmoid": (-80.0, 80.0),
+    "exp": (-103.0, 88.7), "exp_fast": (-87.0, 0.0), "log": (1e-38, 3e38), "tanh": (-12.0, 12.0),
+    "expm1": (-20.0, 88.0),    "log1p": (-0.999, 1e6), "erf": (-5.0, 5.0), "sigmoid": (-80.0, 80.0),
 }  # fmt: skip
 SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-40, -1e-40, 1e-45], dtype=np.float32)
 
@@ -38,7 +38,16 @@ def library(tmp_path_factory):
     )
     folder = tmp_path_factory.mktemp("cblocks")
     (folder / "blocks.cpp").write_text(HEADER + needed_blocks(body) + body)
-    flags = "-O3 -march=native -std=c++17 -fopenmp -fno-math-errno -fno-trapping-math -shared -fPIC".split()
+    flags = [
+        "-O3",
+        "-march=native",
+        "-std=c++17",
+        "-fopenmp",
+        "-fno-math-errno",
+        "-fno-trapping-math",
+        "-shared",
+        "-fPIC",
+    ]
     subprocess.run(["g++", *flags, folder / "blocks.cpp", "-o", folder / "blocks.so"], check=True)
     return ctypes.CDLL(str(folder / "blocks.so"))
 
