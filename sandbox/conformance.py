@@ -188,7 +188,7 @@ class SandboxContract(SessionContract):
         self.needs(sandbox, "files")
         mount = Mount(tmp_path, "/outbox", writable=True)
         done = python(sandbox, WRITABLE, mounts=(mount,))
-        assert json.loads(done.stdout) == ["/tmp", "/outbox"]
+        assert json.loads(done.stdout) == ["/outbox", "/tmp"]
 
     def test_other_processes_are_out_of_reach(self, sandbox: Sandbox) -> None:
         self.needs(sandbox, "files")
