@@ -71,6 +71,9 @@ class Crew:
         self._launcher = launcher
         self._site = site
         self._licence = licence
+        # A baseline is what people would run anyway: one that misses ``native`` on some seeds only would come and
+        # go between two judgements, and the speed-up with it. It has to meet the usual tolerance.
+        self._baseline_licence = licence if licence.precision == "tolerance" else Licence("tolerance")
         self._seed = secrets.randbits(31)
         self._lock = threading.RLock()
         self._warm_lock = threading.Lock()
@@ -170,7 +173,8 @@ class Crew:
             contender.arrange("warm", flush=True)
             overhead = min(overhead, time.perf_counter() - begin)
             seconds = min(seconds, contender.go().claimed_s)
-        self.examiner().require(contender.ship(inputs)[0], inputs)
+        lenient = Examiner(self._baseline_licence, self.oracle.conditioning, EagerHistory())
+        lenient.require(contender.ship(inputs)[0], inputs)
         contender.drop(["warm"])
         with self._warm_lock:
             self.warmed.setdefault(case, {})[contender.name] = Warmed(seconds, overhead)
