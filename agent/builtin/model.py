@@ -15,7 +15,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolCall, ToolMessag
 
 from agent.builtin.lowering import Unsupported
 from agent.builtin.plan import Plan
-from agent.builtin.program import Program, generate
+from agent.builtin.program import generate
 from agent.builtin.tuning import next_plan, parse_attempts
 from agent.scripted import Script, ScriptedChatModel
 
@@ -67,11 +67,11 @@ def _write(step: int, task: str, graph_text: str) -> AIMessage:
     source = _fenced(sections["Problem"])
 
     @functools.cache
-    def program(plan: Plan) -> Program:
+    def program(plan: Plan) -> str:
         return generate(graph, source, plan, threads)
 
     def text_of(plan: Plan) -> str:
-        return program(plan).source.replace(str(plan), "")
+        return program(plan).replace(str(plan), "")
 
     attempts, recalled = parse_attempts(sections["Attempts"]), parse_attempts(sections["Recalled"])
     parent = next((t.id for t in parse_attempts(sections["Parent"])), None)
@@ -79,7 +79,7 @@ def _write(step: int, task: str, graph_text: str) -> AIMessage:
         plan = next_plan(attempts, recalled, parent, int(place["slot"]), _writes_much(sections["Cases"]), text_of)
         if plan is None:
             return _call(step, "decline", reason="every variation within reach was tried")
-        return _call(step, "write_candidate", source=program(plan).source)
+        return _call(step, "write_candidate", source=program(plan))
     except Unsupported as outside:
         return _call(step, "decline", reason=f"{NEEDS_MODEL}: {outside}")
 

@@ -133,10 +133,6 @@ class NestCode:
             roots += [r.expr for r in step.reducers + step.globals] + [self.exprs[b] for b in step.stores]
         return roots
 
-    def row_roots(self) -> list[Expr]:
-        """Expressions needed once a row, after all passes."""
-        return [self.exprs[b] for b, role in self.roles.items() if role in ("row", "global_row")]
-
     def cacheable(self, number: int, inner: list[Var], room: int) -> list[Expr]:
         """Costly expressions of pass ``number`` that a later pass needs at the same point."""
         if not self.plan.cache:

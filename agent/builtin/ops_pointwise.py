@@ -10,13 +10,6 @@ from agent.builtin.expr import KIND_OF, Expr, Kind
 from agent.builtin.lowering import HANDLERS, Lowering, Node, Unsupported, Value, handles, promoted
 
 
-def operand(low: Lowering, arg: Any, index_of: Callable[[Value], Expr], kind: Kind) -> Expr:
-    """An argument as an expression of ``kind``."""
-    if isinstance(arg, Value):
-        return low.exprs.cast(index_of(arg), kind)
-    return low.exprs.const(arg, kind)
-
-
 def pointwise(low: Lowering, node: Node, fn: Callable[..., Expr], *args: Any, kind: Kind | None = None) -> Value:
     """Broadcast, convert the arguments to the kind worked in, apply, convert to the result's kind."""
     work = kind or KIND_OF[node.dtype]

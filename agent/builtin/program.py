@@ -18,19 +18,6 @@ from tools.languages.cpp import LOADER
 
 
 @dataclass
-class Program:
-    """What ``generate`` made."""
-
-    source: str
-    kernels: int
-    """Loop nests."""
-    calls: int
-    """Calls into torch's BLAS."""
-    work: str
-    """One line: what the kernels are, for people."""
-
-
-@dataclass
 class _Parts:
     functions: list[str] = field(default_factory=list)
     body: list[str] = field(default_factory=list)
@@ -38,7 +25,7 @@ class _Parts:
     used: list[Buffer] = field(default_factory=list)
 
 
-def generate(graph: dict[str, Any], problem_source: str, plan: Plan, threads: int) -> Program:
+def generate(graph: dict[str, Any], problem_source: str, plan: Plan, threads: int) -> str:
     """The candidate file for an operator graph. Raises Unsupported with the operator that is outside the families."""
     load_handlers()
     low = Lowering(graph)
@@ -65,11 +52,7 @@ def generate(graph: dict[str, Any], problem_source: str, plan: Plan, threads: in
             parts.body.append(f"#run{len(parts.runs) - 1}")
         parts.runs[-1].append(f"k{number}")
         parts.used += [b for b in sorted(used, key=lambda b: b.name) if b not in parts.used]
-    source = _assemble(low, problem_source, plan, parts, outputs)
-    kernels = len(parts.functions)
-    calls = sum(isinstance(s, Call) for s in steps)
-    work = f"{kernels} fused loop nest{'s' if kernels != 1 else ''}" + (f", {calls} BLAS calls" if calls else "")
-    return Program(source, kernels, calls, work)
+    return _assemble(low, problem_source, plan, parts, outputs)
 
 
 def _leaves(tree: Any) -> list[Buffer]:

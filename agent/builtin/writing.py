@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from agent.builtin import cexpr
 from agent.builtin.expr import Buffer, Expr, indirect
-from agent.builtin.index import Index, Var, variables
+from agent.builtin.index import Index, Var
 
 
 @dataclass
@@ -108,11 +108,6 @@ class Writer:
         target.lines.append(f"const {cexpr.C_KIND[expr.kind]} {name} = {text};")
         target.names[expr] = name
         return name
-
-
-def index_level(index: Index, writer: Writer) -> int:
-    """Deepest level that an index needs."""
-    return max((writer.depth.get(v, 0) for v in variables(index)), default=0)
 
 
 def indent(lines: list[str], by: int = 2) -> list[str]:

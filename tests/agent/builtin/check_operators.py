@@ -72,7 +72,7 @@ def check(path: Path, plan, folder: Path) -> tuple[str, str]:
     except (Unsupported, GraphError) as error:
         return "unsupported", str(error)
     # -O1 instead of -O3: what is tested is what the code says, and there are many files.
-    made = load(program.source.replace("-O3 ", "-O1 "), f"{name}_candidate", folder)
+    made = load(program.replace("-O3 ", "-O1 "), f"{name}_candidate", folder)
     new = made.ModelNew(*arguments)
     new.load_state_dict(model.state_dict(), strict=False)
     own_forward = made.Model.forward
