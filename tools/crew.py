@@ -129,7 +129,7 @@ class Crew:
         return [inputs for inputs in sets if inputs is not None]
 
     def baselines(self, notice: Callable[[str], None] = lambda text: None) -> dict[str, Contender]:
-        """The baselines, loaded and warm on every case. One that cannot run, or is not licensed, is left out.
+        """The baselines, loaded and warm on every case. One that cannot run, or misses the tolerance, is left out.
 
         Raises JudgeUnavailable if eager itself fails.
         """
