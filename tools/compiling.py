@@ -23,6 +23,7 @@ from sandbox.base import Job, Mount
 from sandbox.errors import SandboxError
 from tools.candidate import Candidate
 from tools.contender import Contender, Rejected, reject
+from tools.errors import JudgeUnavailable
 from tools.oracle import Constructor
 from tools.verdict import CompileResult
 from tools.worker import Launcher, Worker
@@ -89,6 +90,17 @@ class Room:
             worker, self.runner = self.runner, None
         return worker or self.start(building=False)
 
+    def prepare_runner(self) -> None:
+        """Start the worker for the calls beforehand."""
+        with self._lock:
+            if self.runner is None:
+                self.runner = self.start(building=False)
+
+    def settle(self) -> None:
+        """Wait until the workers started beforehand have imported torch; one that could not is forgotten."""
+        with self._lock:
+            self.builder, self.runner = ready(self.builder), ready(self.runner)
+
     def is_oversized(self) -> bool:
         """Whether the build left more than it may. Counts without following links or opening anything."""
         total = count = 0
@@ -135,6 +147,7 @@ class _Entry:
     lock: threading.Lock
     room: Room | None = None
     result: CompileResult | None = None
+    was_opened: bool = False
 
 
 class Builder:
@@ -149,10 +162,31 @@ class Builder:
         self._lock = threading.Lock()
 
     def prepare(self) -> None:
-        """Start the next candidate's workers now, so that they have imported torch when it comes."""
+        """Start the next candidate's workers now, so that they have imported torch when it comes.
+
+        The next one is what was built and never opened, if there is such a one; else it is not known yet.
+        """
         with self._lock:
-            if self._spare is None:
+            waiting = [entry.room for entry in self._entries.values() if entry.room and not entry.was_opened]
+            if waiting:
+                waiting[0].prepare_runner()
+            elif self._spare is None:
                 self._spare = self._new_room()
+
+    def settle(self) -> None:
+        """Wait until nothing started by ``prepare`` is still starting: it would disturb a measurement."""
+        with self._lock:
+            rooms = [entry.room for entry in self._entries.values() if entry.result is not None] + [self._spare]
+        for room in rooms:
+            if room is not None:
+                room.settle()
+
+    def discard_prepared(self) -> None:
+        """Stop what waits for a candidate that will not come."""
+        with self._lock:
+            room, self._spare = self._spare, None
+        if room is not None:
+            room.remove()
 
     def _new_room(self) -> Room:
         room = Room(self._launcher, self._folder)
@@ -184,6 +218,7 @@ class Builder:
         entry = self._entry(candidate)
         if entry.room is None:
             raise Rejected(result.reason or "compile_error", "it does not compile", result.log)
+        entry.was_opened = True
         contender = Contender("candidate", entry.room.take_runner(), reject)
         try:
             contender.load(entry.room.path, constructor or self._constructor())
@@ -232,6 +267,18 @@ class Builder:
         for room in rooms:
             if room is not None:
                 room.remove()
+
+
+def ready(worker: Worker | None) -> Worker | None:
+    """The worker once it has started, None if it could not."""
+    if worker is None:
+        return None
+    try:
+        worker.await_ready()
+    except JudgeUnavailable:
+        worker.close()
+        return None
+    return worker
 
 
 def failed_build(error: Rejected, seconds: float) -> CompileResult:

@@ -60,9 +60,9 @@ class Crew:
         launcher: Launcher,
         site: Site,
         licence: Licence,
-        known: tuple[Description, frozenset[str]] | None = None,
+        before: Crew | None = None,
     ) -> None:
-        """``known``: what an earlier crew's ``describe`` found, which saves finding it again."""
+        """``before``: an earlier crew of the same problem; what it found out about the reference is not found anew."""
         self.history = EagerHistory()
         self.warmed: dict[str, dict[str, Warmed]] = {}
         """Case to baseline to what its warm calls took."""
@@ -78,13 +78,15 @@ class Crew:
         self._lock = threading.RLock()
         self._warm_lock = threading.Lock()
         self._opened: Constructor | None = None
-        self._known = known
+        self._known = before.describe() if before is not None else None
         self._described: tuple[Description, frozenset[str]] | None = None
         self._baselines: dict[str, Contender] = {}
         self._problem_mount = Mount(site.problem_folder, "/problem")
         self._path = f"{launcher.inside(self._problem_mount)}/problem.py"
         oracle = self._start("oracle")
         self.oracle = Oracle(oracle, site.problem, self._path, site.memory_bytes, launcher.timeout_s)
+        if before is not None:
+            self.oracle.conditioned.update(before.oracle.conditioned)
         self._workers: dict[str, Worker] = {}
 
     def _start(self, name: str) -> Worker:
@@ -92,7 +94,11 @@ class Crew:
         if name == COMPILED:
             cache = Mount(self._site.cache_folder, "/cache", writable=True)
             mounts.append(cache)
-            env = {"TORCHINDUCTOR_CACHE_DIR": self._launcher.inside(cache)}
+            # A precompiled header is kept in the sandbox's own /tmp, so it would be made anew for every process.
+            env = {
+                "TORCHINDUCTOR_CACHE_DIR": self._launcher.inside(cache),
+                "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
+            }
             timeout_s = max(self._launcher.timeout_s, COMPILING_S)
         return self._launcher.start("reference", name, mounts, env, timeout_s)
 

@@ -155,11 +155,11 @@ class SandboxedJudge:
             self._crew_now = None
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _new_crew(self, known: tuple[Description, frozenset[str]] | None = None) -> Crew:
+    def _new_crew(self, before: Crew | None = None) -> Crew:
         if self._closed:
             raise JudgeUnavailable("the judge is closed")
         self._site.write()
-        crew = Crew(self._launcher, self._site, self._licence, known)
+        crew = Crew(self._launcher, self._site, self._licence, before)
         self._crews.append(crew)
         return crew
 
@@ -254,7 +254,10 @@ class SandboxedJudge:
         stages["screen"] = time.monotonic() - begin
         if screened.reason is not None:
             raise Rejected(screened.reason, screened.detail)
-        crew = self._new_crew(self._crew().describe()) if confirm else self._crew()
+        crew = self._crew()
+        if confirm:
+            self._builder.discard_prepared()
+            crew = self._new_crew(crew)
         try:
             return self._try(crew, candidate, notice, confirm, about, stages)
         finally:
@@ -280,6 +283,7 @@ class SandboxedJudge:
         times = CONFIRM_TIMES if confirm else 1
         trial = Trial(crew, contender, seeds, self.settings.blocks * times, CASE_BUDGET_S * times, self._seed, notice)
         try:
+            self._builder.settle()
             with self._machine.alone():
                 cases = trial.run(drawn)
                 specialised = unseen_shapes(crew, contender, notice) if confirm else None

@@ -57,12 +57,13 @@ class Oracle:
 
     def __init__(self, worker: Worker, problem: Problem, path: str, memory_bytes: int, timeout_s: float) -> None:
         self.constructor: Constructor | None = None
+        self.conditioned: dict[str, tuple[ErrorFacts, ...]] = {}
+        """By case, what ``conditioning`` found."""
         self._worker = worker
         self._problem = problem
         self._path = path
         self._memory_bytes = memory_bytes
         self._timeout_s = timeout_s
-        self._conditioning: dict[str, tuple[ErrorFacts, ...]] = {}
         self._lock = threading.RLock()
 
     def open(self, parameter_seed: int) -> Constructor:
@@ -99,13 +100,13 @@ class Oracle:
     def conditioning(self, case: str, leaves: int) -> tuple[ErrorFacts, ...]:
         """Per output leaf, how far rounding the inputs once more moves the oracle."""
         with self._lock:
-            if case not in self._conditioning:
+            if case not in self.conditioned:
                 facts, _ = self._ask("condition", {"case": case, "seed": secrets.randbits(62)})
                 found = tuple(ErrorFacts(worst=worst, norm=norm) for worst, norm in facts or ())
                 if len(found) != leaves or not all(math.isfinite(item.worst + item.norm) for item in found):
                     found = (NO_ERROR,) * leaves
-                self._conditioning[case] = found
-            return self._conditioning[case]
+                self.conditioned[case] = found
+            return self.conditioned[case]
 
     def machine(self) -> tuple[float, float]:
         """Copy bandwidth in bytes a second, matrix product peak in operations a second."""

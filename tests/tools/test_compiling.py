@@ -1,10 +1,14 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from sandbox.fake import FakeSandbox
-from tools.compiling import MAX_LOG_CHARACTERS, Room, failed_build, trim_log
+from tools.candidate import Candidate
+from tools.compiling import MAX_LOG_CHARACTERS, Builder, Room, failed_build, trim_log
 from tools.contender import Rejected
+from tools.harness.wire import REQUEST, Record, Status, pack_record
+from tools.oracle import Constructor
 from tools.verdicts import failed_compile
 from tools.worker import Launcher
 
@@ -66,3 +70,59 @@ def test_a_build_has_words_of_its_own_for_a_failure(reason, told):
 def test_the_first_error_is_the_one_line_of_a_failed_build():
     result = failed_build(Rejected("runtime_error", "d", "a.cpp:1: error: one\na.cpp:2: error: two\nlast"), 1.0)
     assert failed_compile(result) == "a.cpp:1: error: one"
+
+
+def started(data: bytes) -> bytes:
+    """A worker that has imported torch and says so."""
+    _, length = REQUEST.unpack(data[: REQUEST.size])
+    request = json.loads(data[REQUEST.size : REQUEST.size + length])
+    return pack_record(Record(request["seq"], Status.OK))
+
+
+def dead(data: bytes) -> bytes:
+    """A worker that never says anything."""
+    return b""
+
+
+def builder_of(tmp_path: Path, *answers) -> tuple[Builder, FakeSandbox]:
+    sandbox = FakeSandbox(answers=answers)
+    launcher = Launcher(sandbox, threads=1, memory_bytes=1 << 30, timeout_s=1.0, flush_bytes=0)
+    nothing = Constructor({"list": []}, (), {}, (), 0)
+    return Builder(launcher, tmp_path, lambda: nothing), sandbox
+
+
+def may_write(sandbox: FakeSandbox) -> list[bool]:
+    """Of each job started so far, whether it was one for building."""
+    return [any(mount.writable for mount in job.mounts) for job in sandbox.jobs]
+
+
+def test_nothing_started_beforehand_is_still_starting_when_time_is_measured(tmp_path):
+    builder, sandbox = builder_of(tmp_path, started, dead, started)
+    builder.prepare()
+    assert may_write(sandbox) == [True, False]
+    builder.settle()
+    # The one that never came up was waited for, found dead and forgotten: the build needs no new worker, the
+    # calls do.
+    assert builder.compile(Candidate(source="x", language="cpp")).ok
+    assert may_write(sandbox) == [True, False]
+    builder.open(Candidate(source="x", language="cpp"))
+    assert may_write(sandbox) == [True, False, False]
+
+
+def test_what_waits_to_be_judged_is_prepared_before_what_is_not_written_yet(tmp_path):
+    builder, sandbox = builder_of(tmp_path, *[started] * 10)
+    for text in ("one", "two"):
+        assert builder.compile(Candidate(source=text, language="cpp")).ok
+    builder.open(Candidate(source="one", language="cpp"))
+    before = len(sandbox.jobs)
+    builder.prepare()
+    assert may_write(sandbox)[before:] == [False]
+    builder.open(Candidate(source="two", language="cpp"))
+    assert len(sandbox.jobs) == before + 1
+    builder.prepare()
+    assert may_write(sandbox)[before + 1 :] == [True, False]
+    builder.discard_prepared()
+    assert builder.compile(Candidate(source="three", language="cpp")).ok
+    assert may_write(sandbox)[before + 3 :] == [True, False]
+    builder.close()
+    assert list(tmp_path.iterdir()) == []
