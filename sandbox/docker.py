@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import socket
 import threading
 import time
 from base64 import b64encode
@@ -31,6 +32,8 @@ from sandbox.spawning import signed
 IMAGE = "kernelwright-sandbox-cpu:0.1.0"
 """The image that ``make image`` builds."""
 
+_UNIX = "unix://"
+_SOCKET = _UNIX + "/var/run/docker.sock"
 _OWNER = "kernelwright.owner"
 _PROBE_S = 0.4
 _CALL_S = 60.0
@@ -234,10 +237,13 @@ def why_unavailable(image: str = IMAGE) -> tuple[str, str] | None:
     from docker.errors import APIError, DockerException, ImageNotFound
     from requests.exceptions import RequestException
 
+    no_engine = "no Docker engine answers", "apt-get install docker.io, then: systemctl start docker"
+    if _is_deaf(os.environ.get("DOCKER_HOST") or _SOCKET):
+        return no_engine
     try:
         client = _connect(_PROBE_S)
     except (DockerException, RequestException):
-        return "no Docker engine answers", "apt-get install docker.io, then: systemctl start docker"
+        return no_engine
     try:
         facts = client.info()
         if facts["KernelVersion"] != os.uname().release:
@@ -252,6 +258,19 @@ def why_unavailable(image: str = IMAGE) -> tuple[str, str] | None:
     finally:
         client.close()
     return None
+
+
+def _is_deaf(address: str) -> bool:
+    """Whether a local address refuses us. The SDK would find out too, and leave a socket open each time."""
+    if not address.startswith(_UNIX):
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_PROBE_S)
+        try:
+            probe.connect(address.removeprefix(_UNIX))
+        except OSError:
+            return True
+    return False
 
 
 def _connect(timeout_s: float) -> Any:
