@@ -31,8 +31,8 @@ CASE_BUDGET_S = 15.0
 """Time for one case; calls, then blocks, are given up to keep to it, down to one call and ``MIN_BLOCKS``."""
 CALLS = 3
 """Calls of each contender a block: the median of three forgets one that a neighbour disturbed."""
-WARM_UP_ROUNDS = 2
-"""Rounds before the first block whose times are not kept: new inputs have just displaced everything."""
+WARM_UP_ROUNDS = 4
+"""Rounds before the first block whose times are not kept: until then the heap grows, and with it page faults."""
 SLOW_BASELINE = 1.5
 BLOCKS_BEFORE_DROPPING = 3
 BUFFERS = 2

@@ -27,6 +27,16 @@ SESSION_WALL_S = 24 * 3600.0
 START_TIMEOUT_S = 90.0
 """Importing torch on a busy machine."""
 
+STEADY = {
+    # Bound threads: an unbound one may wake on its neighbour's core and wait there for the next tick.
+    "OMP_PROC_BIND": "true",
+    # malloc keeps what is freed. By default it gives large blocks back and gets them again, or not, as its own
+    # history has it, and page faults then take longer than most operators (decision 008).
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
+}
+"""What every contender's environment has, so that calls differ in what is computed and in nothing else."""
+
 _REASONS = {
     Status.EXCEPTION: "runtime_error",
     Status.OUT_OF_MEMORY: "out_of_memory",
@@ -221,8 +231,7 @@ class Launcher:
         job = Job(
             argv=(*self.sandbox.python, program, kind),
             mounts=(harness, *mounts),
-            # Bound threads: an unbound one may wake on its neighbour's core and wait there for the next tick.
-            env={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OMP_PROC_BIND": "true", **(env or {})},
+            env={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, **STEADY, **(env or {})},
             limits=self._limits,
         )
         try:

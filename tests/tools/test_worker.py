@@ -1,0 +1,43 @@
+"""How workers are started."""
+
+import subprocess
+import sys
+
+from sandbox.fake import FakeSandbox
+from tools.worker import STEADY, Launcher
+
+CHURN = """
+import ctypes, resource
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+faults = []
+for _ in range(3):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    block = libc.malloc(64 << 20)
+    ctypes.memset(block, 1, 64 << 20)
+    libc.free(block)
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(*faults)
+"""
+
+
+def faults(env: dict[str, str]) -> list[int]:
+    done = subprocess.run([sys.executable, "-c", CHURN], env=env, capture_output=True, text=True, check=True)
+    return [int(word) for word in done.stdout.split()]
+
+
+def test_memory_that_was_freed_is_there_again_without_page_faults():
+    first, *later = faults(STEADY)
+    assert first > 1000
+    assert max(later) < first / 50
+    assert min(faults({})) > 1000  # or else the test shows nothing
+
+
+def test_every_kind_of_worker_runs_in_the_same_environment():
+    sandbox = FakeSandbox(answers=[lambda _: b""] * 2)
+    launcher = Launcher(sandbox, threads=3, memory_bytes=1 << 30, timeout_s=1.0, flush_bytes=0)
+    launcher.start("reference", "eager")
+    launcher.start("candidate", "candidate")
+    one, other = (job.env for job in sandbox.jobs)
+    assert one == other
+    assert one.items() >= {**STEADY, "OMP_NUM_THREADS": "3"}.items()
