@@ -62,7 +62,7 @@ class Reduce:
 
 @dataclass(frozen=True)
 class Scan:
-    """Definition: running ``sum`` or ``prod`` along ``dim``."""
+    """Definition: running ``sum``, ``prod``, ``amax`` or ``amin`` along ``dim``."""
 
     kind: str
     value: Value
@@ -110,6 +110,13 @@ class External:
     op: str
     args: tuple[Strided, ...]
     options: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NotComputed:
+    """Stands for a result that a handler gave as None; nothing may depend on it."""
+
+    node: str
 
 
 @dataclass(frozen=True)
@@ -175,7 +182,9 @@ class Lowering:
     def _node(self, raw: dict[str, Any]) -> None:
         op, _, overload = raw["op"].removeprefix("aten.").partition(".")
         if raw["op"] == "getitem":
-            self.values[raw["name"]] = self._resolve(raw["args"][0])[raw["args"][1]]
+            source, position = raw["args"]
+            part = self._resolve(source)[position]
+            self.values[raw["name"]] = part if part is not None else NotComputed(source["ref"])
             return
         handler = HANDLERS.get(op)
         if handler is None:
@@ -197,18 +206,21 @@ class Lowering:
     def _resolve(self, arg: Any) -> Any:
         if isinstance(arg, dict):
             if "ref" in arg:
-                return self.values[arg["ref"]]
+                return self._computed(arg["ref"])
             return number(arg)
         if isinstance(arg, list):
             return [self._resolve(a) for a in arg]
         return arg
 
+    def _computed(self, name: str) -> Any:
+        value = self.values[name]
+        if isinstance(value, NotComputed):
+            raise Unsupported(f"it uses a result of {value.node} that is not computed (positions of maxima, say)")
+        return value
+
     def _tree(self, tree: Any) -> Any:
         if "ref" in tree:
-            value = self.values[tree["ref"]]
-            if value is None:
-                raise Unsupported("it returns something this model does not compute (positions of maxima, say)")
-            return {"buffer": self.store(value).buffer}
+            return {"buffer": self.store(self._computed(tree["ref"])).buffer}
         if "value" in tree:
             return tree
         if "dict" in tree:

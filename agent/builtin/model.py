@@ -22,6 +22,8 @@ from agent.scripted import Script, ScriptedChatModel
 NEEDS_MODEL = "this operator needs a language model"
 MUCH_BYTES = 1 << 22
 """Results at least this large are first tried with non-temporal stores."""
+UNFORESEEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError, RecursionError)
+"""What a form of an operator that no handler foresaw may lead to: a refusal like any other, not the run's end."""
 
 
 class BuiltinChatModel(ScriptedChatModel):
@@ -82,6 +84,9 @@ def _write(step: int, task: str, graph_text: str) -> AIMessage:
         return _call(step, "write_candidate", source=program(plan))
     except Unsupported as outside:
         return _call(step, "decline", reason=f"{NEEDS_MODEL}: {outside}")
+    except UNFORESEEN as error:
+        told = f"{type(error).__name__}: {_first_line(str(error))}"
+        return _call(step, "decline", reason=f"{NEEDS_MODEL}: the builtin model cannot read it ({told})")
 
 
 def _strategy(source: str) -> str:

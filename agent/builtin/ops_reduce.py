@@ -197,6 +197,14 @@ def _scan(low: Lowering, node: Node, x: Value, dim: int, **_: Any) -> Value:
     )
 
 
+@handles("cummax", "cummin")
+def _running_extreme(low: Lowering, node: Node, x: Value, dim: int) -> list[Value | None]:
+    if not x.shape:
+        return [x, None]
+    kind = "amax" if node.op == "cummax" else "amin"
+    return [low.define(x.shape, x.dtype, Scan(kind, x, dim % len(x.shape))), None]
+
+
 # Normalisations
 
 

@@ -142,18 +142,19 @@ def _scan(code: NestCode, special: Buffer, scan: Scan) -> list[str]:
     w = code.writer
     *lead, along, across = [loop.var for loop in code.traced.loops]
     wide = "int64_t" if special.kind == "i64" else "double"
-    start, operator = ("0", "+") if scan.kind == "sum" else ("1", "*")
+    start, combine = _running(scan.kind, wide)
     value = scan.value.at(unflatten(code.traced.flat, scan.value.shape))
     narrow = "" if special.kind in ("i64", "f64") else "(float)"
     if across.size == 1:
-        return _scan_rows(code, special, lead, along, value, (wide, start, operator, narrow))
+        return _scan_rows(code, special, lead, along, value, (wide, start, combine, narrow))
     tile = min(code.plan.tile, across.size)
     tiles = -(-across.size // tile)
     w.open(*lead)
     w.open(along)
 
     def fill() -> None:
-        w.line(f"carry[t] = carry[t] {operator} ({wide}){w.emit(value)};")
+        w.line(f"const {wide} next = ({wide}){w.emit(value)};")
+        w.line(f"carry[t] = {combine.format('carry[t]', 'next')};")
         _finish(code, special, f"{narrow}carry[t]")
 
     w.open(across)
@@ -179,11 +180,21 @@ def _scan(code: NestCode, special: Buffer, scan: Scan) -> list[str]:
     return worksharing(code, tiles * math.prod(v.size for v in lead), lines, [], {})
 
 
+def _running(kind: str, wide: str) -> tuple[str, str]:
+    """What a running value starts from, and how two of them are joined; NaN wins, as in torch."""
+    if kind in ("sum", "prod"):
+        return ("0", "({} + {})") if kind == "sum" else ("1", "({} * {})")
+    low, high = ("INT64_MIN", "INT64_MAX") if wide == "int64_t" else ("-__builtin_inf()", "__builtin_inf()")
+    nan = " || {1} != {1}" if wide == "double" else ""
+    return (low, f"({{1}} > {{0}}{nan} ? {{1}} : {{0}})") if kind == "amax" else (
+        high, f"({{1}} < {{0}}{nan} ? {{1}} : {{0}})")  # fmt: skip
+
+
 def _scan_rows(
     code: NestCode, special: Buffer, lead: list[Var], along: Var, value: object, words: tuple[str, str, str, str]
 ) -> list[str]:
     w, block = code.writer, code.plan.block
-    wide, start, operator, narrow = words
+    wide, start, combine, narrow = words
     w.open(*lead)
 
     def part(fill: Callable[[], None]) -> list[str]:
@@ -203,7 +214,7 @@ def _scan_rows(
         f"  const int64_t m = {along.size} - r0 < {block} ? {along.size} - r0 : {block};",
         f"  alignas(64) {wide} x[{block}];",
         *indent(read),
-        f"  kw_scan_block(x, m, carry, []({wide} a, {wide} b) {{ return a {operator} b; }});",
+        f"  kw_scan_block(x, m, carry, []({wide} a, {wide} b) {{ return {combine.format('a', 'b')}; }});",
         *indent(ending),
         "}",
     ]  # fmt: skip

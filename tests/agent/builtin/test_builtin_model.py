@@ -107,6 +107,14 @@ def test_an_operator_outside_the_families_needs_a_language_model():
     assert args["reason"] == "this operator needs a language model: aten.convolution.default"
 
 
+def test_a_form_that_nobody_foresaw_is_refused_and_ends_nothing():
+    node = {**GRAPH["nodes"][0], "args": [{"ref": "x"}, "sideways", False]}
+    name, args = talk(graph={**GRAPH, "nodes": [node]})[-1]
+    assert name == "decline"
+    assert args["reason"].startswith("this operator needs a language model: the builtin model cannot read it (")
+    assert "\n" not in args["reason"]
+
+
 @pytest.mark.parametrize(("language", "word"), [("triton", "C++ only"), ("python", "C++ only")])
 def test_it_writes_cpp_only(language, word):
     name, args = talk(language=language)[-1]
