@@ -31,7 +31,7 @@ $(STAMP): pyproject.toml scripts/set_up.sh
 	@touch $@
 
 system:  ## name the system packages that are missing
-	@bash scripts/check_system.sh
+	@PYTHON="$(PYTHON)" bash scripts/check_system.sh
 
 demo: system setup  ## set up, then make one operator faster
 	@rm -rf demo-run

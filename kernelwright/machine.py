@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -51,6 +52,7 @@ def survey_machine(settings: AgentSettings) -> list[Check]:
         check_processor(),
         check_torch(docker),
         check_compiler(docker),
+        check_headers(docker),
         *isolations,
         check_home(settings.home),
         check_memory(settings),
@@ -101,6 +103,16 @@ def check_compiler(docker: bool) -> Check:
         if _output([path, "-fopenmp", str(source), "-o", str(program)]) is None:
             return Check("g++", "missing", f"{version} without OpenMP", "apt-get install g++ libgomp1")
     return Check("g++", "ok", f"{version} with OpenMP")
+
+
+def check_headers(docker: bool) -> Check:
+    """Python's C headers: without them torch.compile cannot build what it generates for a CPU."""
+    if (Path(sysconfig.get_paths()["include"]) / "Python.h").is_file():
+        return Check("headers", "ok", f"Python.h of {platform.python_version()}")
+    if docker:
+        return Check("headers", "ok", "in the docker sandbox image")
+    mend = "apt-get install python3-dev"
+    return Check("headers", "warning", "no Python.h: torch.compile cannot be a baseline", mend)
 
 
 def check_isolations() -> tuple[list[Check], bool]:

@@ -5,6 +5,10 @@ set -euo pipefail
 missing=
 command -v g++ >/dev/null || missing+=" g++"
 command -v bwrap >/dev/null || missing+=" bubblewrap"
+# torch.compile, a baseline, builds against Python's headers
+"${PYTHON:-python3}" -c 'import os, sys, sysconfig
+sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))' 2>/dev/null \
+  || missing+=" python3-dev"
 [ -z "$missing" ] && exit 0
 
 sudo=

@@ -32,7 +32,18 @@ def checks(command):
 def test_doctor_looks_at_this_machine(command, checks):
     """The real survey, whatever it finds: every line is there, and every trouble says how to mend it."""
     code, found = checks()
-    assert set(found) == {"python", "cpu", "torch", "g++", "docker", "bubblewrap", "process", "home", "memory"}
+    assert set(found) == {
+        "python",
+        "cpu",
+        "torch",
+        "g++",
+        "headers",
+        "docker",
+        "bubblewrap",
+        "process",
+        "home",
+        "memory",
+    }
     assert code in (0, 3)
     assert all(check["mend"] for check in found.values() if check["status"] == "missing")
     text = command("doctor").out.splitlines()
@@ -73,6 +84,15 @@ def test_no_compiler(monkeypatch, checks):
     code, found = checks()
     assert code == 3
     assert (found["g++"]["status"], found["g++"]["mend"]) == ("missing", "apt-get install g++")
+
+
+def test_no_headers_take_a_baseline_away(monkeypatch, checks, tmp_path):
+    isolations(monkeypatch, bubblewrap={})
+    monkeypatch.setattr(machine.sysconfig, "get_paths", lambda: {"include": str(tmp_path)})
+    _, found = checks()
+    assert (found["headers"]["status"], found["headers"]["mend"]) == ("warning", "apt-get install python3-dev")
+    (tmp_path / "Python.h").touch()
+    assert checks()[1]["headers"]["status"] == "ok"
 
 
 def test_the_docker_image_brings_compiler_and_torch(monkeypatch, checks):
