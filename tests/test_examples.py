@@ -15,6 +15,7 @@ EXPECTED = {
     "02_optimize_with_builtin.py": ["s  accepted, ", " candidates, ", " accepted"],
     "03_scripted_model.py": ["tool: test_candidate -> ", "1 of 1 accepted"],
     "04_resume_a_run.py": ["killed: exit code -9", "each judged {1} time"],
+    "05_memory_pays.py": ["first  ", "again, a third of the budget", "other shape, a third, no memory"],
 }
 
 # Whole runs; the README's quickstart is one that always runs.

@@ -255,15 +255,15 @@ class SandboxedJudge:
         if screened.reason is not None:
             raise Rejected(screened.reason, screened.detail)
         crew = self._crew()
-        if confirm:
+        if confirm and crew.warmed:  # one that nothing was measured with yet is as fresh as a new one
             self._builder.discard_prepared()
             crew = self._new_crew(crew)
         try:
             return self._try(crew, candidate, notice, confirm, about, stages)
         finally:
-            if confirm:
+            if crew is not self._crew_now:
                 crew.close()
-            else:
+            if not confirm:
                 with suppress(JudgeUnavailable):  # the next judgement will say so itself
                     self._builder.prepare()
 

@@ -7,7 +7,7 @@ from agent.builtin.index import Index, Indirect, Quotient, Remainder, Term, Var
 
 C_KIND: dict[Kind, str] = {"f32": "float", "f64": "double", "i64": "int64_t", "b8": "bool"}
 C_MEMORY = {
-    "float32": "float", "float64": "double", "bfloat16": "uint16_t", "float16": "_Float16", "int64": "int64_t",
+    "float32": "float", "float64": "double", "bfloat16": "uint16_t", "float16": "uint16_t", "int64": "int64_t",
     "int32": "int32_t", "int16": "int16_t", "int8": "int8_t", "uint8": "uint8_t", "bool": "uint8_t",
 }  # fmt: skip
 SIZE = {
@@ -22,7 +22,11 @@ INFIX = {
     "shift_left": "<<", "shift_right": ">>",
 }  # fmt: skip
 PREFIX = {"neg": "-", "not": "!", "invert": "~"}
-OWN_F32 = {"exp", "exp_fast", "log", "expm1", "log1p", "tanh", "erf", "sigmoid", "sin", "cos", "pow"}
+OWN_F32 = {"exp", "exp_fast", "log", "expm1", "log1p", "tanh", "erf", "sigmoid", "sin", "cos", "pow"} | {
+    "tanh_fast",
+    "erf_fast",
+    "tanh_softplus",
+}
 OWN_INTEGER = {"floor_div", "floor_mod", "ipow"}
 LIBM = {"abs": "fabs"}
 

@@ -11,6 +11,7 @@ from agent.builtin.index import Indirect, Var
 from agent.builtin.nests import (
     SCRATCH_BYTES,
     SMALL,
+    Along,
     NestCode,
     close_thread,
     scratch_arrays,
@@ -21,20 +22,25 @@ from agent.builtin.nests import (
 from agent.builtin.schedule import Loop, row_major
 from agent.builtin.writing import Writer, indent
 
+ONCE = 4
+"""Times the plan's tile, where there is one pass only."""
+LONGEST = 2048
+
 
 def write_lanes(code: NestCode, kept: list[Loop], reduced: list[Loop]) -> list[str]:
     """Neighbouring rows side by side: reductions across memory, vectorised over the rows."""
     w = code.writer
     lane, outer = kept[-1].var, kept[:-1]
     inner_size = math.prod(loop.var.size for loop in reduced)
-    tile = min(code.plan.tile, lane.size)
+    # Where each element is read once, longer stretches of memory are better than what fits the nearest cache.
+    tile = min(code.plan.tile * (ONCE if len(code.passes) == 1 else 1), lane.size)
     tiles = -(-lane.size // tile)
     units = tiles * math.prod(loop.var.size for loop in outer)
     splittable = len(code.passes) == 1 and not code.passes[0].stores and not code.passes[0].globals
     splittable = splittable and all(r.kind != "moments" for r in code.passes[0].reducers) and not code.row_globals
     share = splittable and (units < 2 * code.threads or code.plan.split) and code.traced.nest.numel >= SMALL
     if share:
-        tile = min(2048, lane.size)
+        tile = min(LONGEST, lane.size)
         tiles = -(-lane.size // tile)
         units = tiles * math.prod(loop.var.size for loop in outer)
     room = inner_size * tile
@@ -88,6 +94,8 @@ def _lane_pass(
     position = cexpr.index_text(row_major([loop.var for loop in reduced]), {})
     where = f"({position}) * {tile} + t"
     new_scratch: list[tuple[Expr, str]] = []
+    staged: list[str] = []
+    streamed: list[str] = []
 
     def fill() -> None:
         for reducer in step.reducers:
@@ -105,7 +113,10 @@ def _lane_pass(
             w.line(f"{name}[{where}] = {w.emit(expr)};")
             new_scratch.append((expr, name))
         for buffer in step.stores:
-            w.line(code.store(buffer, cexpr.index_text(code.traced.flat, {}), w.emit(code.exprs[buffer])))
+            along = Along(lane, "t", "t0", "m", tile)
+            start, finish = code.store_along(buffer, w.emit(code.exprs[buffer]), along)
+            staged.extend(start)
+            streamed.extend(finish)
 
     clauses = " ".join(c for r in step.globals for c in r.clauses())
     body = _lane_loop(code, lane, fill, clauses)
@@ -118,7 +129,7 @@ def _lane_pass(
     weights = [
         f"const double w{r.name} = 1.0 / (double)({position} + 1);" for r in step.reducers if r.kind == "moments"
     ]
-    lines = [*fetches, *before, *weights, *body, *after]
+    lines = [*fetches, *before, *staged, *weights, *body, *streamed, *after]
     for depth, loop in enumerate(reversed(reduced)):
         statements = w.close()
         var = loop.var

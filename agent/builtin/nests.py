@@ -17,6 +17,11 @@ MAX_THREADS = 256
 SMALL = 1 << 15
 """Points below which a nest is not worth waking threads for."""
 SCRATCH_BYTES = 1 << 19
+STREAMED_BYTES = 1 << 22
+"""Results smaller than this may stay in the cache until they are read."""
+LINEAR_SOFTPLUS = 15.0
+STAGED_BYTES = 1 << 16
+"""What a thread may hold on its stack before it is written past the cache."""
 
 
 @dataclass
@@ -26,6 +31,17 @@ class Pass:
     reducers: list[Reducer] = field(default_factory=list)
     globals: list[Reducer] = field(default_factory=list)
     stores: list[Buffer] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Along:
+    """A loop through neighbours: ``var`` is ``first`` plus ``counter``, ``count`` times and at most ``room``."""
+
+    var: Var
+    counter: str
+    first: str
+    count: str
+    room: int
 
 
 class NestCode:
@@ -42,13 +58,16 @@ class NestCode:
         self.scratch: dict[Expr, str] = {}
         self.outputs: set[Buffer] = set()
         if plan.fast:
-            self._shorten_exponentials()
+            self._take_shorter_functions()
         self._arrange()
 
     # What happens in which pass
 
-    def _shorten_exponentials(self) -> None:
-        """``exp(x - max(x))`` never has a positive argument."""
+    def _take_shorter_functions(self) -> None:
+        """Functions that are quicker and a little less exact, or that need less than all arguments.
+
+        ``exp(x - max(x))`` never has a positive one; ``tanh(softplus(x))`` needs one exponential.
+        """
         tops = {self.exprs[b]: b for b, role in self.roles.items() if role == "reduce" and b.definition.kind == "amax"}
         make = self.traced.maker
 
@@ -57,6 +76,13 @@ class NestCode:
                 value, top = args[0].args
                 if top.op == "result" and tops.get(value) is top.payload:
                     return make.call("exp_fast", "f32", args[0])
+            if node.op == "tanh" and node.kind == "f32":
+                inner = softplus_of(args[0])
+                return (
+                    make.call("tanh_fast", "f32", *args) if inner is None else make.call("tanh_softplus", "f32", inner)
+                )
+            if node.op == "erf" and node.kind == "f32":
+                return make.call("erf_fast", "f32", *args)
             return make.rebuilt(node, args)
 
         for buffer, root in self.exprs.items():
@@ -89,7 +115,8 @@ class NestCode:
                 kind = buffer.definition.kind
                 kind = "moments" if kind in ("mean_of", "m2_of") else kind
                 known = shared.get((kind, expr)) if role == "reduce" else None
-                reducer = known or Reducer(kind, expr, str(len(self.reducer_of)), self.plan.exact)
+                count = self.traced.nest.numel // self.traced.nest.rows if role == "reduce" else 0
+                reducer = known or Reducer(kind, expr, str(len(self.reducer_of)), self.plan.exact, count)
                 self.reducer_of[buffer] = reducer
                 if role == "reduce" and known is None:
                     shared[kind, expr] = reducer
@@ -209,14 +236,15 @@ class NestCode:
             for line in reducer.step(value):
                 w.line(line)
             base = self.traced.flat if reducer in step.globals else position
-            after += reducer.block_end(f"({_at_block(base, last)})")
+            after += reducer.block_end(f"({_at(base, last, 'r0')})")
         room = math.prod(v.var.size for v in inner) * 8
         for expr in self.cacheable(number, [v.var for v in inner], room):
             name = w.fresh("s")
             w.line(f"{name}[{cexpr.index_text(position, {})}] = {w.emit(expr)};")
             self.scratch[expr] = name
         for buffer in step.stores:
-            start, finish = self._store_full(buffer, last)
+            along = Along(last, "j", "r0", "m", self.plan.block)
+            start, finish = self.store_along(buffer, w.emit(self.exprs[buffer]), along)
             before += start
             after += finish
         body = w.close()
@@ -233,20 +261,22 @@ class NestCode:
         ]
         return [*before, *loop, *after], hoisted
 
-    def _store_full(self, buffer: Buffer, last: Var) -> tuple[list[str], list[str]]:
-        w = self.writer
-        value = w.emit(self.exprs[buffer])
-        flat = self.traced.flat
-        if not (self.plan.stream and buffer.numel * cexpr.SIZE[buffer.dtype] >= 1 << 22 and last.size >= 32):
+    def store_along(self, buffer: Buffer, value: str, along: Along) -> tuple[list[str], list[str]]:
+        """Write an element of the domain inside of a loop; the lines that belong before and after that loop."""
+        w, flat = self.writer, self.traced.flat
+        size = cexpr.SIZE[buffer.dtype]
+        much = buffer.numel * size >= STREAMED_BYTES
+        if not (self.plan.stream and much and along.var.size >= 32 and along.room * size <= STAGED_BYTES):
             w.line(self.store(buffer, cexpr.index_text(flat, {}), value))
             return [], []
         name = w.fresh("o")
-        w.line(f"{name}[j] = {cexpr.storable(value, buffer.dtype)};")
+        w.line(f"{name}[{along.counter}] = {cexpr.storable(value, buffer.dtype)};")
         self.outputs.add(buffer)
         kind = cexpr.C_MEMORY[buffer.dtype]
+        start = _at(flat, along.var, along.first)
         return (
-            [f"alignas(64) {kind} {name}[{self.plan.block}];"],
-            [f"kw_stream({buffer.name} + ({_at_block(flat, last)}), {name}, m * (int64_t)sizeof({kind}));"],
+            [f"alignas(64) {kind} {name}[{along.room}];"],
+            [f"kw_stream({buffer.name} + ({start}), {name}, {along.count} * (int64_t)sizeof({kind}));"],
         )
 
     def sweep(self, number: int, inner: list[Loop]) -> list[str]:
@@ -269,12 +299,32 @@ class NestCode:
         return lines
 
 
-def _at_block(index: Index, last: Var) -> str:
-    """An index text at the first element of the block of ``last``."""
+def softplus_of(expr: Expr) -> Expr | None:
+    """The argument of a softplus, as torch's or spelled out; None for anything else.
+
+    Torch's is the argument itself above 20, where the difference is below a float's precision.
+    """
+    if expr.op == "where":
+        condition, linear, soft = expr.args
+        threshold = condition.args[1] if condition.op == "gt" and condition.args[0] is linear else None
+        if threshold is None or threshold.op != "const" or float(threshold.payload) < LINEAR_SOFTPLUS:
+            return None
+        return linear if softplus_of(soft) is linear else None
+    if expr.op == "log1p" and expr.args[0].op == "exp":
+        return expr.args[0].args[0]
+    if expr.op == "log" and expr.args[0].op == "add":
+        one = [a for a in expr.args[0].args if a.op == "const" and float(a.payload) == 1]
+        power = [a for a in expr.args[0].args if a.op == "exp"]
+        return power[0].args[0] if one and power else None
+    return None
+
+
+def _at(index: Index, last: Var, first: str) -> str:
+    """An index text where ``last`` is ``first``."""
     coefficient = index.coefficient(last)
     rest = index + of(last) * -coefficient if coefficient else index
     text = cexpr.index_text(rest, {})
-    return f"{text} + r0 * {coefficient}" if coefficient else text
+    return f"{text} + {first} * {coefficient}" if coefficient else text
 
 
 def close_thread(code: NestCode) -> list[str]:

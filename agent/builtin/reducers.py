@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from agent.builtin.cexpr import C_KIND
 from agent.builtin.expr import Expr
 
+FEW = 64
+"""So many floats can be summed one after the other in float."""
+
 
 @dataclass(frozen=True)
 class Reducer:
@@ -22,6 +25,8 @@ class Reducer:
     name: str
     exact: bool = False
     """Whether block sums are kept in double from the start (numerics knob)."""
+    count: int = 0
+    """How many values are folded; 0 where that is not known."""
 
     @property
     def element(self) -> str:
@@ -30,7 +35,9 @@ class Reducer:
 
     @property
     def wide(self) -> str:
-        """C type of a sum."""
+        """C type of a sum. One of few floats stays a float: as exact as eager's, and twice as many fit a vector."""
+        if self.expr.kind == "f32" and 0 < self.count <= FEW and not self.exact:
+            return "float"
         return "double" if self.expr.kind in ("f32", "f64") else "int64_t"
 
     @property
@@ -99,7 +106,7 @@ class Reducer:
         if operator:
             return [f"reduction({operator}:b{n})"]
         extreme = "max" if self.kind in ("amax", "argmax") else "min"
-        return [f"reduction({extreme}:b{n})"] + ([f"reduction(|:f{n})"] if self.floating else [])
+        return [f"reduction({extreme}:b{n})"] + ([f"reduction(max:f{n})"] if self.floating else [])
 
     def step(self, value: str) -> list[str]:
         """Statements for one element."""
@@ -112,7 +119,8 @@ class Reducer:
         if self.kind in ("any", "all"):
             return [f"b{n} {'|' if self.kind == 'any' else '&'}= (int32_t){value};"]
         lines = [*keep, f"b{n} = {value} {self.better} b{n} ? {value} : b{n};"]
-        return lines + ([f"f{n} |= ({value} != {value});"] if self.floating else [])
+        # A choice, because g++ 12 makes slow code of ``|=`` where ``value`` is itself a choice.
+        return lines + ([f"f{n} = ({value} != {value}) ? 1 : f{n};"] if self.floating else [])
 
     def block_end(self, base: str) -> list[str]:
         """Fold the block into the accumulator; ``base`` is the linear position of its first element."""

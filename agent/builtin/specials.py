@@ -9,7 +9,7 @@ from agent.builtin import cexpr
 from agent.builtin.expr import Buffer
 from agent.builtin.index import Index, Var, of, unflatten
 from agent.builtin.lowering import Ragged, Scan, Window
-from agent.builtin.nests import NestCode, worksharing
+from agent.builtin.nests import Along, NestCode, worksharing
 from agent.builtin.plan import Plan
 from agent.builtin.schedule import Traced, row_major
 from agent.builtin.writing import indent
@@ -39,26 +39,34 @@ def _result(code: NestCode, special: Buffer, text: str) -> None:
     code.writer.leaves[code.traced.maker.result(special, every)] = (99, text)
 
 
-def _finish(code: NestCode, special: Buffer, text: str) -> None:
-    """Write the special value and what is computed from it, at the current point."""
-    w = code.writer
-    where = cexpr.index_text(code.traced.flat, {})
+def _finish(code: NestCode, special: Buffer, text: str, along: Along) -> tuple[list[str], list[str]]:
+    """Write the special value and what is computed from it; the lines that belong before and after the loop."""
+    before, after = [], []
     _result(code, special, text)
-    if special in code.stored:
-        w.line(code.store(special, where, text))
     for buffer, role in code.traced.nest.members:
-        if role == "full" and buffer in code.stored:
-            w.line(code.store(buffer, where, w.emit(code.exprs[buffer])))
+        if buffer in code.stored and role in ("special", "full"):
+            value = text if role == "special" else code.writer.emit(code.exprs[buffer])
+            start, end = code.store_along(buffer, value, along)
+            before += start
+            after += end
+    return before, after
 
 
-def _loop(code: NestCode, var: Var, fill: Callable[[], None], size: int | None = None) -> list[str]:
-    """A vectorised loop with statements hoisted in front of it."""
+def _loop(
+    code: NestCode, var: Var, fill: Callable[[], tuple[list[str], list[str]] | None], size: int | None = None
+) -> list[str]:
+    """A vectorised loop with statements hoisted in front of it; ``fill`` gives what belongs around it."""
     w = code.writer
     w.open(var)
-    fill()
+    before, after = fill() or ([], [])
     body = w.close()
     head = ["#pragma omp simd", f"for (int64_t {var.name} = 0; {var.name} < {size or var.size}; ++{var.name}) {{"]
-    return [*w.take(), *head, *indent(body), "}"]
+    return [*w.take(), *before, *head, *indent(body), "}", *after]
+
+
+def _whole(var: Var) -> Along:
+    """A loop through all of ``var``."""
+    return Along(var, var.name, "0", str(var.size), var.size)
 
 
 def _window(code: NestCode, special: Buffer, window: Window) -> list[str]:
@@ -107,7 +115,7 @@ def _window(code: NestCode, special: Buffer, window: Window) -> list[str]:
             *indent(hoisted + body), "}",
         ]  # fmt: skip
     head = w.take()
-    ending = _loop(code, last, lambda: _finish(code, special, f"res[{last.name}]"), last.size)
+    ending = _loop(code, last, lambda: _finish(code, special, f"res[{last.name}]", _whole(last)), last.size)
     w.close()
     lines = [
         *code.unit_decode(outer, "o"), *head,
@@ -152,13 +160,10 @@ def _scan(code: NestCode, special: Buffer, scan: Scan) -> list[str]:
     w.open(*lead)
     w.open(along)
 
-    def fill() -> None:
-        w.line(f"const {wide} next = ({wide}){w.emit(value)};")
-        w.line(f"carry[t] = {combine.format('carry[t]', 'next')};")
-        _finish(code, special, f"{narrow}carry[t]")
-
     w.open(across)
-    fill()
+    w.line(f"const {wide} next = ({wide}){w.emit(value)};")
+    w.line(f"carry[t] = {combine.format('carry[t]', 'next')};")
+    before, after = _finish(code, special, f"{narrow}carry[t]", Along(across, "t", "t0", "m", tile))
     body = w.close()
     hoisted = w.close()
     head = w.close()
@@ -170,12 +175,14 @@ def _scan(code: NestCode, special: Buffer, scan: Scan) -> list[str]:
         f"alignas(64) {wide} carry[{tile}];",
         f"for (int64_t t = 0; t < m; ++t) carry[t] = {start};",
         f"for (int64_t {along.name} = 0; {along.name} < {along.size}; ++{along.name}) {{",
-        *indent(hoisted),
+        *indent(hoisted + before),
         "  #pragma omp simd",
         "  for (int64_t t = 0; t < m; ++t) {",
         f"    const int64_t {across.name} = t0 + t;",
         *indent(body, 4),
-        "  }", "}",
+        "  }",
+        *indent(after),
+        "}",
     ]  # fmt: skip
     return worksharing(code, tiles * math.prod(v.size for v in lead), lines, [], {})
 
@@ -185,27 +192,28 @@ def _running(kind: str, wide: str) -> tuple[str, str]:
     if kind in ("sum", "prod"):
         return ("0", "({} + {})") if kind == "sum" else ("1", "({} * {})")
     low, high = ("INT64_MIN", "INT64_MAX") if wide == "int64_t" else ("-__builtin_inf()", "__builtin_inf()")
-    nan = " || {1} != {1}" if wide == "double" else ""
-    return (low, f"({{1}} > {{0}}{nan} ? {{1}} : {{0}})") if kind == "amax" else (
-        high, f"({{1}} < {{0}}{nan} ? {{1}} : {{0}})")  # fmt: skip
+    nan = " | ({1} != {1})" if wide == "double" else ""
+    return (low, f"((({{1}} > {{0}}){nan}) ? {{1}} : {{0}})") if kind == "amax" else (
+        high, f"((({{1}} < {{0}}){nan}) ? {{1}} : {{0}})")  # fmt: skip
 
 
 def _scan_rows(
     code: NestCode, special: Buffer, lead: list[Var], along: Var, value: object, words: tuple[str, str, str, str]
 ) -> list[str]:
-    w, block = code.writer, code.plan.block
+    w, block = code.writer, max(64, code.plan.block // 4)  # elements are doubles, and pass the nearest cache thrice
     wide, start, combine, narrow = words
     w.open(*lead)
 
-    def part(fill: Callable[[], None]) -> list[str]:
+    def part(fill: Callable[[], tuple[list[str], list[str]] | None]) -> list[str]:
         w.open(along)
-        fill()
+        before, after = fill() or ([], [])
         body = w.close()
         position = [f"  const int64_t {along.name} = r0 + j;"] if along.size > 1 else []
-        return ["#pragma omp simd", "for (int64_t j = 0; j < m; ++j) {", *position, *indent(body), "}"]
+        loop = ["#pragma omp simd", "for (int64_t j = 0; j < m; ++j) {", *position, *indent(body), "}"]
+        return [*before, *loop, *after]
 
     read = part(lambda: w.line(f"x[j] = ({wide}){w.emit(value)};"))  # type: ignore[arg-type]
-    ending = part(lambda: _finish(code, special, f"{narrow}x[j]"))
+    ending = part(lambda: _finish(code, special, f"{narrow}x[j]", Along(along, "j", "r0", "m", block)))
     head = w.close()
     lines = [
         *code.unit_decode(lead, "o"), *head,
@@ -214,7 +222,7 @@ def _scan_rows(
         f"  const int64_t m = {along.size} - r0 < {block} ? {along.size} - r0 : {block};",
         f"  alignas(64) {wide} x[{block}];",
         *indent(read),
-        f"  kw_scan_block(x, m, carry, []({wide} a, {wide} b) {{ return {combine.format('a', 'b')}; }});",
+        f"  kw_scan_block(x, m, carry, ({wide}){start}, [](auto a, auto b) {{ return {combine.format('a', 'b')}; }});",
         *indent(ending),
         "}",
     ]  # fmt: skip
@@ -244,13 +252,13 @@ def _ragged(code: NestCode, special: Buffer, bags: Ragged) -> list[str]:
     hoisted = w.close()
     start = "0" if bags.kind != "amax" else "(-__builtin_inff())" if kind == "float" else "(-__builtin_inf())"
 
-    def finish() -> None:
+    def finish() -> tuple[list[str], list[str]]:
         text = f"acc[{_name(column)}]"
         if bags.kind == "mean":
             text = f"(hi > lo ? {text} / ({kind})(hi - lo) : {text})"
         elif bags.kind == "amax":
             text = f"(hi > lo ? {text} : ({kind})0)"
-        _finish(code, special, text)
+        return _finish(code, special, text, _whole(column))
 
     ending = _loop(code, column, finish)
     w.close()

@@ -161,8 +161,12 @@ def test_a_compilers_first_error_is_what_is_told(judge):
 
 
 def test_a_confirmation_tries_other_shapes_with_everything_fresh(judge):
+    judge.baselines()
+    crews = len(judge._crews)
     verdict = judge.confirm(candidate(HONEST))
     assert verdict.status == "accepted", verdict.detail
+    assert len(judge._crews) == crews + 1
+    assert judge._crew().oracle is judge._crews[crews - 1].oracle
     assert (verdict.confirmed, verdict.specialised) == (True, False)
 
 

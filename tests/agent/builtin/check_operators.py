@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from agent.builtin import nests
 from agent.builtin.lowering import Unsupported
 from agent.builtin.plan import parse_plan
 from agent.builtin.program import generate
@@ -88,6 +89,7 @@ def check(path: Path, plan, folder: Path) -> tuple[str, str]:
 
 
 def main() -> None:
+    nests.STREAMED_BYTES = 1  # the files are small, and streaming is to be tried
     folder, plan = Path(os.environ["KERNELWRIGHT_BUILD_DIR"]), parse_plan(sys.argv[1])
     for name in sys.argv[2:]:
         try:
