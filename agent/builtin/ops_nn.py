@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -160,21 +161,66 @@ def _divide_by_counts(low: Lowering, total: Value, counts: list[list[int]], rank
          "adaptive_max_pool1d",         "adaptive_max_pool3d")  # fmt: skip
 def _adaptive(low: Lowering, node: Node, x: Value, out: Any) -> Any:
     sizes = [out] if isinstance(out, int) else list(out)
-    rank = len(sizes)
-    spatial = x.shape[-rank:]
-    if any(n % o for n, o in zip(spatial, sizes, strict=True)):
-        raise Unsupported(f"aten.{node.op} with uneven windows ({list(spatial)} to {sizes})")
-    kernel = tuple(n // o for n, o in zip(spatial, sizes, strict=True))
+    spatial = x.shape[-len(sizes) :]
     is_max = "max" in node.op
-    split = list(x.shape[:-rank])
-    dims = []
-    for o, k in zip(sizes, kernel, strict=True):
-        split += [o, k]
-        dims.append(len(split) - 1)
-    windows = low.reshape(x, tuple(split))
-    if not is_max:
-        return mean(low, windows, dims, False)
-    return [low.reduce("amax", windows, dims, False, x.dtype), None]
+    if all(n % o == 0 for n, o in zip(spatial, sizes, strict=True)):
+        split = list(x.shape[: -len(sizes)])
+        dims = []
+        for n, o in zip(spatial, sizes, strict=True):
+            split += [o, n // o]
+            dims.append(len(split) - 1)
+        windows = low.reshape(x, tuple(split))
+        pooled = low.reduce("amax", windows, dims, False, x.dtype) if is_max else mean(low, windows, dims, False)
+    else:
+        pooled = _uneven(low, x, sizes, is_max=is_max)
+    return [pooled, None] if is_max else pooled
+
+
+def _uneven(low: Lowering, x: Value, sizes: list[int], *, is_max: bool) -> Value:
+    """Window ``i`` of ``o`` over ``n`` reaches from floor(i n / o) to ceil((i + 1) n / o): all are taken as long as
+    the longest, and what is too much of a shorter one is left out.
+    """
+    if is_max and x.kind == "i64":
+        raise Unsupported("adaptive max pooling of integers with uneven windows")
+    make, rank = low.exprs, len(sizes)
+    lead, extents = x.shape[:-rank], list(zip(x.shape[-rank:], sizes, strict=True))
+    lengths = [{-(-(i + 1) * n // o) - i * n // o for i in range(o)} for n, o in extents]
+    nothing = make.const(-math.inf if is_max else 0, x.kind)
+
+    def ends(window: Index, n: int, o: int) -> tuple[Index, Index]:
+        return (window * n).over(o), (window * n + (n + o - 1)).over(o)
+
+    def at(index: list[Index]) -> Expr:
+        where, tests = list(index[: len(lead)]), []
+        places = zip(index[len(lead) :: 2], index[len(lead) + 1 :: 2], extents, lengths, strict=True)
+        for window, step, (n, o), differ in places:
+            start, end = ends(window, n, o)
+            where.append(start + step)
+            if len(differ) > 1:
+                tests.append(make.call("lt", "b8", make.index(start + step), make.index(end)))
+        if not tests:
+            return x.at(where)
+        inside = functools.reduce(lambda a, b: make.call("and", "b8", a, b), tests)
+        make.guards.append(inside)
+        value = x.at(where)
+        make.guards.pop()
+        return make.where(inside, value, nothing)
+
+    shape = [*lead, *(size for (_, o), differ in zip(extents, lengths, strict=True) for size in (o, max(differ)))]
+    windows = Value(tuple(shape), x.dtype, at)
+    dims = range(len(lead) + 1, len(shape), 2)
+    pooled = low.reduce("amax" if is_max else "sum", windows, dims, False, x.dtype)
+    if is_max:
+        return pooled
+
+    def divided(index: list[Index]) -> Expr:
+        count = make.const(1, "i64")
+        for window, (n, o) in zip(index[-rank:], extents, strict=True):
+            start, end = ends(window, n, o)
+            count = make.call("mul", "i64", count, make.index(end + start * -1))
+        return make.call("div", x.kind, pooled.at(index), make.cast(count, x.kind))
+
+    return Value(pooled.shape, x.dtype, divided)
 
 
 # Embedding bags

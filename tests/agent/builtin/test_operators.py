@@ -15,7 +15,6 @@ ROOT = Path(__file__).parents[3]
 OPERATORS = sorted((ROOT / "tests/fixtures/operators").glob("*.py"))
 BEYOND = {
     "gather_negative_bool_mask": "_local_scalar_dense",
-    "pool_adaptive": "uneven windows",
     "scan_extreme_positions": "positions of maxima",
     "pool_unbatched_lp_indices": "positions of maxima",
     "scatter_forms": "scatter_add",
