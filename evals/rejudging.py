@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 from agent.settings import AgentSettings
 from evals.results import Host
@@ -34,7 +32,7 @@ def rejudge(
     """
     from sandbox.opening import open_sandbox
     from tools.errors import RequestError
-    from tools.judging import SandboxedJudge
+    from tools.judging import single_judge
 
     with closing(open_sandbox(settings.isolation)) as sandbox:
         trusted = settings.model == "builtin" or settings.allow_unsandboxed
@@ -43,20 +41,8 @@ def rejudge(
                 "there is no sandbox to judge this champion in: apt-get install bubblewrap, "
                 "or trust it with --allow-unsandboxed"
             )
-        cache = settings.home / "cache"
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="kernelwright-") as work:
-            judge = SandboxedJudge(
-                problem,
-                sandbox,
-                settings.judging,
-                Path(work),
-                cache_dir=cache,
-                language=candidate.language,
-                target=settings.target,
-                seed=settings.seed + 1,
-            )
-            with closing(judge):
-                facts = judge.describe()
-                host = Host(cpu=facts.cpu, threads=facts.threads, torch_version=facts.torch_version)
-                return SecondOpinion(judge.confirm(candidate, notice), host)
+        about = {"language": candidate.language, "target": settings.target, "seed": settings.seed + 1}
+        with single_judge(problem, sandbox, settings.judging, settings.home, **about) as judge:
+            facts = judge.describe()
+            host = Host(cpu=facts.cpu, threads=facts.threads, torch_version=facts.torch_version)
+            return SecondOpinion(judge.confirm(candidate, notice), host)

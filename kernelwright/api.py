@@ -6,7 +6,6 @@ Settings are given by name (``max_seconds=60``, ``target="cpu"``) and are comple
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from agent.settings import AgentSettings
     from sandbox.base import Sandbox
     from tools.judge import Notice
-    from tools.problem import Problem
     from tools.verdict import Verdict
 
 MAX_CANDIDATE_BYTES = 1 << 20
@@ -55,14 +53,19 @@ def evaluate(problem: Path | str, candidate: Path | str, *, notice: Notice | Non
     """
     from agent.settings import AgentSettings
     from tools.candidate import Candidate
+    from tools.judging import single_judge
     from tools.problem import load_problem
 
     loaded = AgentSettings.load(settings)
     loaded.check()
     subject = load_problem(Path(problem))
     attempt = Candidate(source=read_candidate(Path(candidate)), language=loaded.language)
-    with closing(open_boundary(loaded)) as sandbox:
-        return _judge(subject, attempt, sandbox, loaded, notice)
+    about = {"language": loaded.language, "target": loaded.target, "seed": loaded.seed}
+    with (
+        closing(open_boundary(loaded)) as sandbox,
+        single_judge(subject, sandbox, loaded.judging, loaded.home, **about) as judge,
+    ):
+        return judge.judge(attempt, notice)
 
 
 def run_folder(run_id: Path | str) -> Path:
@@ -105,26 +108,3 @@ def open_boundary(settings: AgentSettings) -> Sandbox:
     raise RequestError(
         "there is no sandbox to run this candidate in: apt-get install bubblewrap, or trust it with --allow-unsandboxed"
     )
-
-
-def _judge(
-    problem: Problem, candidate: Any, sandbox: Sandbox, settings: AgentSettings, notice: Notice | None
-) -> Verdict:
-    from tools.judging import SandboxedJudge
-
-    cache = settings.home / "cache"
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="kernelwright-") as work:
-        judge = SandboxedJudge(
-            problem,
-            sandbox,
-            settings.judging,
-            Path(work),
-            cache_dir=cache,
-            language=settings.language,
-            target=settings.target,
-            seed=settings.seed,
-        )
-        with closing(judge):
-            judge.describe()
-            return judge.judge(candidate, notice)

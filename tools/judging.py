@@ -11,9 +11,9 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -331,6 +331,22 @@ class SandboxedJudge:
         if self._roofline is None:
             self._roofline = crew.oracle.machine()
         return self._roofline
+
+
+@contextmanager
+def single_judge(
+    problem: Problem, sandbox: Sandbox, settings: JudgeSettings, home: Path, **about: Any
+) -> Iterator[SandboxedJudge]:
+    """A judge outside of any run: it works in a temporary folder and shares the baselines' cache under ``home``.
+
+    ``about``: language, target and seed, as the judge takes them.
+    """
+    cache = home / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="kernelwright-") as work:
+        judge = SandboxedJudge(problem, sandbox, settings, Path(work), cache_dir=cache, **about)
+        with closing(judge):
+            yield judge
 
 
 def flush_bytes() -> int:
