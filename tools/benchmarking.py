@@ -8,6 +8,7 @@ because copying inputs and evicting caches (on one thread) takes longer, and ``S
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import time
@@ -32,7 +33,9 @@ CASE_BUDGET_S = 15.0
 CALLS = 3
 """Calls of each contender a block: the median of three forgets one that a neighbour disturbed."""
 WARM_UP_ROUNDS = 4
-"""Rounds before the first block whose times are not kept: until then the heap grows, and with it page faults."""
+"""Calls of each contender before the first block whose times are not kept: until then its heap grows, and with it
+page faults.
+"""
 SLOW_BASELINE = 1.5
 BLOCKS_BEFORE_DROPPING = 3
 BUFFERS = 2
@@ -130,8 +133,9 @@ def measure(
     series = Series(best, {name: [] for name in who}, {name: [] for name in who})
     dropped: set[str] = set()
     begun = rested = time.perf_counter()
-    for name in [name for name in contenders for _ in range(WARM_UP_ROUNDS)]:
-        _call(contenders[name], lot.choice(plan.slots), plan, lot, rested)
+    for name, number in itertools.product(contenders, range(WARM_UP_ROUNDS)):
+        # Every buffer is made now: one made later would take the memory that an output had, between two calls.
+        _call(contenders[name], lot.choice(plan.slots), plan, number % BUFFERS, rested)
         rested = time.perf_counter()
     for block in range(plan.blocks):
         if block >= MIN_BLOCKS and time.perf_counter() - begun > plan.budget_s:
@@ -154,14 +158,13 @@ def measure(
 def _time_once(
     contender: Timed, name: str, slot: str, plan: Plan, lot: random.Random, series: Series, rested: float
 ) -> float:
-    call = _call(contender, slot, plan, lot, rested)
+    call = _call(contender, slot, plan, lot.randrange(BUFFERS), rested)
     series.claimed[name][-1].append(call.claimed_s)
     series.gaps[name].append((call.window_s - call.claimed_s) * plan.repetitions)
     return time.perf_counter()
 
 
-def _call(contender: Timed, slot: str, plan: Plan, lot: random.Random, rested: float) -> Call:
-    first = lot.randrange(BUFFERS)
+def _call(contender: Timed, slot: str, plan: Plan, first: int, rested: float) -> Call:
     contender.arrange(slot, [str(first + index) for index in range(plan.repetitions)], flush=True)
     time.sleep(max(0.0, rested + SETTLE_S - time.perf_counter()))
     return contender.go()

@@ -1,8 +1,10 @@
 """Statistics of interleaved timings. Pure; the same seed gives the same interval.
 
-The statistic of a series of per-block log ratios is the Hodges-Lehmann estimate (the median of all pairwise
-means): nearly as sharp as the mean, and a block that a neighbour disturbed hardly moves it. Its interval is a
-bootstrap over blocks, widened for small samples as Hesterberg proposes.
+The statistic of a series of per-block log ratios is their median. Blocks that a neighbour disturbed are few but far
+off, and the bootstrap of anything that breaks down earlier is wide: with 12 blocks, 2 % of noise and one block in
+twelve disturbed in either direction, the interval of the Hodges-Lehmann estimate is 26 % wide, the median's 4 %;
+without such blocks 2.7 % and 3.0 % (simulated, 300 trials each). The interval is a bootstrap over blocks, widened
+for small samples as Hesterberg proposes.
 """
 
 from __future__ import annotations
@@ -11,15 +13,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, median
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array = np.ndarray[Any, np.dtype[Any]]
 
 RESAMPLES = 1000
-MAX_PAIRS = 1 << 20
 CONFIDENCE = 0.95
 MIN_EFFECT = 0.02
 """Below this a difference is not called one, however sharp the interval."""
@@ -53,23 +48,13 @@ def ratio_interval(series: Sequence[Sequence[float]], seed: int) -> Interval:
     value = 0.0
     for logs in series:
         data = np.asarray(logs, dtype=np.float64)
-        value += float(_centre(data[None, :])[0])
+        value += float(np.median(data))
         picks = random.integers(0, len(data), size=(RESAMPLES, len(data)))
-        total += _centre(data[picks])
+        total += np.median(data[picks], axis=1)
     value /= len(series)
     low, high = np.quantile(total / len(series), _tails(min(len(logs) for logs in series)))
     # The estimate itself is never outside its interval, whatever the resamples did.
     return Interval(math.exp(value), math.exp(min(low, value)), math.exp(max(high, value)))
-
-
-def _centre(rows: Array) -> Array:
-    """Hodges-Lehmann estimate of each row, a bounded number of pairs at a time."""
-    import numpy as np
-
-    first, second = np.triu_indices(rows.shape[1])
-    step = max(1, MAX_PAIRS // len(first))
-    parts = [rows[start : start + step] for start in range(0, len(rows), step)]
-    return np.concatenate([np.median((part[:, first] + part[:, second]) / 2, axis=1) for part in parts])
 
 
 def _tails(blocks: int) -> tuple[float, float]:

@@ -31,7 +31,7 @@ from tools.licence import Licence
 from tools.oracle import InputSet
 from tools.problem import Description, JudgeSettings, Problem
 from tools.screening import screen
-from tools.trial import Trial, unseen_shapes
+from tools.trial import Trial, reserve, unseen_shapes
 from tools.verdict import CheckResult, CompileResult, Timing, Verdict
 from tools.verdicts import accepted, failed_compile, infrastructure, rejected
 from tools.worker import Launcher
@@ -219,6 +219,7 @@ class SandboxedJudge:
         found: dict[str, dict[str, Timing]] = {name: {} for name in contenders}
         for case in crew.cases:
             inputs = crew.draw(case, 1)[0]
+            reserve([*contenders.values()], inputs, 1)
             for contender in contenders.values():
                 contender.put("0", inputs)
             warmed = crew.warmed[case]

@@ -51,6 +51,11 @@ class InputSet:
         """Size of the inputs."""
         return sum(map(len, self.inputs))
 
+    @property
+    def output_bytes(self) -> int:
+        """Size of the outputs."""
+        return sum(item.leaf.size_bytes for item in self.expected)
+
 
 class Oracle:
     """One trusted worker that imported the problem file. Safe to use from several threads."""

@@ -6,10 +6,12 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tools.benchmarking import (
+    BUFFERS,
     CANDIDATE,
     CaseRatios,
     Series,
@@ -24,6 +26,8 @@ from tools.crew import EAGER, Crew
 from tools.errors import JudgeUnavailable
 from tools.oracle import InputSet
 
+RESERVED_OUTPUTS = 4
+MAX_RESERVED_BYTES = 1 << 30
 MAX_RESIDENT_BYTES = 512 << 20
 """Input sets of one case that a worker keeps for timing, together; two at least."""
 
@@ -75,6 +79,8 @@ class Trial:
         resident = {str(index): inputs for index, inputs in enumerate(sets[:fitting])}
         self.candidate.drop([str(index) for index in range(len(resident), len(sets))])
         baselines = self.crew.baselines(self.notice)
+        reserve([*baselines.values()], sets[0], len(resident))
+        reserve([self.candidate], sets[0], 0)  # it has the sets already
         for slot, inputs in resident.items():
             for contender in baselines.values():
                 contender.put(slot, inputs)
@@ -105,6 +111,13 @@ class Trial:
         if told is not None:
             raise Rejected("cheat.clock_disagreement", told)
         return series
+
+
+def reserve(contenders: Sequence[Contender], inputs: InputSet, resident: int) -> None:
+    """Have each hold what it needs while a case is timed: sets, copies, and outputs with what leads to them."""
+    size = (resident + BUFFERS) * inputs.input_bytes + RESERVED_OUTPUTS * inputs.output_bytes
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda contender: contender.reserve(min(size, MAX_RESERVED_BYTES)), contenders))
 
 
 class Audit:

@@ -63,6 +63,15 @@ def test_everybody_is_called_as_often_on_the_blocks_own_set():
     assert all(flush for _, _, flush in contenders["eager"].log)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_every_buffer_is_there_before_anything_is_timed(seed):
+    contenders = {CANDIDATE: Scripted(1e-3), "eager": Scripted(1e-3)}
+    measure(contenders, PLAN, random.Random(seed), "eager")
+    for contender in contenders.values():
+        warm = {buffer for _, buffers, _ in contender.log[:WARM_UP_ROUNDS] for buffer in buffers}
+        assert warm == {buffer for _, buffers, _ in contender.log for buffer in buffers}
+
+
 def test_the_order_is_by_lot():
     calls: list[str] = []
     contenders = {CANDIDATE: Scripted(1e-3), "eager": Scripted(1e-3)}

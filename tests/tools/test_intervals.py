@@ -39,6 +39,14 @@ def test_one_disturbed_block_moves_it_little():
     assert ratio_interval([[*logs, 2.0]], 0).value == pytest.approx(1.0, abs=0.002)
 
 
+def test_two_disturbed_blocks_in_twelve_do_not_widen_the_interval_much():
+    quiet = noise(5, 12, 0.02)
+    disturbed = [0.7, 0.5, *quiet[2:]]
+    width = {key: (found := ratio_interval([logs], 0)).high - found.low for key, logs in
+             (("quiet", quiet), ("disturbed", disturbed))}  # fmt: skip
+    assert width["disturbed"] < 2 * width["quiet"]
+
+
 def test_cases_weigh_the_same_however_many_blocks_they_have():
     two, half = [math.log(2)] * 6, [math.log(0.5)] * 24
     assert ratio_interval([two, half], 0).value == pytest.approx(1.0)

@@ -224,6 +224,37 @@ def test_cases_structures_buffers_and_plain_inputs_travel(enclosed, tmp_path):
         assert judge.check(Candidate(source=wrong, language="python")).reason == "wrong_output"
 
 
+MANY_PAGES = """
+import torch
+class Model(torch.nn.Module):
+    def forward(self, x):
+        return torch.relu(x) + 1
+def get_inputs():
+    return [torch.rand(8, 1 << 18)]
+"""
+FAULTY = """
+import resource, sys, torch
+class ModelNew(torch.nn.Module):
+    calls = 0
+    def forward(self, x):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        y = torch.relu(x) + 1
+        ModelNew.calls += 1
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+        if ModelNew.calls > 10 and faults > 100:
+            raise RuntimeError(f"{faults} page faults")
+        return y
+"""
+
+
+def test_no_page_is_new_in_a_timed_call(enclosed, tmp_path):
+    """The first calls, which check and warm up, may meet new ones; a result of 8 MiB is 2048 pages."""
+    settings = FAST.model_copy(update={"memory_bytes": 4 << 30})
+    with closing(SandboxedJudge(problem(source=MANY_PAGES), enclosed, settings, tmp_path)) as judge:
+        verdict = judge.judge(Candidate(source=FAULTY, language="python"))
+        assert verdict.status == "accepted", (verdict.detail, verdict.log)
+
+
 COMPILED_DIFFERS = """
 import torch
 class Model(torch.nn.Module):

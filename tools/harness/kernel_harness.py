@@ -83,6 +83,11 @@ class Harness:
         self.subject.put(body["slot"], body["spec"], packed, self.channel.read_into)
         return Record(self.seq, Status.OK), []
 
+    def do_reserve(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
+        """Have so much memory mapped and touched that what follows meets no page faults."""
+        self.subject.reserve(body["bytes"])
+        return Record(self.seq, Status.OK), []
+
     def do_drop(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Forget input sets."""
         self.subject.drop(body["slots"])
