@@ -35,7 +35,7 @@ system:  ## name the system packages that are missing
 
 demo: system setup  ## set up, then make one operator faster
 	@rm -rf demo-run
-	@$(BIN)/kernelwright optimize $(DEMO) --max-candidates 3 --max-seconds 60 --blocks 8 --out demo-run
+	@$(BIN)/kernelwright optimize $(DEMO) --max-candidates 3 --max-seconds 60 --out demo-run
 
 test: system setup  ## set up, then the tests (minutes)
 	@$(BIN)/ruff check --quiet .

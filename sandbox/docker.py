@@ -267,7 +267,7 @@ def _is_deaf(address: str) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(_PROBE_S)
         try:
-            probe.connect(address.removeprefix(_UNIX))
+            probe.connect("/" + address.removeprefix(_UNIX).lstrip("/"))  # the SDK takes either
         except OSError:
             return True
     return False

@@ -73,6 +73,8 @@ class Plan:
     """Input sets to choose from."""
     budget_s: float = CASE_BUDGET_S
     """No block is begun after this long, once ``MIN_BLOCKS`` are done."""
+    warm_up: int = WARM_UP_ROUNDS
+    """Calls of each contender before the first block."""
 
 
 @dataclass
@@ -116,7 +118,8 @@ def plan_for(
         blocks = max(MIN_BLOCKS, min(blocks, int(budget_s / (calls * round_s))))
     if calls * round_s * blocks > budget_s:
         calls = 1
-    return Plan(blocks, calls, repetitions, tuple(slots), budget_s)
+    warm_up = WARM_UP_ROUNDS if WARM_UP_ROUNDS * round_s <= budget_s / 4 else BUFFERS
+    return Plan(blocks, calls, repetitions, tuple(slots), budget_s, warm_up)
 
 
 def measure(
@@ -132,11 +135,12 @@ def measure(
     who = {**dict.fromkeys(contenders), TWIN: None}
     series = Series(best, {name: [] for name in who}, {name: [] for name in who})
     dropped: set[str] = set()
-    begun = rested = time.perf_counter()
-    for name, number in itertools.product(contenders, range(WARM_UP_ROUNDS)):
+    rested = time.perf_counter()
+    for name, number in itertools.product(contenders, range(plan.warm_up)):
         # Every buffer is made now: one made later would take the memory that an output had, between two calls.
         _call(contenders[name], lot.choice(plan.slots), plan, number % BUFFERS, rested)
         rested = time.perf_counter()
+    begun = rested
     for block in range(plan.blocks):
         if block >= MIN_BLOCKS and time.perf_counter() - begun > plan.budget_s:
             break

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import tempfile
 import threading
@@ -16,7 +17,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sandbox.base import Job, Mount
@@ -26,7 +27,7 @@ from tools.contender import Contender, Rejected, reject
 from tools.errors import JudgeUnavailable
 from tools.oracle import Constructor
 from tools.verdict import CompileResult
-from tools.worker import Launcher, Worker
+from tools.worker import Launcher, Worker, WorkerFailed
 
 MAX_BUILD_BYTES = 256 << 20
 MAX_BUILD_FILES = 10_000
@@ -99,7 +100,11 @@ class Room:
     def settle(self) -> None:
         """Wait until the workers started beforehand have imported torch; one that could not is forgotten."""
         with self._lock:
-            self.builder, self.runner = ready(self.builder), ready(self.runner)
+            waiting = [worker for worker in (self.builder, self.runner) if worker is not None]
+        broken = [worker for worker in waiting if not has_started(worker)]  # not under the lock: it takes seconds
+        with self._lock:
+            self.builder = None if self.builder in broken else self.builder
+            self.runner = None if self.runner in broken else self.runner
 
     def is_oversized(self) -> bool:
         """Whether the build left more than it may. Counts without following links or opening anything."""
@@ -147,7 +152,8 @@ class _Entry:
     lock: threading.Lock
     room: Room | None = None
     result: CompileResult | None = None
-    was_opened: bool = False
+    is_expected: bool = True
+    """It was built, and neither opened nor prepared for that yet."""
 
 
 class Builder:
@@ -159,6 +165,7 @@ class Builder:
         self._constructor = constructor
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._spare: Room | None = None
+        self._closed = False
         self._lock = threading.Lock()
 
     def prepare(self) -> None:
@@ -167,9 +174,14 @@ class Builder:
         The next one is what was built and never opened, if there is such a one; else it is not known yet.
         """
         with self._lock:
-            waiting = [entry.room for entry in self._entries.values() if entry.room and not entry.was_opened]
+            if self._closed:
+                return
+            built = [entry for entry in self._entries.values() if entry.result is not None and entry.is_expected]
+            waiting = [(entry, entry.room) for entry in built if entry.room is not None]
             if waiting:
-                waiting[0].prepare_runner()
+                entry, room = waiting[0]
+                entry.is_expected = False  # if it does not come next, it may never
+                room.prepare_runner()
             elif self._spare is None:
                 self._spare = self._new_room()
 
@@ -218,7 +230,7 @@ class Builder:
         entry = self._entry(candidate)
         if entry.room is None:
             raise Rejected(result.reason or "compile_error", "it does not compile", result.log)
-        entry.was_opened = True
+        entry.is_expected = False
         contender = Contender("candidate", entry.room.take_runner(), reject)
         try:
             contender.load(entry.room.path, constructor or self._constructor())
@@ -246,7 +258,9 @@ class Builder:
         room.write(candidate.source)
         contender = Contender("candidate", room.take_builder(), reject)
         try:
-            contender.load(room.path, self._constructor(), with_state=False)
+            # Of its own seed: what a constructor sees at build time is not what the candidate is judged with.
+            unseen = replace(self._constructor(), seed=secrets.randbits(31))
+            contender.load(room.path, unseen, with_state=False)
             log = contender.log()
         except Rejected as error:
             return failed_build(error, time.monotonic() - begin)
@@ -261,6 +275,7 @@ class Builder:
     def close(self) -> None:
         """Stop every worker, those at work in other threads too, and remove every room."""
         with self._lock:
+            self._closed = True
             rooms = [entry.room for entry in self._entries.values()] + [self._spare]
             self._entries.clear()
             self._spare = None
@@ -269,16 +284,14 @@ class Builder:
                 room.remove()
 
 
-def ready(worker: Worker | None) -> Worker | None:
-    """The worker once it has started, None if it could not."""
-    if worker is None:
-        return None
+def has_started(worker: Worker) -> bool:
+    """Wait until it has started; one that cannot is closed."""
     try:
         worker.await_ready()
-    except JudgeUnavailable:
+    except (JudgeUnavailable, WorkerFailed):
         worker.close()
-        return None
-    return worker
+        return False
+    return True
 
 
 def failed_build(error: Rejected, seconds: float) -> CompileResult:

@@ -165,6 +165,9 @@ class Crew:
                 self._warm_case(contender, case, inputs)
         except (JudgeUnavailable, WorkerFailed, Rejected) as error:
             contender.close()
+            with self._warm_lock:  # of the cases before the one that failed
+                for warmed in self.warmed.values():
+                    warmed.pop(name, None)
             if name == EAGER:
                 raise JudgeUnavailable(f"the eager baseline failed: {error}") from error
             self.notes.append(f"{name} is no baseline here: {error}")

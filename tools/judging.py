@@ -199,7 +199,7 @@ class SandboxedJudge:
             contender = self._builder.open(candidate)
         except Rejected as error:
             return error.to_check(0)
-        trial = Trial(crew, contender, 2, 0, 0.0, self._seed, _silent)
+        trial = Trial(crew, contender, 2, 0, 0.0, self._seed, _silent, self.settings.memory_bytes)
         try:
             for case in crew.cases:
                 trial.check(case, crew.draw(case, 2))
@@ -215,11 +215,12 @@ class SandboxedJudge:
         import secrets
 
         crew = self._crew()
+        self._builder.settle()
         contenders = crew.baselines(notice)
         found: dict[str, dict[str, Timing]] = {name: {} for name in contenders}
         for case in crew.cases:
             inputs = crew.draw(case, 1)[0]
-            reserve([*contenders.values()], inputs, 1)
+            reserve([*contenders.values()], inputs, 1, self.settings.memory_bytes)
             for contender in contenders.values():
                 contender.put("0", inputs)
             warmed = crew.warmed[case]
@@ -282,10 +283,19 @@ class SandboxedJudge:
         about["oracle"] = crew.describe()[0].oracle
         contender = self._builder.open(candidate, crew.constructor())
         times = CONFIRM_TIMES if confirm else 1
-        trial = Trial(crew, contender, seeds, self.settings.blocks * times, CASE_BUDGET_S * times, self._seed, notice)
+        trial = Trial(
+            crew,
+            contender,
+            seeds,
+            self.settings.blocks * times,
+            CASE_BUDGET_S * times,
+            self._seed,
+            notice,
+            self.settings.memory_bytes,
+        )
         try:
-            self._builder.settle()
             with self._machine.alone():
+                self._builder.settle()
                 cases = trial.run(drawn)
                 specialised = unseen_shapes(crew, contender, notice) if confirm else None
                 roofline = self._measure_roofline(crew)

@@ -27,7 +27,10 @@ from tools.errors import JudgeUnavailable
 from tools.oracle import InputSet
 
 RESERVED_OUTPUTS = 4
+"""Results, or temporaries of their size, for which memory is touched beforehand."""
 MAX_RESERVED_BYTES = 1 << 30
+RESERVED_SHARE = 0.1
+"""Of what a worker may use, at most: none must die of memory that we touched."""
 MAX_RESIDENT_BYTES = 512 << 20
 """Input sets of one case that a worker keeps for timing, together; two at least."""
 
@@ -43,6 +46,8 @@ class Trial:
     budget_s: float
     statistics_seed: int
     notice: Callable[[str], None]
+    memory_bytes: int
+    """What one worker may use."""
     examiner: Examiner = field(init=False)
     seconds: dict[str, float] = field(default_factory=lambda: {"check": 0.0, "time": 0.0})
 
@@ -79,8 +84,8 @@ class Trial:
         resident = {str(index): inputs for index, inputs in enumerate(sets[:fitting])}
         self.candidate.drop([str(index) for index in range(len(resident), len(sets))])
         baselines = self.crew.baselines(self.notice)
-        reserve([*baselines.values()], sets[0], len(resident))
-        reserve([self.candidate], sets[0], 0)  # it has the sets already
+        reserve([*baselines.values()], sets[0], len(resident), self.memory_bytes)
+        reserve([self.candidate], sets[0], 0, self.memory_bytes)  # it has the sets already
         for slot, inputs in resident.items():
             for contender in baselines.values():
                 contender.put(slot, inputs)
@@ -113,11 +118,12 @@ class Trial:
         return series
 
 
-def reserve(contenders: Sequence[Contender], inputs: InputSet, resident: int) -> None:
+def reserve(contenders: Sequence[Contender], inputs: InputSet, resident: int, memory_bytes: int) -> None:
     """Have each hold what it needs while a case is timed: sets, copies, and outputs with what leads to them."""
     size = (resident + BUFFERS) * inputs.input_bytes + RESERVED_OUTPUTS * inputs.output_bytes
+    size = min(size, MAX_RESERVED_BYTES, int(memory_bytes * RESERVED_SHARE))
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda contender: contender.reserve(min(size, MAX_RESERVED_BYTES)), contenders))
+        list(pool.map(lambda contender: contender.reserve(size), contenders))
 
 
 class Audit:

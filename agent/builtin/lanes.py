@@ -33,9 +33,13 @@ def write_lanes(code: NestCode, kept: list[Loop], reduced: list[Loop]) -> list[s
     lane, outer = kept[-1].var, kept[:-1]
     inner_size = math.prod(loop.var.size for loop in reduced)
     # Where each element is read once, longer stretches of memory are better than what fits the nearest cache.
-    tile = min(code.plan.tile * (ONCE if len(code.passes) == 1 else 1), lane.size)
+    rows = math.prod(loop.var.size for loop in outer)
+    tile = min(code.plan.tile, lane.size)
+    longer = min(code.plan.tile * ONCE, lane.size)
+    if len(code.passes) == 1 and -(-lane.size // longer) * rows >= 2 * code.threads:
+        tile = longer
     tiles = -(-lane.size // tile)
-    units = tiles * math.prod(loop.var.size for loop in outer)
+    units = tiles * rows
     splittable = len(code.passes) == 1 and not code.passes[0].stores and not code.passes[0].globals
     splittable = splittable and all(r.kind != "moments" for r in code.passes[0].reducers) and not code.row_globals
     share = splittable and (units < 2 * code.threads or code.plan.split) and code.traced.nest.numel >= SMALL

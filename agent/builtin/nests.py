@@ -20,6 +20,7 @@ SCRATCH_BYTES = 1 << 19
 STREAMED_BYTES = 1 << 22
 """Results smaller than this may stay in the cache until they are read."""
 LINEAR_SOFTPLUS = 15.0
+"""From here on a softplus is its argument, in float."""
 STAGED_BYTES = 1 << 16
 """What a thread may hold on its stack before it is written past the cache."""
 
@@ -72,8 +73,8 @@ class NestCode:
         make = self.traced.maker
 
         def shorten(node: Expr, args: tuple[Expr, ...]) -> Expr:
-            if node.op == "exp" and node.kind == "f32" and args[0].op == "sub":
-                value, top = args[0].args
+            if node.op == "exp" and node.kind == "f32" and node.args[0].op == "sub":
+                value, top = node.args[0].args
                 if top.op == "result" and tops.get(value) is top.payload:
                     return make.call("exp_fast", "f32", args[0])
             if node.op == "tanh" and node.kind == "f32":

@@ -21,7 +21,7 @@ class Plan:
     recycle: bool = True
     """Take the memory of large results from earlier ones that nobody holds any more."""
     fast: bool = True
-    """Shorter exponential where the argument cannot be positive."""
+    """Shorter exponential where the argument cannot be positive, and quicker tanh and erf."""
     exact: bool = False
     """Sum in double from the first element."""
     threads: int = 0

@@ -1,8 +1,8 @@
 """How each kind of reduction accumulates: per row, per lane, per thread, and how partial results are combined.
 
-Floating sums are accumulated in float over at most one block and in double over blocks, so that a long row is as
-exact as torch's cascade. Means and squared deviations are combined by Chan's formula; extremes keep NaN, as torch
-does; the first of equal extremes wins.
+Floating sums are accumulated in float over at most one block (or ``FEW`` values) and in double over blocks, so that
+a long row is as exact as torch's cascade. Means and squared deviations are combined by Chan's formula; extremes keep
+NaN, as torch does; the first of equal extremes wins.
 """
 
 from __future__ import annotations

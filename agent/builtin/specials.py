@@ -1,4 +1,4 @@
-"""C++ for nests that are not plain reductions: sliding windows, running sums and products, ragged bags."""
+"""C++ for nests that are not plain reductions: sliding windows, running sums, products and extremes, ragged bags."""
 
 from __future__ import annotations
 

@@ -49,7 +49,6 @@ def neighbours(plan: Plan) -> Iterator[Plan]:
         if tile != plan.tile:
             yield plan.but(tile=tile)
     yield plan.but(cache=not plan.cache)
-    yield plan.but(recycle=not plan.recycle)
     yield plan.but(fast=not plan.fast)
     yield plan.but(exact=not plan.exact)
     if plan.threads != 1:

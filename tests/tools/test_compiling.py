@@ -110,13 +110,17 @@ def test_nothing_started_beforehand_is_still_starting_when_time_is_measured(tmp_
 
 
 def test_what_waits_to_be_judged_is_prepared_before_what_is_not_written_yet(tmp_path):
-    builder, sandbox = builder_of(tmp_path, *[started] * 10)
+    builder, sandbox = builder_of(tmp_path, *[started] * 12)
     for text in ("one", "two"):
         assert builder.compile(Candidate(source=text, language="cpp")).ok
     builder.open(Candidate(source="one", language="cpp"))
     before = len(sandbox.jobs)
     builder.prepare()
     assert may_write(sandbox)[before:] == [False]
+    builder.prepare()  # once for each: a candidate that was rewritten may never be opened
+    assert may_write(sandbox)[before:] == [False, True, False]
+    before += 2
+    builder.discard_prepared()
     builder.open(Candidate(source="two", language="cpp"))
     assert len(sandbox.jobs) == before + 1
     builder.prepare()

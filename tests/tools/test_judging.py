@@ -251,8 +251,9 @@ def test_no_page_is_new_in_a_timed_call(enclosed, tmp_path):
     """The first calls, which check and warm up, may meet new ones; a result of 8 MiB is 2048 pages."""
     settings = FAST.model_copy(update={"memory_bytes": 4 << 30})
     with closing(SandboxedJudge(problem(source=MANY_PAGES), enclosed, settings, tmp_path)) as judge:
-        verdict = judge.judge(Candidate(source=FAULTY, language="python"))
+        verdict = judge.confirm(Candidate(source=FAULTY, language="python"))
         assert verdict.status == "accepted", (verdict.detail, verdict.log)
+        assert len(judge._crews) == 1  # nothing had been measured with it
 
 
 COMPILED_DIFFERS = """
@@ -260,7 +261,9 @@ import torch
 class Model(torch.nn.Module):
     def forward(self, x):
         y = torch.relu(x)
-        return y * (1 + ERROR) if torch.compiler.is_compiling() else y
+        return y * (1 + ERROR) if torch.compiler.is_compiling() and len(x) > 4 else y
+def get_cases():
+    return {"small": [torch.rand(4, 64)], "large": [torch.rand(5, 64)]}
 def get_inputs():
     return [torch.rand(4, 64)]
 """
@@ -268,7 +271,10 @@ def get_inputs():
 
 @pytest.mark.parametrize(("error", "kept"), [("3e-5", True), ("3e-3", False)])
 def test_a_baseline_has_to_meet_the_usual_tolerance_and_no_more(enclosed, tmp_path, error, kept):
-    """3e-5 is far beyond ``native``: a baseline held to that would come and go with the seeds."""
+    """3e-5 is far beyond ``native``: a baseline held to that would come and go with the seeds.
+
+    It is the second case that differs: a baseline that is left out is left out of the first one too.
+    """
     source = COMPILED_DIFFERS.replace("ERROR", error)
     with closing(SandboxedJudge(problem(source=source), enclosed, FAST, tmp_path)) as judge:
         assert ("torch.compile" in judge.baselines()) == kept

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 from sandbox.fake import FakeSandbox
 from tools.worker import STEADY, Launcher
@@ -9,6 +10,7 @@ from tools.worker import STEADY, Launcher
 CHURN = """
 import ctypes, resource
 libc = ctypes.CDLL(None)
+libc.prctl(41, 1, 0, 0, 0)  # no huge pages: a fault for each page
 libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
 faults = []
 for _ in range(3):
@@ -31,6 +33,30 @@ def test_memory_that_was_freed_is_there_again_without_page_faults():
     assert first > 1000
     assert max(later) < first / 50
     assert min(faults({})) > 1000  # or else the test shows nothing
+
+
+RESERVED = """
+import ctypes, resource, sys
+from tools.harness.reserve import Reserve
+libc = ctypes.CDLL(None)
+libc.prctl(41, 1, 0, 0, 0)
+libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+reserve = Reserve()
+for size in (8 << 20, 48 << 20, 16 << 20):
+    reserve.grow(size)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    block = libc.malloc(size // 2)
+    ctypes.memset(block, 1, size // 2)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    libc.free.argtypes = [ctypes.c_void_p]
+    libc.free(block)
+"""
+
+
+def test_what_was_reserved_meets_no_page_faults_however_it_grew():
+    env = {**STEADY, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", RESERVED], env=env, capture_output=True, text=True, check=True)
+    assert max(int(word) for word in done.stdout.split()) < 50
 
 
 def test_every_kind_of_worker_runs_in_the_same_environment():

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from tools.harness.reserve import Reserve
 from tools.harness.tensors import Packed, Spec, decode, empty_like_packed, raw_bytes, view
 
 
@@ -88,7 +89,7 @@ class Subject:
         self._ready: list[tuple[str, list[Any]]] = []
         self._saved: dict[str, torch.Tensor] = {}
         self._outputs: deque[Any] = deque()
-        self._reserved = 0
+        self._reserve = Reserve()
 
     def adopt(self, model: torch.nn.Module, call: Callable[..., Any]) -> None:
         """Take a constructed model; its buffers are put back to their present values before every call."""
@@ -103,11 +104,8 @@ class Subject:
         self._slots[name] = Slot(spec, packed, flats)
 
     def reserve(self, size_bytes: int) -> None:
-        """Touch so much memory once and give it back to malloc, which keeps it (see ``tools.worker.STEADY``)."""
-        more = size_bytes - self._reserved
-        if more > 0:
-            touch(more)
-            self._reserved = size_bytes
+        """See ``Reserve``."""
+        self._reserve.grow(size_bytes)
 
     def drop(self, names: list[str]) -> None:
         """Forget input sets, and every copy and output with them."""
@@ -178,20 +176,6 @@ class Subject:
                 if not torch.equal(mine.view(torch.uint8), theirs.view(torch.uint8)):
                     return True
         return False
-
-
-def touch(size_bytes: int) -> None:
-    """Allocate, write, free. Does nothing where there is not so much memory, or no C library to ask."""
-    try:
-        libc = ctypes.CDLL(None)
-    except OSError:
-        return
-    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
-    libc.free.argtypes = [ctypes.c_void_p]
-    block = libc.malloc(size_bytes)
-    if block:
-        ctypes.memset(block, 1, size_bytes)
-        libc.free(block)
 
 
 def collect_garbage() -> None:
