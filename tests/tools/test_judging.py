@@ -261,24 +261,17 @@ import torch
 class Model(torch.nn.Module):
     def forward(self, x):
         y = torch.relu(x)
-        return y * (1 + ERROR) if torch.compiler.is_compiling() and len(x) > 4 else y
-def get_cases():
-    return {"small": [torch.rand(4, 64)], "large": [torch.rand(5, 64)]}
+        return y * (1 + 3e-5) if torch.compiler.is_compiling() else y
 def get_inputs():
     return [torch.rand(4, 64)]
 """
 
 
-@pytest.mark.parametrize(("error", "kept"), [("3e-5", True), ("3e-3", False)])
-def test_a_baseline_has_to_meet_the_usual_tolerance_and_no_more(enclosed, tmp_path, error, kept):
-    """3e-5 is far beyond ``native``: a baseline held to that would come and go with the seeds.
-
-    It is the second case that differs: a baseline that is left out is left out of the first one too.
-    """
-    source = COMPILED_DIFFERS.replace("ERROR", error)
-    with closing(SandboxedJudge(problem(source=source), enclosed, FAST, tmp_path)) as judge:
-        assert ("torch.compile" in judge.baselines()) == kept
-        assert ["torch.compile is no baseline here" in note for note in judge._crew().notes] == [True] * (not kept)
+def test_a_baseline_has_to_meet_the_usual_tolerance_and_no_more(enclosed, tmp_path):
+    """3e-5 is far beyond ``native``: a baseline held to that would come and go with the seeds."""
+    with closing(SandboxedJudge(problem(source=COMPILED_DIFFERS), enclosed, FAST, tmp_path)) as judge:
+        assert "torch.compile" in judge.baselines()
+        assert judge._crew().notes == []
 
 
 def test_a_sandbox_that_fails_is_never_held_against_a_candidate(tmp_path):

@@ -1,0 +1,44 @@
+"""The baselines of a crew, without processes."""
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.fake import FakeSandbox
+from tests.tools.judged import problem
+from tools.contender import Rejected
+from tools.crew import COMPILED, EAGER, Crew, Site, Warmed
+from tools.licence import Licence
+from tools.worker import Launcher
+
+
+class Answering:
+    """A worker that has loaded the problem."""
+
+    def ask_facts(self, op, body, sizes):
+        return {}, []
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def crew(tmp_path: Path) -> Crew:
+    sandbox = FakeSandbox(answers=[lambda _: b""])
+    launcher = Launcher(sandbox, threads=1, memory_bytes=1 << 30, timeout_s=1.0, flush_bytes=0)
+    crew = Crew(launcher, Site(problem(), tmp_path, tmp_path, 1 << 30), Licence())
+    crew._workers = {EAGER: Answering(), COMPILED: Answering()}
+    return crew
+
+
+def test_a_baseline_that_is_left_out_is_left_out_of_every_case(crew, monkeypatch):
+    def warm_case(contender, case, inputs):
+        crew.warmed.setdefault(case, {})[contender.name] = Warmed(1e-3 if contender.name == COMPILED else 1e-2, 0.0)
+        if contender.name == COMPILED and case == "large":
+            raise Rejected("wrong_output", "far off")
+
+    monkeypatch.setattr(crew, "_warm_case", warm_case)
+    assert crew._warm(EAGER, {"small": None, "large": None}) is not None
+    assert crew._warm(COMPILED, {"small": None, "large": None}) is None
+    assert crew.notes == ["torch.compile is no baseline here: far off"]
+    assert [crew.best_guess(case) for case in ("small", "large")] == [EAGER, EAGER]
