@@ -213,7 +213,7 @@ def summarise(name: str, series: Series, seed: int) -> CaseRatios:
     best = min(baselines, key=lambda key: baselines[key].median_s)
     speedups = block_ratios(series.claimed[best], series.claimed[CANDIDATE])
     twins = block_ratios(series.claimed[series.best], series.claimed[TWIN])
-    interval, aa = ratio_interval([speedups], seed), ratio_interval([twins], seed)
+    interval, aa = ratio_interval([speedups], seed).for_judgements(), ratio_interval([twins], seed)
     verdict = CaseVerdict(
         name=name,
         speedup=interval.value,
@@ -227,5 +227,5 @@ def summarise(name: str, series: Series, seed: int) -> CaseRatios:
 
 def overall(cases: Sequence[CaseRatios], seed: int) -> tuple[Interval, float]:
     """Geometric mean over the cases with its interval, and the same statistic of the twins."""
-    speedups = ratio_interval([case.speedups for case in cases], seed)
+    speedups = ratio_interval([case.speedups for case in cases], seed).for_judgements()
     return speedups, ratio_interval([case.twins for case in cases], seed).spread

@@ -18,6 +18,12 @@ RESAMPLES = 1000
 CONFIDENCE = 0.95
 MIN_EFFECT = 0.02
 """Below this a difference is not called one, however sharp the interval."""
+REPEATABILITY = 0.045
+"""Standard deviation of the log of a speed-up from one judgement to the next.
+
+Measured on 24 kernels that were judged twice on a 2-core virtual machine (docs/results/2026-11-24-cpu-threes.md);
+blocks alone explain 1 to 2 % of it, and by them 5 of the 24 pairs disagreed.
+"""
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,17 @@ class Interval:
     def spread(self) -> float:
         """Farthest that the interval reaches from 1; the half width when it is centred there."""
         return max(abs(self.high - 1), abs(1 - self.low))
+
+    def for_judgements(self) -> Interval:
+        """The interval in which another judgement of the same kernel is to be expected.
+
+        The blocks of one judgement share their processes, which lie somewhere in memory, and a state of the
+        machine; what differs from judgement to judgement (``REPEATABILITY``) is added in quadrature.
+        """
+        reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * REPEATABILITY
+        below = math.hypot(math.log(self.value / self.low), reach)
+        above = math.hypot(math.log(self.high / self.value), reach)
+        return Interval(self.value, self.value * math.exp(-below), self.value * math.exp(above))
 
 
 def ratio_interval(series: Sequence[Sequence[float]], seed: int) -> Interval:

@@ -4,6 +4,7 @@ import random
 import pytest
 
 from tools.intervals import (
+    REPEATABILITY,
     Interval,
     block_ratios,
     quantiles,
@@ -45,6 +46,14 @@ def test_two_disturbed_blocks_in_twelve_do_not_widen_the_interval_much():
     width = {key: (found := ratio_interval([logs], 0)).high - found.low for key, logs in
              (("quiet", quiet), ("disturbed", disturbed))}  # fmt: skip
     assert width["disturbed"] < 2 * width["quiet"]
+
+
+def test_another_judgement_may_differ_by_more_than_the_blocks_tell():
+    sharp = Interval(2.0, 2.0, 2.0).for_judgements()
+    assert math.log(sharp.high / 2.0) == pytest.approx(1.96 * REPEATABILITY, rel=0.001)
+    assert sharp.low == pytest.approx(4.0 / sharp.high)
+    wide = Interval(2.0, 1.0, 4.0).for_judgements()
+    assert (wide.low, wide.high) == pytest.approx((1.0, 4.0), rel=0.01)
 
 
 def test_cases_weigh_the_same_however_many_blocks_they_have():
