@@ -16,7 +16,7 @@ from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.tools import BaseTool
 
-from agent.errors import ModelUnavailable
+from agent.errors import ModelUnavailable, OutOfTime
 from agent.failures import is_silence, is_worth_retrying, retry_after_s, translate
 from tools.problem_text import one_line
 
@@ -32,6 +32,11 @@ MALFORMED = "not an object: "
 """How the text of a call's arguments begins when the client found them to be none; what follows is why."""
 
 Emit = Callable[..., None]
+
+
+def never() -> bool:
+    """There is no end of time."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -66,14 +71,20 @@ class Reply:
 
 
 def call_model(
-    model: BaseChatModel, tools: Sequence[BaseTool], messages: list[BaseMessage], step: int, emit: Emit
+    model: BaseChatModel,
+    tools: Sequence[BaseTool],
+    messages: list[BaseMessage],
+    step: int,
+    emit: Emit,
+    out_of_time: Callable[[], bool] = never,
 ) -> Reply:
-    """Ask once, with retries.
+    """Ask once, with retries. ``out_of_time`` is asked at every piece of a streamed reply, and may raise.
 
-    Raises ModelUnavailable or ModelRejected; what a local model raises by mistake surfaces as it is.
+    Raises OutOfTime when it says so, ModelUnavailable or ModelRejected; what a local model raises by mistake surfaces
+    as it is.
     """
     began = time.monotonic()
-    raw = _with_retries(lambda: _ask(model, tools, messages), model, emit)
+    raw = _with_retries(lambda: _ask(model, tools, messages, out_of_time), model, emit)
     message, malformed = _clean(raw, step)
     tokens_in, tokens_out, approximate = _usage(raw, messages)
     return Reply(
@@ -110,7 +121,9 @@ def _with_retries(ask: Callable[[], AIMessage], model: BaseChatModel, emit: Emit
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _ask(model: BaseChatModel, tools: Sequence[BaseTool], messages: list[BaseMessage]) -> AIMessage:
+def _ask(
+    model: BaseChatModel, tools: Sequence[BaseTool], messages: list[BaseMessage], out_of_time: Callable[[], bool]
+) -> AIMessage:
     bound = model.bind_tools(list(tools))
     if not getattr(model, "streaming", False):
         return bound.invoke(messages)
@@ -126,6 +139,8 @@ def _ask(model: BaseChatModel, tools: Sequence[BaseTool], messages: list[BaseMes
             size += len(chunk.text) + sum(len(part["args"] or "") for part in chunk.tool_call_chunks)
             if size > MAX_REPLY_CHARS:
                 break
+            if out_of_time():
+                raise OutOfTime("the time is up")
             if time.monotonic() > deadline:
                 raise ModelUnavailable("the model's reply does not end; choose another --model")
     if not parts:

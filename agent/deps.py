@@ -44,6 +44,7 @@ class Proposer(Protocol):
         memory: ExperienceStore | None,
         max_steps: int,
         emit: Emit,
+        out_of_time: Callable[[], bool],
     ) -> Proposal:
         """Make one candidate, or say why there is none. Raises ModelError."""
 

@@ -3,6 +3,7 @@
 AgentError
 ├── RunError              a run folder or its files cannot be used: infrastructure, exit code 3
 ├── RunInterrupted        asked to stop; everything so far is kept and can be resumed, exit code 130
+├── OutOfTime             the run's time is up in the middle of a reply: ends the proposal, nothing else
 └── ModelError            the model could not answer
     ├── ModelUnavailable  server gone, hanging or overloaded after every retry: infrastructure, exit code 3
     └── ModelRejected     the request is wrong (key, model name, limits): also a RequestError, exit code 2
@@ -23,6 +24,10 @@ class RunError(AgentError):
 
 class RunInterrupted(AgentError):
     """Somebody asked the run to stop; its state is kept."""
+
+
+class OutOfTime(AgentError):
+    """The run's time is up."""
 
 
 class ModelError(AgentError):

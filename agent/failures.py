@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from agent.errors import ModelError, ModelRejected, ModelUnavailable
+from agent.errors import AgentError, ModelError, ModelRejected, ModelUnavailable
 from tools.problem_text import one_line
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def translate(error: Exception, model: BaseChatModel) -> ModelError | None:
     """Ours for any exception that a remote model's client raised; None for a defect that must surface."""
     if isinstance(error, ModelError):
         return error
+    if isinstance(error, AgentError):
+        return None  # not the model's doing
     if not is_remote(model):
         return None
     where = f"the model server at {_server(model)}"

@@ -12,8 +12,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 from langchain_core.tools import BaseTool
 
-from agent.calling import Reply, call_model
+from agent.calling import Reply, call_model, never
 from agent.conversation import transcript, within_budget
+from agent.errors import OutOfTime
 from agent.failures import PromptTooLong
 from agent.prompts import render, system_prompt, task_prompt
 from memory.store import ExperienceStore
@@ -25,6 +26,7 @@ from tools.problem_text import one_line
 from tools.toolbox import make_tools, run_tool, signature_text, usage_text
 from tools.workbench import NEEDS_LANGUAGE_MODEL, Workbench
 
+TIME_IS_UP = "the time is up"
 MAX_NUDGES = 2
 """Replies without a tool call in a row that are answered; the next one ends the proposal."""
 MAX_JUDGE_FAILURES = 2
@@ -100,8 +102,9 @@ def propose(
     memory: ExperienceStore | None,
     max_steps: int,
     emit: Callable[..., None],
+    out_of_time: Callable[[], bool] = never,
 ) -> Proposal:
-    """Let the model work until it submits, declines, gives up or has used ``max_steps`` replies.
+    """Let the model work until it submits, declines, gives up, has used ``max_steps`` replies or is out of time.
 
     Whatever it answers, the result is a Proposal. Raises ModelUnavailable or ModelRejected when the model
     cannot be asked, JudgeUnavailable or SandboxError when the judge failed twice in a row.
@@ -119,7 +122,7 @@ def propose(
         judged=frozenset(attempt.candidate for attempt in task.visible),
         base=store.text(task.parent.source_artifact) if task.parent is not None else None,
     )
-    conversation = _Conversation(task, model, bench, make_tools(bench), max_steps, emit)
+    conversation = _Conversation(task, model, bench, make_tools(bench), max_steps, emit, out_of_time)
     conversation.messages = [
         SystemMessage(system_prompt(task.target, task.language, max_steps)),
         HumanMessage(task_prompt(task, problem, description, store)),
@@ -143,6 +146,7 @@ class _Conversation:
     tools: list[BaseTool]
     max_steps: int
     emit: Callable[..., None]
+    out_of_time: Callable[[], bool]
     messages: list[BaseMessage] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
     tool_calls: int = 0
@@ -157,8 +161,14 @@ class _Conversation:
             if len(self.replies) >= self.max_steps:
                 self.stopped = f"no submission within {self.max_steps} replies"
                 return
+            if self.out_of_time():
+                self.stopped = TIME_IS_UP
+                return
             try:
                 reply = self._ask()
+            except OutOfTime:
+                self.stopped = TIME_IS_UP
+                return
             except PromptTooLong as error:
                 if len(self.messages) <= 2:
                     raise  # not even the task fits: no proposal ever will
@@ -194,12 +204,12 @@ class _Conversation:
     def _ask(self) -> Reply:
         step = len(self.replies) + 1
         try:
-            reply = call_model(self.model, self.tools, self._to_send(), step, self.emit)
+            reply = self._call(step)
         except PromptTooLong:
             if self.tight or len(self.messages) <= 2:
                 raise
             self.tight = True
-            reply = call_model(self.model, self.tools, self._to_send(), step, self.emit)
+            reply = self._call(step)
         self.replies.append(reply)
         self.emit(
             "model_call",
@@ -212,6 +222,9 @@ class _Conversation:
             finish=reply.finish,
         )
         return reply
+
+    def _call(self, step: int) -> Reply:
+        return call_model(self.model, self.tools, self._to_send(), step, self.emit, self.out_of_time)
 
     def _to_send(self) -> list[BaseMessage]:
         if self.tight:

@@ -42,6 +42,7 @@ def _ask(deps: Deps, pick: PickState) -> dict[str, Any]:
             memory=None if deps.trusted_only else deps.memory,
             max_steps=deps.settings.max_steps,
             emit=_emitter(deps, pick),
+            out_of_time=_clock(deps),
         )
     except ModelError as error:
         if all(node.status != "accepted" for node in deps.ledger.tree()):
@@ -97,6 +98,16 @@ def _emitter(deps: Deps, pick: PickState) -> Any:
         deps.stop.check()
 
     return emit
+
+
+def _clock(deps: Deps) -> Any:
+    """Says whether the run's time is up, and leaves a reply in the middle when asked to stop."""
+
+    def out_of_time() -> bool:
+        deps.stop.check()
+        return deps.log.elapsed_s() >= deps.settings.max_seconds
+
+    return out_of_time
 
 
 def _to_data(deps: Deps, proposal: Proposal, *, model_lost: bool) -> dict[str, Any]:

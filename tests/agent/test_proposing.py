@@ -35,6 +35,8 @@ class Run:
 
     def __init__(self, tmp_path, *replies, max_steps=10, judge=None, **task):
         self.store = ArtifactStore(tmp_path)
+        self.moments = None
+        """Answers to the question whether time is up, the end of them being a yes; None: it never is."""
         self.events = []
         self.judge = judge or FakeJudge(
             lambda source: rejected("compile_error", "no") if "BROKEN" in source else accepted(1.5)
@@ -54,6 +56,7 @@ class Run:
             memory=None,
             max_steps=max_steps,
             emit=lambda kind, **data: self.events.append((kind, data)),
+            out_of_time=lambda: self.moments is not None and next(self.moments, True),
         )
 
 
@@ -65,6 +68,28 @@ def test_the_same_conversation_gives_the_same_proposal_streamed_or_not(tmp_path)
     assert first.candidate == Candidate(source=SOURCE, language="python")
     assert (first.model_calls, first.tool_calls) == (2, 4)
     assert json.loads(json.dumps(first.transcript)) == list(first.transcript)
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_time_that_is_up_ends_it_between_two_replies_and_in_the_middle_of_one(tmp_path, streaming):
+    run = Run(tmp_path, says(WRITE, COMPILE), says(SUBMIT))
+    run.model.streaming = streaming
+    run.moments = iter([])
+    nothing = run.ask()
+    assert (nothing.candidate, nothing.refusal, nothing.model_calls) == (None, "no candidate: the time is up", 0)
+    run.moments = iter([False] * 50 if not streaming else [False])
+    late = run.ask()
+    if streaming:
+        assert (late.candidate, late.refusal) == (None, "no candidate: the time is up")
+    else:
+        assert late.candidate is not None
+
+
+def test_what_compiled_before_the_time_was_up_is_kept(tmp_path):
+    run = Run(tmp_path, says(WRITE, COMPILE), says(SUBMIT))
+    run.moments = iter([False])
+    kept = run.ask()
+    assert (kept.candidate.source, kept.strategy) == (SOURCE, "submitted as it stood: the time is up")
 
 
 def test_calls_after_the_end_of_a_proposal_change_nothing(tmp_path):
