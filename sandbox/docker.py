@@ -235,10 +235,11 @@ def why_unavailable(image: str = IMAGE) -> tuple[str, str] | None:
     if find_spec("docker") is None:
         return "the Docker SDK for Python is not installed", "pip install 'kernelwright[docker]'"
     from docker.errors import APIError, DockerException, ImageNotFound
+    from docker.utils import kwargs_from_env
     from requests.exceptions import RequestException
 
     no_engine = "no Docker engine answers", "apt-get install docker.io, then: systemctl start docker"
-    if _is_deaf(os.environ.get("DOCKER_HOST") or _SOCKET):
+    if _is_deaf(kwargs_from_env().get("base_url") or _SOCKET):
         return no_engine
     try:
         client = _connect(_PROBE_S)
