@@ -26,7 +26,7 @@ from tools.crew import EAGER, Crew
 from tools.errors import JudgeUnavailable
 from tools.oracle import InputSet
 
-RESERVED_OUTPUTS = 4
+RESERVED_OUTPUTS = 8
 """Results, or temporaries of their size, for which memory is touched beforehand."""
 MAX_RESERVED_BYTES = 1 << 30
 RESERVED_SHARE = 0.1

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import re
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -225,12 +227,16 @@ def verdicts(monkeypatch):
     seen = []
 
     def answer(verdict: Verdict):
-        def judge(problem, candidate, sandbox, settings, notice):
-            seen.append((problem, candidate, settings))
-            notice("timing 1/12")
-            return verdict
+        @contextmanager
+        def single_judge(problem, sandbox, settings, home, **about):
+            def judge(candidate, notice):
+                seen.append((problem, candidate, SimpleNamespace(**about, home=home, judging=settings)))
+                notice("timing 1/12")
+                return verdict
 
-        monkeypatch.setattr(api, "_judge", judge)
+            yield SimpleNamespace(judge=judge)
+
+        monkeypatch.setattr("tools.judging.single_judge", single_judge)
         monkeypatch.setattr(api, "open_boundary", lambda settings: FakeBox())
         return seen
 
