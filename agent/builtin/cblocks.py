@@ -4,7 +4,7 @@ Each block names the blocks it needs; a kernel carries only what it uses. The po
 (Lawson) fits of our own. Largest errors seen against float64, in units in the last place, over a million arguments
 each: log 0.8, exp 1.0, log1p 1.2, erf 1.3, tanh 1.3, expm1 1.7, sigmoid 2.2
 (AMD EPYC with AVX2, g++ 12, 2026-11-22; ``tests/agent/builtin/test_cblocks.py`` allows 3, and 6 for the fast erf
-and tanh, which take 0.4 of the time).
+and tanh).
 """
 
 from __future__ import annotations
