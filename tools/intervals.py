@@ -40,7 +40,7 @@ class Interval:
         return max(abs(self.high - 1), abs(1 - self.low))
 
     def for_judgements(self) -> Interval:
-        """The interval in which another judgement of the same kernel is to be expected.
+        """The interval once it is known that judgements of the same kernel differ by more than their blocks tell.
 
         The blocks of one judgement share their processes, which lie somewhere in memory, and a state of the
         machine; what differs from judgement to judgement (``REPEATABILITY``) is added in quadrature.
