@@ -107,6 +107,18 @@ class Session(Protocol):
     def stderr_tail(self) -> bytes:
         """What it has written to standard error so far, capped by ``Limits.output_bytes`` (the newest kept)."""
 
+    def watch(self) -> None:
+        """Make ``hold`` possible. Called while the job is one process that runs trusted code. Raises HoldFailed."""
+
+    def hold(self) -> None:
+        """Stop every process of the job; on return none runs. Raises HoldFailed, SessionEnded."""
+
+    def release(self) -> None:
+        """Let them go on. Raises SessionEnded."""
+
+    def read_memory(self, address: int, buffer: memoryview) -> None:
+        """Fill ``buffer`` from the main process's memory, best while it is held. Raises HoldFailed, SessionEnded."""
+
     def stop(self) -> Execution:
         """Kill everything it started and say how it ended; idempotent. ``stdout`` is empty."""
 

@@ -178,9 +178,16 @@ class RunningBubblewrap:
         self._status = os.fdopen(read, "rb", buffering=0)
         self._pidfd = os.pidfd_open(self._process.pid)
         self.exit_fd: int | None = self._pidfd
+        self._first_pid: int | None = None
         self._first = self._await_first()
         # From here on finish() owns what was made for the job.
         self._made = made.pop_all()
+
+    def root(self) -> int:
+        """The first process of the namespace, which is bubblewrap's own. Raises SandboxError when it is gone."""
+        if self._first_pid is None:
+            raise SandboxError("bubblewrap is gone")
+        return self._first_pid
 
     def wait(self, timeout_s: float) -> bool:
         """Whether bubblewrap, which ends when the job does, ended within the time."""
@@ -224,7 +231,8 @@ class RunningBubblewrap:
         select.select([self._status], [], [], _DEATH_S)
         first = self._status.read(4096) or b""
         try:
-            return os.pidfd_open(int(json.loads(first.splitlines()[0])["child-pid"]))
+            self._first_pid = int(json.loads(first.splitlines()[0])["child-pid"])
+            return os.pidfd_open(self._first_pid)
         except (IndexError, ValueError, KeyError, ProcessLookupError):
             return None
 

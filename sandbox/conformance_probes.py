@@ -32,6 +32,38 @@ while sent < len(data):
     sent += os.write(1, data[sent:])
 """
 
+COUNTERS = 4
+HELD = """
+import ctypes, mmap, os, threading, time
+shared = mmap.mmap(-1, 4096)
+counts = (ctypes.c_uint64 * 4).from_buffer(shared)
+def count(place):
+    while True:
+        counts[place] += 1
+os.write(1, ctypes.addressof(counts).to_bytes(8, "little"))
+os.read(0, 1)
+threading.Thread(target=count, args=(0,), daemon=True).start()
+if os.fork() == 0:  # a child of the main process
+    count(1)
+if os.fork() == 0:  # an orphan
+    os.setsid()
+    if os.fork() == 0:
+        count(2)
+    os._exit(0)
+def fork_from_thread():
+    if os.fork() == 0:
+        count(3)
+thread = threading.Thread(target=fork_from_thread)
+thread.start()
+thread.join()
+while not all(counts):
+    time.sleep(0.001)
+os.write(1, b"!")
+os.read(0, 1)
+os.write(1, b"!")
+os.kill(0, 15)
+"""
+
 CONNECT = """
 import json, socket, sys
 port, name = int(sys.argv[1]), sys.argv[2]

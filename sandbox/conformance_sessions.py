@@ -16,8 +16,10 @@ import pytest
 
 from sandbox.base import Job, Limits, Sandbox, Session
 from sandbox.conformance_probes import (
+    COUNTERS,
     DAEMON,
     ECHO,
+    HELD,
     LONG_S,
     MIB,
     left_behind,
@@ -26,7 +28,7 @@ from sandbox.conformance_probes import (
     receive,
     survivors,
 )
-from sandbox.errors import SessionEnded, SessionTimeout
+from sandbox.errors import HoldFailed, SessionEnded, SessionTimeout
 
 
 class SessionContract:
@@ -185,6 +187,51 @@ class SessionContract:
         with pytest.raises(SessionEnded):
             receive(session, 1)
         stopper.join()
+
+    # Holding.
+
+    def test_a_held_job_computes_nothing(self, sandbox: Sandbox) -> None:
+        self.needs(sandbox, "orphans held")
+        with sandbox.start(Job((*sandbox.python, "-c", HELD))) as session:
+            address = int.from_bytes(receive(session, 8), "little")
+            session.watch()
+            session.send(b"1")  # now it starts threads and processes that count
+            assert receive(session, 1) == b"!"
+            for _ in range(20):
+                session.hold()
+                first, second = bytearray(8 * COUNTERS), bytearray(8 * COUNTERS)
+                session.read_memory(address, memoryview(first))
+                os.sched_yield()
+                sum(range(200_000))
+                session.read_memory(address, memoryview(second))
+                assert first == second
+                session.release()
+            counts = memoryview(second).cast("Q")
+            assert all(counts), "some of what should count never ran"
+            session.send(b"2")
+            assert receive(session, 1) == b"!", "it does not go on after it was held"
+
+    def test_a_held_job_can_be_stopped(self, sandbox: Sandbox) -> None:
+        with sandbox.start(Job(("sh", "-c", "echo x; exec sleep 600"))) as session:
+            receive(session, 2)
+            session.watch()
+            session.hold()
+            assert session.stop().exit_code == -9
+        with pytest.raises(SessionEnded):
+            session.hold()
+
+    def test_memory_that_is_not_the_jobs_is_refused(self, sandbox: Sandbox) -> None:
+        with sandbox.start(Job(("sh", "-c", "echo x; exec sleep 600"))) as session:
+            receive(session, 2)
+            session.watch()
+            session.hold()
+            for address in (0, 2**63, 2**64 - 8):
+                with pytest.raises(HoldFailed):
+                    session.read_memory(address, memoryview(bytearray(8)))
+
+    def test_holding_needs_watching(self, sandbox: Sandbox) -> None:
+        with sandbox.start(Job(("cat",))) as session, pytest.raises(HoldFailed):
+            session.hold()
 
     def test_enforcement_is_told(self, sandbox: Sandbox) -> None:
         told = sandbox.enforcement()

@@ -184,6 +184,11 @@ class RunningContainer:
             self._await_opening()
         self._made = made.pop_all()
 
+    def root(self) -> int:
+        """The container's init, which is the engine's own. Raises SandboxError."""
+        with _translated("inspect a container"):
+            return int(self._client.inspect_container(self._container)["State"]["Pid"])
+
     def wait(self, timeout_s: float) -> bool:
         """Whether the container ended within the time."""
         with _translated("wait for a container"):

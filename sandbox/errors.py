@@ -3,6 +3,7 @@
 SandboxError                  the sandbox itself failed: infrastructure, never the job's fault
 ├── SandboxUnavailable        this isolation cannot be had here (``hint`` says how to get it)
 ├── TargetUnknown             no such chip in the table of targets
+├── HoldFailed                a started job could not be stopped, or its memory not be read
 ├── SessionEnded              a started job is gone while one was talking to it
 └── SessionTimeout            a started job did not answer in the time given
 """
@@ -25,6 +26,10 @@ class SandboxUnavailable(SandboxError):
 
 class TargetUnknown(SandboxError):
     """The text names no target of the table; the message lists those it has."""
+
+
+class HoldFailed(SandboxError):
+    """A started job could not be stopped for a while, or its memory could not be read."""
 
 
 class SessionEnded(SandboxError):

@@ -101,6 +101,21 @@ class FakeSession:
         """Nothing."""
         return b""
 
+    def watch(self) -> None:
+        """There is nothing to hold."""
+
+    def hold(self) -> None:
+        """Nothing runs anyway."""
+        self._refuse_if_stopped()
+
+    def release(self) -> None:
+        """Nothing was held."""
+        self._refuse_if_stopped()
+
+    def read_memory(self, address: int, buffer: memoryview) -> None:
+        """A script has no memory. Raises SandboxError."""
+        raise SandboxError("a scripted session has no memory")
+
     def stop(self) -> Execution:
         """It was killed, as a real one would be."""
         self._stopped = True

@@ -104,6 +104,10 @@ class RunningProcess:
         self._pidfd = os.pidfd_open(self._process.pid)
         self.exit_fd: int | None = self._pidfd
 
+    def root(self) -> int:
+        """The child itself: it became the job."""
+        return self._process.pid
+
     def wait(self, timeout_s: float) -> bool:
         """Whether the main process ended within the time."""
         return has_ended(self._pidfd, timeout_s)

@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from sandbox.base import Execution, Limits
-from sandbox.errors import SessionEnded
+from sandbox.errors import HoldFailed, SessionEnded
+from sandbox.holding import Holder
 from sandbox.piping import Capture, drain, milliseconds_until, read_exactly, write_all
 
 _LAST_BREATH_S = 1.0
@@ -60,6 +61,9 @@ class Running(Protocol):
     ends: Ends
     exit_fd: int | None
     """Becomes readable when the job has ended; None where the end of its output says so."""
+
+    def root(self) -> int:
+        """A process of ours, or of the engine, whose descendants are the job and nothing else. Raises SandboxError."""
 
     def wait(self, timeout_s: float) -> bool:
         """Whether the job's main process ended within the time."""
@@ -162,6 +166,7 @@ class PipeSession:
         self._sending = threading.Lock()
         self._receiving = threading.Lock()
         self._execution: Execution | None = None
+        self._holder: Holder | None = None
         self._watch = threading.Thread(target=self._look_after, name="sandbox-watch", daemon=True)
         self._watch.start()
 
@@ -182,6 +187,29 @@ class PipeSession:
     def stderr_tail(self) -> bytes:
         """What it has written to standard error so far; the newest is kept."""
         return self._errors.read()
+
+    def watch(self) -> None:
+        """Make ``hold`` possible. Raises HoldFailed."""
+        self._refuse_if_stopped()
+        self._holder = self._holder or Holder(self._running.root())
+
+    def hold(self) -> None:
+        """Stop every process of the job. Raises HoldFailed, SessionEnded."""
+        self._watched().hold()
+
+    def release(self) -> None:
+        """Let them go on. Raises HoldFailed, SessionEnded."""
+        self._watched().release()
+
+    def read_memory(self, address: int, buffer: memoryview) -> None:
+        """Fill ``buffer`` from the main process's memory. Raises HoldFailed, SessionEnded."""
+        self._watched().read_into(address, buffer)
+
+    def _watched(self) -> Holder:
+        self._refuse_if_stopped()
+        if self._holder is None:
+            raise HoldFailed("nobody asked to watch this job")
+        return self._holder
 
     def stop(self) -> Execution:
         """Kill everything it started and say how it ended; idempotent."""
@@ -204,6 +232,8 @@ class PipeSession:
                     ending = self._running.finish()
                 finally:
                     os.close(self._over)
+                    if self._holder is not None:
+                        self._holder.close()
             self._execution = Execution(
                 exit_code=ending.exit_code,
                 stdout=b"",

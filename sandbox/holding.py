@@ -1,0 +1,151 @@
+"""Holding a job still: every process of it stopped, so that it computes nothing, and its memory can be read in peace.
+
+Stopping is by SIGSTOP, which no process can catch, block or undo while all that could continue it is stopped too. It
+works the same under every isolation and needs no control group: a controller may signal and read what it started,
+because it is root or because the job runs as the controller's own user.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from sandbox.errors import HoldFailed
+
+_PATIENCE_S = 10.0
+_NAP_S = 50e-6
+_STUCK_S = 0.25
+"""A thread that waits in the kernel this long (state D: a vfork, a disk) runs no code of its own, stopped or not."""
+
+_QUIET = frozenset("TtZX")
+"""Thread states in which nothing runs: stopped, traced, dead."""
+
+
+class Holder:
+    """Stops and continues all processes of one job, and reads the memory of its main one."""
+
+    def __init__(self, root: int) -> None:
+        """``root``: a process outside of the job whose only descendants are the job's. Made while the job is a single
+        process that runs trusted code; raises HoldFailed otherwise, or where the controller lacks the permission.
+        """
+        self._chain = _chain(root)
+        self._main = self._chain[-1]
+        self._lock = threading.Lock()
+        self._stopped: set[int] = set()
+        self._closed = False
+        try:
+            os.kill(self._main, 0)
+            self._memory = os.open(f"/proc/{self._main}/mem", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise HoldFailed(f"a job cannot be stopped and read by this user ({error.strerror})") from error
+
+    def hold(self) -> None:
+        """Stop everything and return once nothing runs. Raises HoldFailed."""
+        deadline = time.monotonic() + _PATIENCE_S
+        with self._lock:
+            self._stop(self._main)
+            while True:
+                self._await_quiet(deadline)
+                # Only now can nobody in the list start another one.
+                missed = self._members() - self._stopped
+                if not missed:
+                    return
+                for pid in missed:
+                    self._stop(pid)
+
+    def release(self) -> None:
+        """Let everything go on. The job's main process goes last."""
+        with self._lock:
+            stopped, self._stopped = self._stopped, set()
+            for pid in sorted(stopped - {self._main}):
+                _signal(pid, signal.SIGCONT)
+            _signal(self._main, signal.SIGCONT)
+
+    def read_into(self, address: int, buffer: memoryview) -> None:
+        """Copy memory of the main process. Raises HoldFailed for what is not mapped there, or if it is gone."""
+        view = buffer.cast("B")
+        done = 0
+        while done < len(view):
+            try:
+                count = os.preadv(self._memory, [view[done:]], address + done)
+            except (OSError, OverflowError) as error:
+                raise HoldFailed("the memory named is not the job's") from error
+            if count == 0:
+                raise HoldFailed("the job's main process is gone, or has become another program")
+            done += count
+
+    def close(self) -> None:
+        """Give the descriptor back; idempotent."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._memory)
+
+    def _stop(self, pid: int) -> None:
+        self._stopped.add(pid)
+        _signal(pid, signal.SIGSTOP)
+
+    def _await_quiet(self, deadline: float) -> None:
+        began = time.monotonic()
+        while True:
+            states = {state for pid in self._stopped for state in _states(pid)}
+            now = time.monotonic()
+            if states <= _QUIET or (states <= _QUIET | {"D"} and now - began > _STUCK_S):
+                return
+            if now > deadline:
+                raise HoldFailed("the job's processes did not stop")
+            time.sleep(_NAP_S)  # they may need this very core to notice
+
+    def _members(self) -> set[int]:
+        """All of the job's processes: what descends from the chain, without what was there before it."""
+        found: set[int] = set()
+        waiting = list(self._chain)
+        while waiting:
+            for child in _children(waiting.pop()):
+                if child not in found:
+                    found.add(child)
+                    waiting.append(child)
+        return (found | {self._main}) - set(self._chain[:-1])
+
+
+def _chain(root: int) -> list[int]:
+    """From ``root`` down, each the only child of the one before."""
+    chain = [root]
+    while children := _children(chain[-1]):
+        if len(children) > 1:
+            raise HoldFailed("the job has more than one process already")
+        chain += children
+    return chain
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for thread in _threads(pid):
+        with suppress(OSError):
+            found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
+    return found
+
+
+def _threads(pid: int) -> list[str]:
+    try:
+        return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - names are wanted
+    except OSError:
+        return []
+
+
+def _states(pid: int) -> list[str]:
+    """One letter a thread; none for a process that is gone."""
+    states = []
+    for thread in _threads(pid):
+        with suppress(OSError, IndexError):
+            # The name, in parentheses, may hold anything.
+            states.append(Path(f"/proc/{pid}/task/{thread}/stat").read_text().rpartition(")")[2].split()[0])
+    return states
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
