@@ -110,11 +110,14 @@ class Session(Protocol):
     def watch(self) -> None:
         """Make ``hold`` possible. Called while the job is one process that runs trusted code. Raises HoldFailed."""
 
-    def hold(self) -> None:
-        """Stop every process of the job; on return none runs. Raises HoldFailed, SessionEnded."""
+    def hold(self) -> bool:
+        """Stop every process of the job; on return none runs. The main one is stopped at once.
 
-    def release(self) -> None:
-        """Let them go on. Raises SessionEnded."""
+        True if some were found that there were not at the last hold. Raises HoldFailed, SessionEnded.
+        """
+
+    def release(self, *, alone: bool = False) -> None:
+        """Let them go on, or only the main one. Raises SessionEnded."""
 
     def read_memory(self, address: int, buffer: memoryview) -> None:
         """Fill ``buffer`` from the main process's memory, best while it is held. Raises HoldFailed, SessionEnded."""

@@ -228,8 +228,13 @@ class RunningBubblewrap:
 
     def _await_first(self) -> int | None:
         """A descriptor of the namespace's first process; None when bubblewrap is gone already."""
-        select.select([self._status], [], [], _DEATH_S)
-        first = self._status.read(4096) or b""
+        first = b""
+        while b"\n" not in first:  # it comes in pieces
+            ready, _, _ = select.select([self._status], [], [], _DEATH_S)
+            piece = self._status.read(4096) if ready else b""
+            if not piece:
+                break
+            first += piece
         try:
             self._first_pid = int(json.loads(first.splitlines()[0])["child-pid"])
             return os.pidfd_open(self._first_pid)

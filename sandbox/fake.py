@@ -104,11 +104,12 @@ class FakeSession:
     def watch(self) -> None:
         """There is nothing to hold."""
 
-    def hold(self) -> None:
+    def hold(self) -> bool:
         """Nothing runs anyway."""
         self._refuse_if_stopped()
+        return False
 
-    def release(self) -> None:
+    def release(self, *, alone: bool = False) -> None:
         """Nothing was held."""
         self._refuse_if_stopped()
 

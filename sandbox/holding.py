@@ -36,6 +36,7 @@ class Holder:
         self._main = self._chain[-1]
         self._lock = threading.Lock()
         self._stopped: set[int] = set()
+        self._known = {self._main}
         self._closed = False
         try:
             os.kill(self._main, 0)
@@ -43,26 +44,35 @@ class Holder:
         except OSError as error:
             raise HoldFailed(f"a job cannot be stopped and read by this user ({error.strerror})") from error
 
-    def hold(self) -> None:
-        """Stop everything and return once nothing runs. Raises HoldFailed."""
+    def hold(self) -> bool:
+        """Stop everything and return once nothing runs: whether processes were found that were not known before.
+
+        The main process is stopped at once; whoever else runs goes on until it is found. Raises HoldFailed.
+        """
         deadline = time.monotonic() + _PATIENCE_S
+        grown = False
         with self._lock:
             self._stop(self._main)
             while True:
+                # First everybody, then wait: a process that is being waited for may have a child that works.
+                while missed := self._members() - self._stopped:
+                    grown = grown or not missed <= self._known
+                    for pid in missed:
+                        self._stop(pid)
                 self._await_quiet(deadline)
-                # Only now can nobody in the list start another one.
-                missed = self._members() - self._stopped
-                if not missed:
-                    return
-                for pid in missed:
-                    self._stop(pid)
+                if not self._members() - self._stopped:  # nobody stopped can start another one
+                    self._known = set(self._stopped)
+                    return grown
 
-    def release(self) -> None:
-        """Let everything go on. The job's main process goes last."""
+    def release(self, *, alone: bool = False) -> None:
+        """Let everything go on, or the main process ``alone``."""
         with self._lock:
-            stopped, self._stopped = self._stopped, set()
-            for pid in sorted(stopped - {self._main}):
-                _signal(pid, signal.SIGCONT)
+            others = sorted(self._stopped - {self._main})
+            if not alone:
+                self._stopped.clear()
+                for pid in others:
+                    _signal(pid, signal.SIGCONT)
+            self._stopped.discard(self._main)
             _signal(self._main, signal.SIGCONT)
 
     def read_into(self, address: int, buffer: memoryview) -> None:

@@ -193,13 +193,13 @@ class PipeSession:
         self._refuse_if_stopped()
         self._holder = self._holder or Holder(self._running.root())
 
-    def hold(self) -> None:
-        """Stop every process of the job. Raises HoldFailed, SessionEnded."""
-        self._watched().hold()
+    def hold(self) -> bool:
+        """Stop every process of the job; True if there are new ones. Raises HoldFailed, SessionEnded."""
+        return self._watched().hold()
 
-    def release(self) -> None:
-        """Let them go on. Raises HoldFailed, SessionEnded."""
-        self._watched().release()
+    def release(self, *, alone: bool = False) -> None:
+        """Let them go on, or only the main one. Raises HoldFailed, SessionEnded."""
+        self._watched().release(alone=alone)
 
     def read_memory(self, address: int, buffer: memoryview) -> None:
         """Fill ``buffer`` from the main process's memory. Raises HoldFailed, SessionEnded."""

@@ -1,9 +1,12 @@
 """Interleaved timing: who is called when, and what the samples say.
 
-In every block each contender is called a few times in random order, on the block's input set, from fresh
-copies and cold caches. Contenders wait in their own processes meanwhile. OpenMP's default wait policy stays in
-force, as it would for a user: a pool that spins after its call has come to rest before the next timed one,
-because copying inputs and evicting caches (on one thread) takes longer, and ``SETTLE_S`` at least.
+A window is one or more calls in a row of one contender. The clock is the controller's: it starts before the worker
+can run and so before any code of a candidate can see the inputs, which are new in every window, and it ends with the
+worker's word that it is done, upon which the worker is held and its memory searched for the answers. What a window
+takes besides the calls (waking up, one message each way) is measured with the baselines, whose own clocks can be
+trusted, and taken off for all contenders alike.
+
+In every block each contender has a few windows in random order, with cold caches. All others are held meanwhile.
 """
 
 from __future__ import annotations
@@ -18,29 +21,26 @@ from statistics import median
 from typing import Protocol
 
 from tools.contender import Call
-from tools.intervals import Interval, block_ratios, quantiles, ratio_interval
+from tools.harness.wire import MAX_CALLS
+from tools.inputs import Draw
+from tools.intervals import Interval, block_ratios, quantiles, quartiles, ratio_interval
 from tools.verdict import CaseVerdict, Timing
 
-SETTLE_S = 0.012
-"""Pause between one contender's call and the next one's: longer than libgomp spins."""
-SHORT_CALL_S = 50e-6
-REPEATED_S = 500e-6
-"""A call shorter than ``SHORT_CALL_S`` is repeated until this long, on as many copies."""
-MAX_REPETITIONS = 64
+WINDOW_S = 6e-3
+"""A window has as many calls as take this long: what cannot be told apart from waking up is then small."""
 MIN_BLOCKS = 6
 CASE_BUDGET_S = 15.0
-"""Time for one case; calls, then blocks, are given up to keep to it, down to one call and ``MIN_BLOCKS``."""
-CALLS = 3
-"""Calls of each contender a block: the median of three forgets one that a neighbour disturbed."""
+"""Time for one case; windows, then blocks, are given up to keep to it, down to one window and ``MIN_BLOCKS``."""
+WINDOWS = 3
+"""Windows of each contender a block: the median of three forgets one that a neighbour disturbed."""
 WARM_UP_ROUNDS = 4
-"""Calls of each contender before the first block whose times are not kept: until then its heap grows, and with it
+"""Windows of each contender before the first block whose times are not kept: until then its heap grows, and with it
 page faults.
 """
 SLOW_BASELINE = 1.5
 BLOCKS_BEFORE_DROPPING = 3
-BUFFERS = 2
-"""Copies go to one of so many places in turn, by lot."""
-CLOCK_SLACK_S = 300e-6
+CLOCK_SLACK_S = 150e-6
+"""Of a window: what waking up may take longer for one contender than for another."""
 CLOCK_SLACK_SHARE = 0.10
 SHORTEST_CALL_S = 100e-9
 """No Python call returns sooner."""
@@ -53,11 +53,11 @@ TWIN = "twin"
 class Timed(Protocol):
     """What is measured; ``tools.contender.Contender`` is one."""
 
-    def arrange(self, slot: str, buffers: Sequence[str], *, flush: bool) -> None:
-        """Fresh copies, cold caches."""
+    def lay(self, sets: Sequence[Draw], *, again: bool = False) -> None:
+        """Prepare a window, perhaps at the addresses of the last one; the contender is held then."""
 
     def go(self) -> Call:
-        """One call on each copy."""
+        """Have it."""
 
 
 @dataclass(frozen=True)
@@ -65,31 +65,45 @@ class Plan:
     """How much is measured for one case."""
 
     blocks: int
+    windows: int
+    """Windows of each contender a block."""
     calls: int
-    """Calls of each contender a block."""
-    repetitions: int
-    """Copies called in one go, for calls shorter than the clocks are sharp."""
-    slots: tuple[str, ...]
-    """Input sets to choose from."""
+    """Calls in a window."""
     budget_s: float = CASE_BUDGET_S
     """No block is begun after this long, once ``MIN_BLOCKS`` are done."""
     warm_up: int = WARM_UP_ROUNDS
-    """Calls of each contender before the first block."""
+    """Windows of each contender before the first block."""
 
 
 @dataclass
 class Series:
-    """Samples of one case: by contender, by block, seconds a call."""
+    """What was measured for one case: by contender, by block, seconds a window."""
 
     best: str
     """The baseline that was called as its own twin."""
-    claimed: dict[str, list[list[float]]] = field(default_factory=dict)
-    gaps: dict[str, list[float]] = field(default_factory=dict)
-    """How much longer the controller's clock ran than the worker's, a go."""
+    calls: int
+    windows: dict[str, list[list[float]]] = field(default_factory=dict)
+    claims: dict[str, list[float]] = field(default_factory=dict)
+    """What the workers' own clocks said, a window."""
+
+    def overhead_s(self) -> float:
+        """What a window takes besides its calls, as the baselines tell."""
+        return max(0.0, median(gap for name in self.claims if name != CANDIDATE for gap in self.gaps(name)))
+
+    def gaps(self, name: str) -> list[float]:
+        """How much longer the controller's clock ran than the worker's, a window."""
+        wholes = itertools.chain(*self.windows[name])
+        return [whole - claim for whole, claim in zip(wholes, self.claims[name], strict=True)]
+
+    def blocks(self, name: str) -> list[list[float]]:
+        """Seconds a call, by block."""
+        overhead = self.overhead_s()
+        # A window can come out as nothing but overhead; its logarithm is wanted all the same.
+        return [[max(one - overhead, one / 50) / self.calls for one in block] for block in self.windows[name]]
 
     def samples(self, name: str) -> list[float]:
-        """All samples of a contender."""
-        return [sample for block in self.claimed[name] for sample in block]
+        """Seconds a call, all samples of a contender."""
+        return [sample for block in self.blocks(name) for sample in block]
 
     def timing(self, name: str) -> Timing:
         """Summary of a contender."""
@@ -103,23 +117,23 @@ def plan_for(
     overhead_s: float,
     contenders: int,
     blocks: int,
-    slots: Sequence[str],
+    fitting: int = MAX_CALLS,
     budget_s: float = CASE_BUDGET_S,
 ) -> Plan:
-    """Fit a case into its budget. ``overhead_s``: preparing one call; ``estimate_s``: the call itself."""
-    repetitions = 1
-    if estimate_s < SHORT_CALL_S:
-        repetitions = min(MAX_REPETITIONS, math.ceil(REPEATED_S / max(estimate_s, 1e-6)))
-    round_s = contenders * (max(overhead_s, SETTLE_S) + estimate_s * repetitions)
-    calls = CALLS
-    if calls * round_s * blocks > budget_s:
-        calls = 2
-    if calls * round_s * blocks > budget_s:
-        blocks = max(MIN_BLOCKS, min(blocks, int(budget_s / (calls * round_s))))
-    if calls * round_s * blocks > budget_s:
-        calls = 1
-    warm_up = WARM_UP_ROUNDS if WARM_UP_ROUNDS * round_s <= budget_s / 4 else BUFFERS
-    return Plan(blocks, calls, repetitions, tuple(slots), budget_s, warm_up)
+    """Fit a case into its budget. ``overhead_s``: preparing one window; ``estimate_s``: one call; ``fitting``: calls
+    that a window can hold.
+    """
+    calls = max(1, min(fitting, MAX_CALLS, math.ceil(WINDOW_S / max(estimate_s, 1e-6))))
+    round_s = contenders * (overhead_s + estimate_s * calls)
+    windows = WINDOWS
+    if windows * round_s * blocks > budget_s:
+        windows = 2
+    if windows * round_s * blocks > budget_s:
+        blocks = max(MIN_BLOCKS, min(blocks, int(budget_s / (windows * round_s))))
+    if windows * round_s * blocks > budget_s:
+        windows = 1
+    warm_up = WARM_UP_ROUNDS if WARM_UP_ROUNDS * round_s <= budget_s / 4 else 2
+    return Plan(blocks, windows, calls, budget_s, warm_up)
 
 
 def measure(
@@ -127,74 +141,74 @@ def measure(
     plan: Plan,
     lot: random.Random,
     best: str,
+    draw: Callable[[], Sequence[Draw]],
     *,
-    after_call: Callable[[str, str], None] = lambda name, slot: None,
+    flush: Callable[[], None] = lambda: None,
+    after_window: Callable[[str], None] = lambda name: None,
     notice: Callable[[str], None] = lambda text: None,
 ) -> Series:
-    """Time all contenders; ``best`` is also called as its own twin. ``after_call`` gets a name and a slot."""
+    """Time all contenders; ``best`` is also called as its own twin.
+
+    ``draw`` gives the new inputs of one round of windows, ``flush`` makes caches cold, ``after_window`` gets a name
+    while that contender is held.
+    """
     who = {**dict.fromkeys(contenders), TWIN: None}
-    series = Series(best, {name: [] for name in who}, {name: [] for name in who})
+    series = Series(best, plan.calls, {name: [] for name in who}, {name: [] for name in who})
     dropped: set[str] = set()
-    rested = time.perf_counter()
-    for name, number in itertools.product(contenders, range(plan.warm_up)):
-        # Every buffer is made now: one made later would take the memory that an output had, between two calls.
-        _call(contenders[name], lot.choice(plan.slots), plan, number % BUFFERS, rested)
-        rested = time.perf_counter()
-    begun = rested
+    for _ in range(plan.warm_up):
+        sets = draw()
+        for contender in contenders.values():
+            contender.lay(sets)
+            contender.go()
+    begun = time.perf_counter()
     for block in range(plan.blocks):
         if block >= MIN_BLOCKS and time.perf_counter() - begun > plan.budget_s:
             break
         notice(f"timing {block + 1}/{plan.blocks}")
-        slot = lot.choice(plan.slots)
-        order = [name for name in who if name not in dropped for _ in range(plan.calls)]
-        lot.shuffle(order)
         for name in who:
-            series.claimed[name].append([])
-        for name in order:
-            contender = contenders[best if name == TWIN else name]
-            rested = _time_once(contender, name, slot, plan, lot, series, rested)
-            after_call(name, slot)
+            series.windows[name].append([])
+        for _ in range(plan.windows):
+            sets = draw()
+            order = [name for name in who if name not in dropped]
+            lot.shuffle(order)
+            for name in order:
+                contender = contenders[best if name == TWIN else name]
+                contender.lay(sets, again=lot.random() < 0.5)
+                flush()
+                call = contender.go()
+                series.windows[name][-1].append(call.window_s)
+                series.claims[name].append(call.claimed_s)
+                after_window(name)
         if block + 1 == BLOCKS_BEFORE_DROPPING:
             dropped = _slow_ones(series, best)
     return series
 
 
-def _time_once(
-    contender: Timed, name: str, slot: str, plan: Plan, lot: random.Random, series: Series, rested: float
-) -> float:
-    call = _call(contender, slot, plan, lot.randrange(BUFFERS), rested)
-    series.claimed[name][-1].append(call.claimed_s)
-    series.gaps[name].append((call.window_s - call.claimed_s) * plan.repetitions)
-    return time.perf_counter()
-
-
-def _call(contender: Timed, slot: str, plan: Plan, first: int, rested: float) -> Call:
-    contender.arrange(slot, [str(first + index) for index in range(plan.repetitions)], flush=True)
-    time.sleep(max(0.0, rested + SETTLE_S - time.perf_counter()))
-    return contender.go()
-
-
 def _slow_ones(series: Series, best: str) -> set[str]:
     """Baselines not worth more time: they are reported from what was measured."""
-    middles = {name: median(series.samples(name)) for name in series.claimed}
+    middles = {name: median(series.samples(name)) for name in series.windows}
     fastest = min(value for name, value in middles.items() if name != CANDIDATE)
     keep = {CANDIDATE, TWIN, best}
     return {name for name, value in middles.items() if name not in keep and value > SLOW_BASELINE * fastest}
 
 
-def clock_disagreement(series: Series, plan: Plan) -> str | None:
-    """One line if the candidate's clock runs slower than ours allows; medians, so that noise never trips it."""
-    claims = median(series.samples(CANDIDATE)) * plan.repetitions
-    gap = median(series.gaps[CANDIDATE])
-    usual = min(median(gaps) for name, gaps in series.gaps.items() if name != CANDIDATE and gaps)
-    allowed = 2 * usual + CLOCK_SLACK_S + CLOCK_SLACK_SHARE * claims
-    if min(series.samples(CANDIDATE)) < SHORTEST_CALL_S:
+def clock_disagreement(series: Series) -> str | None:
+    """One line if the candidate's own clock says less than ours, beyond what waking up explains.
+
+    No verdict uses a candidate's clock: one that lies gains nothing, but is a reason not to trust the rest. Nearly all
+    of its gaps have to be larger than nearly all of the baselines', so that a busy machine never trips it.
+    """
+    claimed = median(series.claims[CANDIDATE])
+    ours = median(itertools.chain(*series.windows[CANDIDATE]))
+    if min(series.claims[CANDIDATE]) < SHORTEST_CALL_S * series.calls:
         return f"its own clock says that a call took less than {SHORTEST_CALL_S * 1e9:g} ns"
-    if gap <= allowed:
+    small, _ = quartiles(series.gaps(CANDIDATE))
+    _, large = quartiles([gap for name in series.claims if name != CANDIDATE for gap in series.gaps(name)])
+    if small <= large + CLOCK_SLACK_S + CLOCK_SLACK_SHARE * ours:
         return None
     return (
-        f"its own clock says {claims * 1e3:.3g} ms, ours {(claims + gap) * 1e3:.3g} ms; "
-        f"{allowed * 1e3:.2g} ms of difference can be explained"
+        f"its own clock says {claimed * 1e3:.3g} ms for {series.calls} calls, ours {ours * 1e3:.3g} ms; "
+        f"{large * 1e3:.2g} ms of difference can be explained"
     )
 
 
@@ -209,10 +223,10 @@ class CaseRatios:
 
 def summarise(name: str, series: Series, seed: int) -> CaseRatios:
     """The candidate against the baseline with the lowest median, block by block."""
-    baselines = {key: series.timing(key) for key in series.claimed if key not in (CANDIDATE, TWIN)}
+    baselines = {key: series.timing(key) for key in series.windows if key not in (CANDIDATE, TWIN)}
     best = min(baselines, key=lambda key: baselines[key].median_s)
-    speedups = block_ratios(series.claimed[best], series.claimed[CANDIDATE])
-    twins = block_ratios(series.claimed[series.best], series.claimed[TWIN])
+    speedups = block_ratios(series.blocks(best), series.blocks(CANDIDATE))
+    twins = block_ratios(series.blocks(series.best), series.blocks(TWIN))
     interval, aa = ratio_interval([speedups], seed).for_judgements(), ratio_interval([twins], seed)
     verdict = CaseVerdict(
         name=name,

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tools.contender import Contender, Rejected
-from tools.licence import NO_ERROR, Comparison, Licence, compare
-from tools.oracle import InputSet
+from tools.harness.wire import MAX_CALLS
+from tools.inputs import InputSet
+from tools.licence import NO_ERROR, Comparison, Expected, Licence, compare
 from tools.verdict import CheckResult, ErrorFacts
 
-Conditioning = Callable[[str, int], tuple[ErrorFacts, ...]]
+Conditioning = Callable[[str, int, str | None], tuple[ErrorFacts, ...]]
+"""Case, number of leaves and dress to how far rounding the inputs moves each leaf."""
+
+MAX_WINDOW_BYTES = 512 << 20
+"""Inputs and outputs of one window, together; two calls at least."""
+REPEATS = 32
+"""Calls that are made again and have to agree, as far as they fit into one window."""
+REPEATING_S = 2.0
+POISON_BYTES = (0x55, 0xFF)
+"""Two, so that no honest answer agrees with both."""
+EXACT_DRESS = "integers"
 
 
 class EagerHistory:
@@ -21,18 +34,18 @@ class EagerHistory:
     """
 
     def __init__(self) -> None:
-        self._worst: dict[tuple[str, int], ErrorFacts] = {}
+        self._worst: dict[tuple[str | None, ...], ErrorFacts] = {}
         self._lock = threading.Lock()
 
-    def get(self, case: str, index: int) -> ErrorFacts:
-        """Largest seen, zeros at first."""
-        return self._worst.get((case, index), NO_ERROR)
+    def get(self, inputs: InputSet, index: int) -> ErrorFacts:
+        """Largest seen for sets of this case and dress, zeros at first."""
+        return self._worst.get((inputs.case, inputs.dress, str(index)), NO_ERROR)
 
-    def add(self, case: str, index: int, error: ErrorFacts) -> None:
+    def add(self, inputs: InputSet, index: int, error: ErrorFacts) -> None:
         """Remember one more."""
         with self._lock:
-            before = self.get(case, index)
-            self._worst[case, index] = ErrorFacts(
+            before = self.get(inputs, index)
+            self._worst[inputs.case, inputs.dress, str(index)] = ErrorFacts(
                 worst=max(before.worst, error.worst), norm=max(before.norm, error.norm)
             )
 
@@ -49,15 +62,43 @@ class Examiner:
 
     def examine(self, outputs: Sequence[bytearray], inputs: InputSet) -> Comparison | None:
         """None if every leaf is licensed, else the first comparison that failed."""
-        conditioning = self.conditioning(inputs.case, len(inputs.expected))
+        conditioning = self.conditioning(inputs.case, len(inputs.expected), inputs.dress)
         for index, (raw, expected) in enumerate(zip(outputs, inputs.expected, strict=True)):
-            found = compare(raw, expected, self.licence, conditioning[index], self.history.get(inputs.case, index))
+            found = compare(raw, expected, self.licence, conditioning[index], self.history.get(inputs, index))
             if found.eager_error is not None:
-                self.history.add(inputs.case, index, found.eager_error)
+                self.history.add(inputs, index, found.eager_error)
+            if found.passed and inputs.dress == EXACT_DRESS:
+                found = self._exactly(found)
             if not found.passed:
                 return found
-            self._keep(found)
+            if inputs.dress is None:
+                self._keep(found)
         return None
+
+    def _exactly(self, found: Comparison) -> Comparison:
+        """Sums of small whole numbers round in no order: where eager is exact, so is every honest kernel."""
+        if self.licence.precision == "tolerance" or found.error is None or found.eager_error is None:
+            return found
+        if found.error.worst == 0 or found.eager_error.worst > 0:
+            return found
+        detail = f"whole numbers have an exact answer here; it is off by {found.error.worst:.2g} of the output's scale"
+        return replace(found, passed=False, reason="wrong_output.inexact", detail=detail)
+
+    def resembles(self, outputs: Sequence[bytearray], others: Sequence[bytearray], form: InputSet) -> bool:
+        """Whether an answer is as near to a trusted contender's as it would have to be to the oracle's.
+
+        ``form``: any answered set of the same case. True decides; False asks for the oracle.
+        """
+        conditioning = self.conditioning(form.case, len(form.expected), None)
+        for index, (mine, theirs, expected) in enumerate(zip(outputs, others, form.expected, strict=True)):
+            if mine == theirs:
+                continue
+            leaf = expected.leaf
+            stand_in = Expected(leaf, theirs, leaf.dtype, theirs, has_oracle=expected.has_oracle)
+            found = compare(mine, stand_in, self.licence, conditioning[index], self.history.get(form, index))
+            if not found.passed:
+                return False
+        return True
 
     def _keep(self, found: Comparison) -> None:
         if found.error is None:
@@ -71,15 +112,25 @@ class Examiner:
     def require(
         self, outputs: Sequence[bytearray], inputs: InputSet, others: Sequence[InputSet] = (), kind: str = ""
     ) -> None:
-        """Raises Rejected unless the output is licensed; ``cheat.output_reuse`` if it answers another set."""
+        """Raises Rejected unless the output is licensed.
+
+        ``others``: sets of other calls, in the order of the calls. An output that answers an earlier one is
+        ``cheat.output_reuse``, one that answers a later one was overwritten: ``aliased_output``.
+        """
         found = self.examine(outputs, inputs)
         if found is None:
             return
         facts = (found.error, found.eager_error, found.bound)
-        same_form = [item for item in others if [e.leaf for e in item.expected] == [e.leaf for e in inputs.expected]]
-        for other in same_form:
+        form = [item.leaf for item in inputs.expected]
+        place = next((index for index, other in enumerate(others) if other is inputs), len(others))
+        for index, other in enumerate(others):
+            if other is inputs or [item.leaf for item in other.expected] != form or not differ(inputs, other):
+                continue
             probe = Examiner(self.licence, self.conditioning, self.history)
-            if other is not inputs and probe.examine(outputs, other) is None and differ(inputs, other):
+            if probe.examine(outputs, other) is None:
+                if index > place:
+                    detail = "a later call overwrites the output of an earlier one"
+                    raise Rejected("aliased_output", detail, facts=facts)
                 detail = "the output is right for inputs of an earlier call, not for those it was given"
                 raise Rejected("cheat.output_reuse", detail, facts=facts)
         raise Rejected(kind or found.reason, found.detail, facts=facts)
@@ -101,52 +152,95 @@ def differ(one: InputSet, other: InputSet) -> bool:
     return any(a.eager != b.eager for a, b in zip(one.expected, other.expected, strict=True))
 
 
-def check_contender(
-    contender: Contender, sets: Sequence[InputSet], examiner: Examiner, *, may_mutate: bool, prefix: str = ""
-) -> None:
-    """Check on all ``sets`` (two or more), which stay with the contender as ``prefix`` + index.
+def check_contender(contender: Contender, sets: Sequence[InputSet], examiner: Examiner, *, may_mutate: bool) -> None:
+    """Check on all ``sets`` (two or more). Raises Rejected.
 
-    The first output is taken only after a second call on other inputs, and the first set is then asked for
-    again in the storage that held the second: a static output buffer and an answer remembered by address both
-    show. Raises Rejected.
+    Several calls are made before anybody looks at an output, so that a static output buffer shows; then others at the
+    same addresses, so that answers kept by address show. Then the sets are asked for again and again by lot (races
+    and rings of buffers show), and the first two in memory that was poisoned, with zones around new tensors
+    (elements that were not written, and writes beside a tensor, show).
     """
-    for index, inputs in enumerate(sets):
-        contender.put(f"{prefix}{index}", inputs)
-    first, second = sets[0], sets[1]
-    contender.arrange(f"{prefix}0", ["0"])
-    contender.go()
-    contender.arrange(f"{prefix}1", ["1"])
-    contender.go()
-    held, _ = contender.ship(first, -2)
-    fresh, mutated = contender.ship(second, -1, compare=True)
-    if mutated and not may_mutate:
-        raise Rejected("input_mutation", "it changes its inputs; the reference does not")
-    examiner.require(fresh, second, sets)
-    if examiner.examine(held, first) is not None:
-        _explain_held(contender, first, examiner, sets, held, prefix)
-    contender.arrange(f"{prefix}0", ["1"])
-    contender.go()
-    again, _ = contender.ship(first)
-    examiner.require(again, first, sets)
-    for index in range(2, len(sets)):
-        contender.arrange(f"{prefix}{index}", ["0"])
-        contender.go()
-        outputs, _ = contender.ship(sets[index])
-        examiner.require(outputs, sets[index], sets)
+    fitting = calls_that_fit(sets[0])
+    for start in range(0, len(sets), fitting):
+        window = list(sets[start : start + fitting])
+        if len(window) < 2:
+            window = [sets[0], *window]
+        require_window(contender, window, examiner, may_mutate=may_mutate)
+        require_window(contender, [*window[1:], window[0]], examiner, may_mutate=may_mutate, again=True)
+    _check_repeats(contender, sets, examiner, fitting)
+    for poison in POISON_BYTES:
+        contender.run(sets[:2], poison=poison, guarded=True)
+        try:
+            overrun = _require_outputs(contender, sets[:2], examiner)
+        except Rejected as error:
+            detail = f"once memory that changes hands is filled with 0x{poison:02x}: {error.detail}"
+            reason = "uninitialised_output" if error.reason == "wrong_output" else error.reason
+            raise Rejected(reason, detail, error.log, error.facts) from error
+        if overrun:
+            raise Rejected("out_of_bounds", "it writes beside a tensor that it made")
 
 
-def _explain_held(
-    contender: Contender,
-    first: InputSet,
-    examiner: Examiner,
-    sets: Sequence[InputSet],
-    held: Sequence[bytearray],
-    prefix: str,
+def calls_that_fit(form: InputSet) -> int:
+    """How many calls on such a set one window holds; two at least."""
+    return max(2, min(MAX_CALLS, MAX_WINDOW_BYTES // max(1, form.input_bytes + form.output_bytes)))
+
+
+def require_window(
+    contender: Contender, sets: Sequence[InputSet], examiner: Examiner, *, may_mutate: bool, **options: Any
 ) -> None:
-    """An output was wrong after a later call: was it ever right? Always raises Rejected."""
-    contender.arrange(f"{prefix}0", ["0"])
-    contender.go()
-    now, _ = contender.ship(first)
-    if examiner.examine(now, first) is None:
-        raise Rejected("aliased_output", "a later call overwrites the output of an earlier one")
-    examiner.require(held, first, sets)
+    """One window on ``sets``, all of whose outputs are right, and nothing else was written to. Raises Rejected."""
+    contender.run(sets, **options)
+    require_unchanged(contender, may_mutate=may_mutate)
+    _require_outputs(contender, sets, examiner, seen=bool(options.get("again")))
+
+
+def require_unchanged(contender: Contender, *, may_mutate: bool) -> None:
+    """Raises Rejected if the last window wrote to its inputs, or beside them."""
+    changed = contender.what_changed()
+    if changed == "guard":
+        raise Rejected("out_of_bounds", "it writes beside its inputs")
+    if changed == "input" and not may_mutate:
+        raise Rejected("input_mutation", "it changes its inputs; the reference does not")
+
+
+def _require_outputs(
+    contender: Contender, sets: Sequence[InputSet], examiner: Examiner, *, seen: bool = False
+) -> bool:
+    """Form and values of all outputs of the last window; whether a guard zone was hit.
+
+    ``seen``: the contender met all of these sets in an earlier window.
+    """
+    outputs = [contender.outputs(inputs, which) for which, inputs in enumerate(sets)]
+    overrun = False
+    for which, inputs in enumerate(sets):
+        overrun |= contender.require_form(inputs, which)
+    for raw, inputs in zip(outputs, sets, strict=True):
+        others = [item for item in sets if item is not inputs]
+        examiner.require(raw, inputs, [*others, inputs] if seen else sets)
+    return overrun
+
+
+def _check_repeats(contender: Contender, sets: Sequence[InputSet], examiner: Examiner, fitting: int) -> None:
+    """The same calls again and again, by lot: bitwise the same answer to the same set, or right every time."""
+    lot = secrets.SystemRandom()
+    took_s = contender.run(sets[:1]).window_s
+    times = max(2, min(REPEATS, fitting, int(REPEATING_S / took_s)))
+    window = [lot.choice(sets) for _ in range(times)]
+    contender.run(window)
+    outputs = [contender.outputs(inputs, which) for which, inputs in enumerate(window)]
+    seen: dict[int, list[bytearray]] = {}
+    for raw, inputs in zip(outputs, window, strict=True):
+        if raw != seen.get(id(inputs)):
+            _require_repeated(examiner, raw, inputs, window)
+            seen.setdefault(id(inputs), raw)
+
+
+def _require_repeated(examiner: Examiner, raw: list[bytearray], inputs: InputSet, window: Sequence[InputSet]) -> None:
+    try:
+        examiner.require(raw, inputs)
+    except Rejected as error:
+        for other in window:
+            if other is not inputs and differ(inputs, other) and examiner.examine(raw, other) is None:
+                raise Rejected("aliased_output", "a later call overwrites the output of an earlier one") from error
+        detail = f"right at first, wrong when called again on the same inputs: {error.detail}"
+        raise Rejected("wrong_output.unstable", detail, facts=error.facts) from error

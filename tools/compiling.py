@@ -7,16 +7,15 @@ never opens anything that a build left there.
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
-import shutil
+import subprocess
 import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,11 +33,11 @@ MAX_BUILD_FILES = 10_000
 MAX_ROOMS = 64
 MAX_LOG_CHARACTERS = 4000
 
-EMPTY = """
-import os, shutil, sys
-for entry in os.scandir(sys.argv[1]):
-    shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
-"""
+COUNTING_S = 20.0
+WATCHING_S = 0.5
+"""A build that floods the disk is seen within this time."""
+
+EMPTY = 'cd "$1" && chmod -R u+rwX . ; find . -mindepth 1 -delete'
 
 
 class Room:
@@ -73,7 +72,8 @@ class Room:
         """Start a worker that may write the build folder, or one that may only read it."""
         mount = Mount(self._build, "/build", writable=building)
         inside = self._launcher.inside(mount)
-        names = ("KERNELWRIGHT_BUILD_DIR", "TORCH_EXTENSIONS_DIR", "TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
+        # Not torch.compile's cache: it is filled by the first call, in the worker that may only read this folder.
+        names = ("KERNELWRIGHT_BUILD_DIR", "TORCH_EXTENSIONS_DIR", "TRITON_CACHE_DIR")
         env = dict.fromkeys(names, inside)
         worker = self._launcher.start("candidate", "candidate", (self._source, mount), env)
         self._started.append(worker)
@@ -107,16 +107,37 @@ class Room:
             self.runner = None if self.runner in broken else self.runner
 
     def is_oversized(self) -> bool:
-        """Whether the build left more than it may. Counts without following links or opening anything."""
-        total = count = 0
-        for folder, _, files in os.walk(self._build, followlinks=False):
-            for name in files:
-                count += 1
-                with suppress(OSError):
-                    total += (Path(folder) / name).lstat().st_size
-                if total > MAX_BUILD_BYTES or count > MAX_BUILD_FILES:
-                    return True
+        """Whether the build folder holds more than it may. Counts without following links or opening a file."""
+        # du descends by descriptor, so that neither depth nor length of names hides anything.
+        for option, most in (("--block-size=1", MAX_BUILD_BYTES), ("--inodes", MAX_BUILD_FILES)):
+            argv = ["du", "--summarize", "--one-file-system", option, "--", str(self._build)]
+            try:
+                counted = subprocess.run(argv, capture_output=True, check=False, timeout=COUNTING_S).stdout
+            except subprocess.TimeoutExpired:
+                return True
+            words = counted.split()
+            if not words or int(words[0]) > most:
+                return True
         return False
+
+    @contextmanager
+    def watched(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Have ``stop`` called as soon as the build folder holds more than it may."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(WATCHING_S):
+                if self.is_oversized():
+                    stop()
+                    return
+
+        watcher = threading.Thread(target=watch, name="build-watch", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
 
     def close_workers(self) -> None:
         """Stop what was started here and not handed out."""
@@ -132,17 +153,17 @@ class Room:
         self.close_workers()
         for worker in self._started:
             worker.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_tree(self.folder)
         if self.folder.exists():
             self._empty_from_inside()
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove_tree(self.folder)
 
     def _empty_from_inside(self) -> None:
         """Folders made by the sandbox's user can be emptied by that user only."""
         mount = Mount(self._build, "/build", writable=True)
         sandbox = self._launcher.sandbox
         with suppress(SandboxError):
-            sandbox.run(Job((*sandbox.python, "-c", EMPTY, sandbox.path_inside(mount)), mounts=(mount,)))
+            sandbox.run(Job(("/bin/sh", "-c", EMPTY, "sh", sandbox.path_inside(mount)), mounts=(mount,)))
 
 
 @dataclass
@@ -255,20 +276,23 @@ class Builder:
 
     def _build(self, candidate: Candidate, room: Room) -> CompileResult:
         begin = time.monotonic()
+        log = ""
         room.write(candidate.source)
         contender = Contender("candidate", room.take_builder(), reject)
         try:
-            # Of its own seed: what a constructor sees at build time is not what the candidate is judged with.
-            unseen = replace(self._constructor(), seed=secrets.randbits(31))
-            contender.load(room.path, unseen, with_state=False)
+            with room.watched(contender.close):
+                # Of its own seed: what a constructor sees at build time is not what the candidate is judged with.
+                unseen = replace(self._constructor(), seed=secrets.randbits(31))
+                contender.load(room.path, unseen, with_state=False)
             log = contender.log()
         except Rejected as error:
-            return failed_build(error, time.monotonic() - begin)
+            if not room.is_oversized():
+                return failed_build(error, time.monotonic() - begin)
         finally:
             contender.close()
         seconds = time.monotonic() - begin
         if room.is_oversized():
-            log = f"the build left more than {MAX_BUILD_BYTES >> 20} MiB or {MAX_BUILD_FILES} files"
+            log = f"the build made more than {MAX_BUILD_BYTES >> 20} MiB or {MAX_BUILD_FILES} files"
             return CompileResult(ok=False, reason="compile_error", log=log, seconds=seconds)
         return CompileResult(ok=True, log=trim_log(log), seconds=seconds)
 
@@ -282,6 +306,12 @@ class Builder:
         for room in rooms:
             if room is not None:
                 room.remove()
+
+
+def remove_tree(folder: Path) -> None:
+    """Delete a folder of any depth; links are removed, never followed. What cannot be removed stays."""
+    # shutil.rmtree recurses, and a candidate can nest folders deeper than Python does.
+    subprocess.run(["rm", "-rf", "--one-file-system", "--", str(folder)], capture_output=True, check=False)
 
 
 def has_started(worker: Worker) -> bool:

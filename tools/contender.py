@@ -1,14 +1,16 @@
-"""A model in a worker, as the judge calls it: give it inputs, call it cold, take its output, believe nothing."""
+"""A model in a worker, as the judge calls it: show it inputs, let it run, stop it, read its memory, believe nothing."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from tools.arena import Arena
 from tools.errors import JudgeUnavailable
-from tools.harness.wire import FLAG_MUTATED, Leaf, Record
-from tools.oracle import Constructor, InputSet
+from tools.harness.wire import FLAG_OVERRUN, Leaf, Record
+from tools.inputs import Draw, InputSet
+from tools.oracle import Constructor
 from tools.verdict import CheckResult, ErrorFacts
 from tools.worker import Worker, WorkerFailed
 
@@ -43,22 +45,29 @@ class Rejected(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """One timed call, by two clocks."""
+    """One window: one or more calls in a row, by two clocks."""
 
     claimed_s: float
-    """What the worker says, a call."""
+    """What the worker says that the calls took."""
     window_s: float
-    """From sending the order to receiving the record, by the controller's clock, a call."""
+    """By the controller's clock: from before the worker could run, and so could see the inputs, to its record."""
+    calls: int = 1
 
 
 class Contender:
-    """A loaded model. ``blame`` says what its failures mean: a rejection, or a fault of ours."""
+    """A loaded model. ``blame`` says what its failures mean: a rejection, or a fault of ours.
+
+    It runs only when it is asked something. Before a window it is told places and shapes (``lay``) and held; then the
+    values are put there; ``go`` lets it run until it says that it is done, and holds it again. What is in its memory
+    at that moment is its answer.
+    """
 
     def __init__(self, name: str, worker: Worker, blame: Callable[[WorkerFailed], Exception]) -> None:
         self.name = name
         self._worker = worker
         self._blame = blame
-        self._repetitions = 1
+        self._calls = 0
+        self._addresses: list[int] = []
 
     def load(self, path: str, constructor: Constructor, *, with_state: bool = True) -> None:
         """Import the candidate's file and construct ``ModelNew``."""
@@ -73,43 +82,97 @@ class Contender:
         }
         self._ask("load", body, constructor.payload[:count])
 
-    def put(self, slot: str, inputs: InputSet) -> None:
-        """Give it a set."""
-        body = {"slot": slot, "spec": inputs.spec, "tensors": inputs.packed}
-        self._ask("put", body, inputs.inputs)
-
     def reserve(self, size_bytes: int) -> None:
         """Have so much memory mapped and touched before anything is timed; once is enough."""
         self._ask("reserve", {"bytes": size_bytes})
 
-    def drop(self, slots: Sequence[str]) -> None:
-        """Make it forget sets, copies and outputs."""
-        self._ask("drop", {"slots": list(slots)})
+    def forget(self) -> None:
+        """Make it drop its outputs."""
+        self._addresses = []
+        self._ask("forget")
 
-    def arrange(self, slot: str, buffers: Sequence[str] = ("0",), *, flush: bool = False) -> None:
-        """Have copies made in the named buffers, one for each repetition, and the caches made cold."""
-        self._repetitions = len(buffers)
-        self._ask("arrange", {"slot": slot, "buffers": list(buffers), "flush": flush})
+    def lay(
+        self,
+        sets: Sequence[Draw],
+        *,
+        poison: int = 0,
+        guarded: bool = False,
+        misaligned: bool = False,
+        again: bool = False,
+    ) -> None:
+        """Prepare one call on each of ``sets``, hold the worker, put the values in place.
 
-    def go(self) -> Call:
-        """One call on each arranged copy."""
-        begin = time.perf_counter()
-        record = self._ask("go")
-        window = time.perf_counter() - begin
-        return Call(record.elapsed_ns / 1e9 / self._repetitions, window / self._repetitions)
-
-    def ship(self, inputs: InputSet, which: int = -1, *, compare: bool = False) -> tuple[list[bytearray], bool]:
-        """A kept output's bytes, and whether the call changed its inputs (told only if ``compare``).
-
-        The bytes read are those the oracle says there must be. Raises Rejected for any other claim.
+        ``poison``: a byte for memory that changes hands in the worker; ``guarded``: zones around tensors it makes;
+        ``misaligned``: inputs one element off any alignment; ``again``: at the addresses of the last window.
         """
-        record = self._ask("ship", {"which": which, "compare": compare})
-        self._require_form(record, inputs)
+        arena = self._arena()
+        size, calls = arena.place(sets, misaligned=misaligned, again=again)
+        self._ask("lay", {"arena": size, "calls": calls, "poison": poison, "guarded": guarded})
         try:
-            outputs = [self._worker.take(item.leaf.size_bytes) for item in inputs.expected]
+            self._worker.hold()
         except WorkerFailed as error:
             raise self._blame(error) from error
-        return outputs, bool(record.flags & FLAG_MUTATED)
+        arena.fill()
+        self._calls = len(sets)
+
+    def go(self) -> Call:
+        """Make the calls."""
+        try:
+            record, window_s = self._worker.go()
+        except WorkerFailed as error:
+            raise self._blame(error) from error
+        self._addresses = self._arena().addresses() or []
+        return Call(record.elapsed_ns / 1e9, window_s, self._calls)
+
+    def run(self, sets: Sequence[Draw], **options: Any) -> Call:
+        """``lay`` and ``go``."""
+        self.lay(sets, **options)
+        return self.go()
+
+    def outputs(self, form: InputSet, which: int = 0) -> list[bytearray]:
+        """The answer to call ``which`` of the last window, as it was when the window closed.
+
+        Its bytes are read where the worker says they are; how many, ``form`` says. Raises Rejected.
+        """
+        found = self._read(form, which)
+        if found is None:
+            self.require_form(form, which)
+            raise Rejected("wrong_output.unreadable", "its output is not in its memory")
+        return found
+
+    def _read(self, form: InputSet, which: int) -> list[bytearray] | None:
+        leaves, addresses = len(form.expected), self._addresses
+        mine = addresses[which * leaves : (which + 1) * leaves]
+        if len(addresses) % leaves or len(mine) != leaves:
+            return None
+        found = []
+        for address, item in zip(mine, form.expected, strict=True):
+            try:
+                raw = self._worker.read_memory(address, item.leaf.size_bytes)
+            except WorkerFailed as error:
+                raise self._blame(error) from error
+            if raw is None:
+                return None
+            found.append(raw)
+        return found
+
+    def what_changed(self) -> str | None:
+        """``input`` or ``guard`` if the last window wrote over one, else None."""
+        return self._arena().what_changed()
+
+    def require_form(self, form: InputSet, which: int = 0) -> bool:
+        """Raises Rejected unless the output is nested, shaped and typed as ``form`` says.
+
+        True if the calls wrote beside what they made, as far as guard zones tell. The worker runs meanwhile, so
+        what is to be read must have been read.
+        """
+        record = self._ask("form", {"which": which})
+        self._require_form(record, form)
+        return bool(record.flags & FLAG_OVERRUN)
+
+    def _arena(self) -> Arena:
+        assert self._worker.arena is not None
+        return self._worker.arena
 
     def _require_form(self, record: Record, inputs: InputSet) -> None:
         wanted = [item.leaf for item in inputs.expected]

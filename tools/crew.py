@@ -14,8 +14,9 @@ from sandbox.base import Mount
 from tools.checking import EagerHistory, Examiner
 from tools.contender import Contender, Rejected, blame_ourselves
 from tools.errors import JudgeUnavailable
+from tools.inputs import InputSet
 from tools.licence import Licence
-from tools.oracle import Constructor, InputSet, Oracle, sizes
+from tools.oracle import Constructor, Oracle, sizes
 from tools.problem import Description, Problem
 from tools.worker import Launcher, Worker, WorkerFailed
 
@@ -60,14 +61,19 @@ class Crew:
         launcher: Launcher,
         site: Site,
         licence: Licence,
+        flush: Callable[[], None],
         before: Crew | None = None,
     ) -> None:
-        """``before``: an earlier crew of the same problem; what it found out about the reference is not found anew."""
+        """``flush`` makes the machine's caches cold.
+
+        ``before``: an earlier crew of the same problem; what it found out about the reference is not found anew.
+        """
         self.history = EagerHistory()
         self.warmed: dict[str, dict[str, Warmed]] = {}
         """Case to baseline to what its warm calls took."""
         self.notes: list[str] = []
         """Why a baseline is missing, one line each."""
+        self.flush = flush
         self._launcher = launcher
         self._site = site
         self._licence = licence
@@ -175,16 +181,17 @@ class Crew:
         return contender
 
     def _warm_case(self, contender: Contender, case: str, inputs: InputSet) -> None:
-        contender.put("warm", inputs)
         seconds = overhead = float("inf")
         for _ in range(3):
             begin = time.perf_counter()
-            contender.arrange("warm", flush=True)
+            contender.lay([inputs])
+            self.flush()
             overhead = min(overhead, time.perf_counter() - begin)
             seconds = min(seconds, contender.go().claimed_s)
         lenient = Examiner(self._baseline_licence, self.oracle.conditioning, EagerHistory())
-        lenient.require(contender.ship(inputs)[0], inputs)
-        contender.drop(["warm"])
+        lenient.require(contender.outputs(inputs), inputs)
+        contender.require_form(inputs)
+        contender.forget()
         with self._warm_lock:
             self.warmed.setdefault(case, {})[contender.name] = Warmed(seconds, overhead)
 

@@ -112,3 +112,11 @@ def quantiles(samples: Sequence[float]) -> tuple[float, float, float]:
 
     middle, low, high = np.quantile(np.asarray(samples, dtype=np.float64), (0.5, 0.05, 0.95))
     return float(middle), float(low), float(high)
+
+
+def quartiles(samples: Sequence[float]) -> tuple[float, float]:
+    """Lower and upper."""
+    import numpy as np
+
+    low, high = np.quantile(np.asarray(samples, dtype=np.float64), (0.25, 0.75))
+    return float(low), float(high)

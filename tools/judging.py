@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,17 +22,18 @@ from sandbox.base import Sandbox
 from sandbox.errors import SandboxError
 from tools.benchmarking import CASE_BUDGET_S, measure, plan_for
 from tools.candidate import Candidate
+from tools.checking import calls_that_fit
 from tools.compiling import Builder
 from tools.contender import Rejected
 from tools.crew import EAGER, Crew, Site
 from tools.errors import JudgeUnavailable, RequestError
 from tools.exclusion import Machine
+from tools.inputs import InputSet
 from tools.judge import Notice
 from tools.licence import Licence
-from tools.oracle import InputSet
 from tools.problem import Description, JudgeSettings, Problem
 from tools.screening import screen
-from tools.trial import Trial, reserve, unseen_shapes
+from tools.trial import CONFIRM_DRESSES, DRESSES, Trial, reserve, unseen_shapes
 from tools.verdict import CheckResult, CompileResult, Timing, Verdict
 from tools.verdicts import accepted, failed_compile, infrastructure, rejected
 from tools.worker import Launcher
@@ -87,8 +89,8 @@ class SandboxedJudge:
             threads=settings.threads or len(os.sched_getaffinity(0)),
             memory_bytes=settings.memory_bytes,
             timeout_s=settings.stage_timeout_s,
-            flush_bytes=flush_bytes(),
         )
+        self._flush = Flush()
         self._crew_now: Crew | None = None
         self._usable = self._closed = False
         self._crews: list[Crew] = []
@@ -159,7 +161,7 @@ class SandboxedJudge:
         if self._closed:
             raise JudgeUnavailable("the judge is closed")
         self._site.write()
-        crew = Crew(self._launcher, self._site, self._licence, before)
+        crew = Crew(self._launcher, self._site, self._licence, self._flush, before)
         self._crews.append(crew)
         return crew
 
@@ -203,7 +205,6 @@ class SandboxedJudge:
         try:
             for case in crew.cases:
                 trial.check(case, crew.draw(case, 2))
-                contender.drop(["0", "1"])
         except Rejected as error:
             return error.to_check(2)
         finally:
@@ -219,20 +220,23 @@ class SandboxedJudge:
         contenders = crew.baselines(notice)
         found: dict[str, dict[str, Timing]] = {name: {} for name in contenders}
         for case in crew.cases:
-            inputs = crew.draw(case, 1)[0]
-            reserve([*contenders.values()], inputs, 1, self.settings.memory_bytes)
-            for contender in contenders.values():
-                contender.put("0", inputs)
+            form = crew.draw(case, 1)[0]
             warmed = crew.warmed[case]
             best = crew.best_guess(case)
             plan = plan_for(
-                warmed[best].seconds, warmed[EAGER].overhead_s, len(contenders) + 1, BASELINE_BLOCKS, ("0",)
+                warmed[best].seconds,
+                warmed[EAGER].overhead_s,
+                len(contenders) + 1,
+                BASELINE_BLOCKS,
+                calls_that_fit(form),
             )
+            reserve([*contenders.values()], form, plan.calls, self.settings.memory_bytes)
             lot = random.Random(secrets.randbits(64))  # noqa: S311 - seeded from the system's entropy
-            series = measure(contenders, plan, lot, best, notice=notice)
+            draw = partial(crew.oracle.draw, case, plan.calls)
+            series = measure(contenders, plan, lot, best, draw, flush=self._flush, notice=notice)
             for name, contender in contenders.items():
                 found[name][case] = series.timing(name)
-                contender.drop(["0"])
+                contender.forget()
         return found
 
     def _verdict(self, candidate: Candidate, notice: Notice, *, confirm: bool) -> Verdict:
@@ -292,12 +296,14 @@ class SandboxedJudge:
             self._seed,
             notice,
             self.settings.memory_bytes,
+            DRESSES + CONFIRM_DRESSES if confirm else DRESSES,
         )
         try:
             with self._machine.alone():
                 self._builder.settle()
                 cases = trial.run(drawn)
                 specialised = unseen_shapes(crew, contender, notice) if confirm else None
+                specialised = True if trial.refused else specialised
                 roofline = self._measure_roofline(crew)
         finally:
             contender.close()
@@ -358,6 +364,21 @@ def single_judge(
         judge = SandboxedJudge(problem, sandbox, settings, Path(work), cache_dir=cache, **about)
         with closing(judge):
             yield judge
+
+
+class Flush:
+    """Makes the caches of the machine cold, from the controller, where no candidate can leave it out."""
+
+    def __init__(self) -> None:
+        self._scrap: Any = None
+
+    def __call__(self) -> None:
+        """Write twice the last-level cache."""
+        import numpy as np
+
+        if self._scrap is None:
+            self._scrap = np.zeros(flush_bytes(), dtype=np.uint8)
+        self._scrap.fill(time.perf_counter_ns() & 0xFF)
 
 
 def flush_bytes() -> int:

@@ -48,6 +48,10 @@ if TYPE_CHECKING:
 
 FACTOR = 4.0
 FLOOR_EPS = 4.0
+HALF_FLOOR_EPS = ErrorFacts(worst=0.5, norm=0.125)
+"""For 16-bit outputs, whose next lower precision is only 3 bits away (float16 to bfloat16): four units of the scale
+would let it pass.
+"""
 NATIVE_ORACLE_FLOOR_EPS = 16.0
 """Without a float64 oracle eager is the oracle and its own error cannot be seen; an honest one must fit."""
 CHUNK = 1 << 20
@@ -164,11 +168,10 @@ def compare(
     atol, rtol = licence.tolerance(leaf.dtype)
     triples = chunks(leaf, (got, leaf.dtype), (expected.oracle, expected.oracle_dtype), (expected.eager, leaf.dtype))
     for x, oracle, eager in triples:
-        fine, misplaced = _finite(x, oracle, eager)
+        misplaced = _misplaced(x, oracle, eager)
         if misplaced:
             return Comparison(False, "wrong_output.nonfinite", f"NaN or infinity misplaced in {misplaced} elements")
-        if fine is not None:
-            x, oracle, eager = x[fine], oracle[fine], eager[fine]
+        x, oracle, eager = _finite(x, oracle, eager)
         gap, eager_gap = x - oracle, eager - oracle
         mine.add(gap, oracle)
         eagers.add(eager_gap, oracle)
@@ -183,21 +186,32 @@ def compare(
     return _judge_native(error, eager_error, base, conditioning, expected)
 
 
-def _finite(x: Array, oracle: Array, eager: Array) -> tuple[Array | None, int]:
-    """Mask of elements finite everywhere (None for all of them), and how many are wrongly (not) finite."""
+def _misplaced(x: Array, oracle: Array, eager: Array) -> int:
+    """In how many elements ``x`` is NaN or infinite, or is not, unlike both others."""
     import numpy as np
 
-    finite = np.isfinite(x) & np.isfinite(oracle) & np.isfinite(eager)
-    if finite.all():
-        return None, 0
-    odd = ~finite
-    a, r, e = x[odd], oracle[odd], eager[odd]
+    if np.isfinite(x).all() and np.isfinite(oracle).all() and np.isfinite(eager).all():
+        return 0
 
     def same(b: Array) -> Array:
-        both: Array = (np.isnan(a) & np.isnan(b)) | (a == b) | (np.isfinite(a) & np.isfinite(b))
+        both: Array = (np.isnan(x) & np.isnan(b)) | (x == b) | (np.isfinite(x) & np.isfinite(b))
         return both
 
-    return finite, int(np.count_nonzero(~(same(r) | same(e))))
+    return int(np.count_nonzero(~(same(oracle) | same(eager))))
+
+
+def _finite(x: Array, oracle: Array, eager: Array) -> tuple[Array, Array, Array]:
+    """The elements in which ``x`` is finite, with what they are to be compared with: the oracle where it is finite,
+    else eager (they differ where eager overflows, or the oracle knows no such number).
+    """
+    import numpy as np
+
+    here = np.isfinite(x)
+    if here.all() and np.isfinite(oracle).all() and np.isfinite(eager).all():
+        return x, oracle, eager
+    x, oracle, eager = x[here], oracle[here], eager[here]
+    truth = np.where(np.isfinite(oracle), oracle, eager)
+    return x, truth, np.where(np.isfinite(eager), eager, truth)
 
 
 def _largest_ratio(gap: Array, allowed: Array) -> float:
@@ -219,13 +233,10 @@ def _judge_tolerance(ratio: float, eager_ratio: float, error: ErrorFacts, eager_
 def _judge_native(
     error: ErrorFacts, eager_error: ErrorFacts, base: ErrorFacts, conditioning: ErrorFacts, expected: Expected
 ) -> Comparison:
-    floor = EPS[expected.leaf.dtype] * (FLOOR_EPS if expected.has_oracle else NATIVE_ORACLE_FLOOR_EPS)
-    if expected.leaf.is_number:
-        # A Python number says nothing of the precision it was computed in; torch's default is assumed.
-        floor = max(floor, FLOOR_EPS * EPS["float32"])
+    floor = _floor(expected)
     bound = ErrorFacts(
-        worst=FACTOR * max(base.worst, conditioning.worst, floor),
-        norm=FACTOR * max(base.norm, conditioning.norm, floor),
+        worst=FACTOR * max(base.worst, conditioning.worst, floor.worst),
+        norm=FACTOR * max(base.norm, conditioning.norm, floor.norm),
     )
     passed = error.worst <= bound.worst and error.norm <= bound.norm
     detail = (
@@ -237,6 +248,19 @@ def _judge_native(
         )
     )
     return Comparison(passed, "" if passed else "wrong_output", detail, error, eager_error, bound)
+
+
+def _floor(expected: Expected) -> ErrorFacts:
+    """Error that any contender may have, relative to the output's scale, before ``FACTOR``."""
+    eps = EPS[expected.leaf.dtype]
+    if not expected.has_oracle:
+        return ErrorFacts(worst=NATIVE_ORACLE_FLOOR_EPS * eps, norm=NATIVE_ORACLE_FLOOR_EPS * eps)
+    if ITEM_BYTES[expected.leaf.dtype] == 2:
+        return ErrorFacts(worst=HALF_FLOOR_EPS.worst * eps, norm=HALF_FLOOR_EPS.norm * eps)
+    if expected.leaf.is_number:
+        # A Python number says nothing of the precision it was computed in; torch's default is assumed.
+        eps = max(eps, EPS["float32"])
+    return ErrorFacts(worst=FLOOR_EPS * eps, norm=FLOOR_EPS * eps)
 
 
 def _compare_exactly(got: Raw, expected: Expected) -> Comparison:

@@ -11,12 +11,11 @@ from typing import Any
 
 from tools.errors import JudgeUnavailable, RequestError
 from tools.harness.wire import ITEM_BYTES, Leaf, structure_digest
+from tools.inputs import Draw, InputSet, PackedJson
 from tools.licence import NO_ERROR, Expected
 from tools.problem import CaseFacts, Description, Problem
 from tools.verdict import ErrorFacts
 from tools.worker import Worker, WorkerFailed
-
-PackedJson = list[Any]
 
 
 @dataclass(frozen=True)
@@ -35,35 +34,13 @@ class Constructor:
         return min(self.state.values(), default=len(self.tensors))
 
 
-@dataclass(frozen=True)
-class InputSet:
-    """One secret draw of a case, with what the oracle and eager made of it. Held by the controller only."""
-
-    case: str
-    spec: Any
-    packed: tuple[PackedJson, ...]
-    inputs: tuple[bytearray, ...]
-    structure: bytes
-    expected: tuple[Expected, ...]
-
-    @property
-    def input_bytes(self) -> int:
-        """Size of the inputs."""
-        return sum(map(len, self.inputs))
-
-    @property
-    def output_bytes(self) -> int:
-        """Size of the outputs."""
-        return sum(item.leaf.size_bytes for item in self.expected)
-
-
 class Oracle:
     """One trusted worker that imported the problem file. Safe to use from several threads."""
 
     def __init__(self, worker: Worker, problem: Problem, path: str, memory_bytes: int, timeout_s: float) -> None:
         self.constructor: Constructor | None = None
-        self.conditioned: dict[str, tuple[ErrorFacts, ...]] = {}
-        """By case, what ``conditioning`` found."""
+        self.conditioned: dict[tuple[str, str | None], tuple[ErrorFacts, ...]] = {}
+        """By case and dress, what ``conditioning`` found."""
         self._worker = worker
         self._problem = problem
         self._path = path
@@ -87,9 +64,16 @@ class Oracle:
         cases = tuple(CaseFacts.model_validate(_case_facts(case)) for case in facts.pop("cases"))
         return Description(problem=self._problem.name, cases=cases, **facts), mutating
 
-    def make(self, case: str, rows: int | None = None) -> InputSet | None:
-        """Draw a set from a new secret seed; cut to ``rows`` rows. None if the reference refuses those."""
-        body = {"case": case, "seed": secrets.randbits(62), "rows": rows}
+    def make(
+        self, case: str, rows: int | None = None, dress: str | None = None, seed: int | None = None
+    ) -> InputSet | None:
+        """Draw a set from a new secret seed, or again from an old one.
+
+        ``rows``: cut to so many; ``dress``: with unusual values or layout (``tools.harness.dressing``). None if the
+        reference refuses that.
+        """
+        seed = secrets.randbits(62) if seed is None else seed
+        body = {"case": case, "seed": seed, "rows": rows, "dress": dress}
         facts, buffers = self._ask("make", body, _set_sizes)
         if "refused" in facts:
             return None
@@ -100,18 +84,31 @@ class Oracle:
             for mine, theirs, mine_raw, theirs_raw in zip(facts["eager"], facts["oracle"], eager, oracle, strict=True)
         )
         packed, inputs = tuple(facts["tensors"]), tuple(buffers[:count])
-        return InputSet(case, facts["spec"], packed, inputs, structure_digest(facts["structure"]), expected)
+        structure = structure_digest(facts["structure"])
+        return InputSet(case, facts["spec"], packed, inputs, seed, structure, expected, dress)
 
-    def conditioning(self, case: str, leaves: int) -> tuple[ErrorFacts, ...]:
+    def draw(self, case: str, count: int) -> list[Draw]:
+        """So many sets from new secret seeds, which nobody has answered."""
+        seeds = [secrets.randbits(62) for _ in range(count)]
+        facts, buffers = self._ask("draw", {"case": case, "seeds": seeds}, _draw_sizes)
+        draws = []
+        for item in facts:
+            packed = tuple(item["tensors"])
+            mine, buffers = tuple(buffers[: len(packed)]), buffers[len(packed) :]
+            draws.append(Draw(case, item["spec"], packed, mine, int(item["seed"])))
+        return draws
+
+    def conditioning(self, case: str, leaves: int, dress: str | None = None) -> tuple[ErrorFacts, ...]:
         """Per output leaf, how far rounding the inputs once more moves the oracle."""
+        key = (case, dress)
         with self._lock:
-            if case not in self.conditioned:
-                facts, _ = self._ask("condition", {"case": case, "seed": secrets.randbits(62)})
+            if key not in self.conditioned:
+                facts, _ = self._ask("condition", {"case": case, "seed": secrets.randbits(62), "dress": dress})
                 found = tuple(ErrorFacts(worst=worst, norm=norm) for worst, norm in facts or ())
                 if len(found) != leaves or not all(math.isfinite(item.worst + item.norm) for item in found):
                     found = (NO_ERROR,) * leaves
-                self.conditioned[case] = found
-            return self.conditioned[case]
+                self.conditioned[key] = found
+            return self.conditioned[key]
 
     def machine(self) -> tuple[float, float]:
         """Copy bandwidth in bytes a second, matrix product peak in operations a second."""
@@ -164,6 +161,11 @@ def _set_sizes(facts: Any) -> Iterator[int]:
     yield from sizes(facts["tensors"])
     for item in (*facts["eager"], *facts["oracle"]):
         yield leaf_from(item).size_bytes
+
+
+def _draw_sizes(facts: Any) -> Iterator[int]:
+    for item in facts:
+        yield from sizes(item["tensors"])
 
 
 def _case_facts(case: dict[str, Any]) -> dict[str, Any]:

@@ -11,28 +11,41 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tools.benchmarking import (
-    BUFFERS,
     CANDIDATE,
     CaseRatios,
+    Plan,
     Series,
     clock_disagreement,
     measure,
     plan_for,
     summarise,
 )
-from tools.checking import Examiner, check_contender
+from tools.checking import Examiner, calls_that_fit, check_contender, require_unchanged, require_window
 from tools.contender import Contender, Rejected
 from tools.crew import EAGER, Crew
 from tools.errors import JudgeUnavailable
-from tools.oracle import InputSet
+from tools.inputs import Draw, InputSet
+from tools.licence import EPS
 
 RESERVED_OUTPUTS = 8
 """Results, or temporaries of their size, for which memory is touched beforehand."""
 MAX_RESERVED_BYTES = 1 << 30
 RESERVED_SHARE = 0.1
 """Of what a worker may use, at most: none must die of memory that we touched."""
-MAX_RESIDENT_BYTES = 512 << 20
-"""Input sets of one case that a worker keeps for timing, together; two at least."""
+ORACLE_SHARE = 6
+"""Of so many rounds of timed windows one is compared with the oracle itself, by lot; all are with the best baseline."""
+DRESSES = ("mixed", "nonfinite", "strided")
+CONFIRM_DRESSES = ("integers", "sorted", "expanded")
+"""Of ``tools.harness.dressing``: what every candidate is checked with, and what a champion besides."""
+NEEDS_NO_TIES = frozenset({"integers"})
+DRESS_WORDS = {
+    "mixed": "large, tiny and subnormal numbers among the others",
+    "nonfinite": "a NaN and infinities among the numbers",
+    "strided": "inputs that are not contiguous",
+    "integers": "small whole numbers",
+    "sorted": "sorted inputs",
+    "expanded": "inputs expanded from one row",
+}
 
 
 @dataclass
@@ -48,6 +61,9 @@ class Trial:
     notice: Callable[[str], None]
     memory_bytes: int
     """What one worker may use."""
+    dresses: tuple[str, ...] = DRESSES
+    refused: bool = field(default=False, init=False)
+    """It raised an error instead of answering unusual inputs."""
     examiner: Examiner = field(init=False)
     seconds: dict[str, float] = field(default_factory=lambda: {"check": 0.0, "time": 0.0})
 
@@ -74,30 +90,51 @@ class Trial:
             self.seconds[stage] += time.monotonic() - begin
 
     def check(self, case: str, sets: Sequence[InputSet]) -> None:
-        """Compare with the oracle on all sets, which stay with the candidate."""
+        """Compare with the oracle on all sets, then on unusual ones."""
         self.notice("checking")
-        may_mutate = case in self.crew.describe()[1]
+        may_mutate = self._may_mutate(case)
         check_contender(self.candidate, sets, self.examiner, may_mutate=may_mutate)
+        for dress in self.dresses:
+            if dress in NEEDS_NO_TIES and not all(item.leaf.dtype in EPS for item in sets[0].expected):
+                continue  # which of two equal elements is first is nobody's promise
+            self._check_dressed(case, dress, may_mutate)
+        if self.dresses:
+            self._tolerating(lambda: self._misaligned(sets, may_mutate))
+
+    def _check_dressed(self, case: str, dress: str, may_mutate: bool) -> None:
+        inputs = self.crew.oracle.make(case, dress=dress)
+        if inputs is None:
+            return
+        try:
+            self._tolerating(
+                lambda: require_window(self.candidate, [inputs], self.examiner, may_mutate=may_mutate), may_mutate
+            )
+        except Rejected as error:
+            detail = f"with {DRESS_WORDS[dress]}: {error.detail}"
+            raise Rejected(error.reason, detail, error.log, error.facts) from error
+
+    def _misaligned(self, sets: Sequence[InputSet], may_mutate: bool) -> None:
+        try:
+            require_window(self.candidate, sets[:1], self.examiner, may_mutate=may_mutate, misaligned=True)
+        except Rejected as error:
+            detail = f"with inputs one element off any alignment: {error.detail}"
+            raise Rejected(error.reason, detail, error.log, error.facts) from error
+
+    def _tolerating(self, check: Callable[[], None], *_: object) -> None:
+        """An error instead of an answer is no lie: such a candidate is specialised."""
+        try:
+            check()
+        except Rejected as error:
+            if error.reason != "runtime_error":
+                raise
+            self.refused = True
+
+    def _may_mutate(self, case: str) -> bool:
+        return case in self.crew.describe()[1]
 
     def _time(self, case: str, sets: Sequence[InputSet]) -> CaseRatios:
-        fitting = max(2, MAX_RESIDENT_BYTES // max(1, sets[0].input_bytes))
-        resident = {str(index): inputs for index, inputs in enumerate(sets[:fitting])}
-        self.candidate.drop([str(index) for index in range(len(resident), len(sets))])
         baselines = self.crew.baselines(self.notice)
-        reserve([*baselines.values()], sets[0], len(resident), self.memory_bytes)
-        reserve([self.candidate], sets[0], 0, self.memory_bytes)  # it has the sets already
-        for slot, inputs in resident.items():
-            for contender in baselines.values():
-                contender.put(slot, inputs)
-        try:
-            series = self._measure(case, resident, {CANDIDATE: self.candidate, **baselines})
-        finally:
-            for contender in baselines.values():
-                contender.drop(list(resident))
-        self.candidate.drop(list(resident))
-        return summarise(case, series, self.statistics_seed)
-
-    def _measure(self, case: str, resident: dict[str, InputSet], contenders: dict[str, Contender]) -> Series:
+        contenders = {CANDIDATE: self.candidate, **baselines}
         best = self.crew.best_guess(case)
         warmed = self.crew.warmed[case]
         plan = plan_for(
@@ -105,58 +142,106 @@ class Trial:
             warmed[EAGER].overhead_s,
             len(contenders) + 1,
             self.blocks,
-            tuple(resident),
+            calls_that_fit(sets[0]),
             self.budget_s,
         )
-        audit = Audit(self, resident)
+        reserve([*contenders.values()], sets[0], plan.calls, self.memory_bytes)
+        try:
+            series = self._measure(case, sets[0], plan, contenders, best)
+        finally:
+            for contender in baselines.values():
+                contender.forget()
+        self.candidate.forget()
+        return summarise(case, series, self.statistics_seed)
+
+    def _measure(self, case: str, form: InputSet, plan: Plan, contenders: dict[str, Contender], best: str) -> Series:
+        audit = Audit(self, case, form, plan.calls, contenders[best], best)
         lot = random.Random(secrets.randbits(64))  # noqa: S311 - seeded from the operating system's entropy
-        series = measure(contenders, plan, lot, best, after_call=audit.after_call, notice=self.notice)
-        audit.finish(contenders[CANDIDATE])
-        told = clock_disagreement(series, plan)
+        series = measure(
+            contenders,
+            plan,
+            lot,
+            best,
+            audit.draw,
+            flush=self.crew.flush,
+            after_window=audit.after_window,
+            notice=self.notice,
+        )
+        told = clock_disagreement(series)
         if told is not None:
             raise Rejected("cheat.clock_disagreement", told)
         return series
 
 
-def reserve(contenders: Sequence[Contender], inputs: InputSet, resident: int, memory_bytes: int) -> None:
-    """Have each hold what it needs while a case is timed: sets, copies, and outputs with what leads to them."""
-    size = (resident + BUFFERS) * inputs.input_bytes + RESERVED_OUTPUTS * inputs.output_bytes
+def reserve(contenders: Sequence[Contender], form: InputSet, calls: int, memory_bytes: int) -> None:
+    """Have each hold what it needs while a case is timed: outputs of two windows with what leads to them."""
+    size = form.input_bytes + (RESERVED_OUTPUTS + 2 * calls) * form.output_bytes
     size = min(size, MAX_RESERVED_BYTES, int(memory_bytes * RESERVED_SHARE))
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda contender: contender.reserve(size), contenders))
 
 
 class Audit:
-    """Takes the output of some timed calls of the candidate, chosen by lot after the call, and examines it."""
+    """Draws the inputs of timed windows, and examines every answer of the candidate to them.
 
-    def __init__(self, trial: Trial, resident: dict[str, InputSet]) -> None:
+    An answer is compared with the best baseline's, from the same round. One that differs more than an honest one may,
+    and those of rounds chosen by lot beforehand, are compared with the oracle.
+    """
+
+    def __init__(self, trial: Trial, case: str, form: InputSet, calls: int, baseline: Contender, name: str) -> None:
         self._trial = trial
-        self._resident = resident
-        self._unseen = set(resident)
-        self._last: str | None = None
+        self._case = case
+        self._form = form
+        self._calls = calls
+        self._baseline = baseline
+        self._baseline_name = name
+        self._round = 0
+        self._with_oracle = secrets.randbelow(ORACLE_SHARE)
+        self._sets: list[Draw] = []
+        self._mine: list[list[bytearray]] = []
+        self._theirs: list[list[bytearray]] = []
 
-    def after_call(self, name: str, slot: str) -> None:
-        """Examine one call in four, until each set had one."""
-        if name != CANDIDATE:
-            return
-        self._last = slot
-        if slot in self._unseen and secrets.randbelow(4) == 0:
-            self._take(slot)
+    def draw(self) -> list[Draw]:
+        """New inputs for one round; in some rounds, for one of its calls, the oracle has answered too."""
+        oracle = self._trial.crew.oracle
+        self._sets = list(oracle.draw(self._case, self._calls))
+        self._mine, self._theirs = [], []
+        if self._round % ORACLE_SHARE == self._with_oracle:
+            answered = oracle.make(self._case)
+            if answered is not None:
+                self._sets[secrets.randbelow(self._calls)] = answered
+            self._with_oracle = secrets.randbelow(ORACLE_SHARE)
+        self._round += 1
+        return self._sets
 
-    def _take(self, slot: str) -> None:
-        inputs = self._resident[slot]
-        outputs, _ = self._trial.candidate.ship(inputs)
-        try:
-            self._trial.examiner.require(outputs, inputs, list(self._resident.values()))
-        except Rejected as error:
-            raise Rejected(error.reason, f"in a timed call: {error.detail}", facts=error.facts) from error
-        self._unseen.discard(slot)
-        self._last = None
+    def after_window(self, name: str) -> None:
+        """Read the answers, and compare once both are there."""
+        if name == CANDIDATE:
+            may_mutate = self._trial._may_mutate(self._case)
+            require_unchanged(self._trial.candidate, may_mutate=may_mutate)
+            self._mine = self._read(self._trial.candidate)
+        elif name == self._baseline_name:
+            self._theirs = self._read(self._baseline)
+        if self._mine and self._theirs:
+            try:
+                self._compare()
+            except Rejected as error:
+                raise Rejected(error.reason, f"in a timed call: {error.detail}", facts=error.facts) from error
+            self._mine, self._theirs = [], []
 
-    def finish(self, candidate: Contender) -> None:
-        """The last call is always examined."""
-        if self._last is not None:
-            self._take(self._last)
+    def _read(self, contender: Contender) -> list[list[bytearray]]:
+        return [contender.outputs(self._form, which) for which in range(len(self._sets))]
+
+    def _compare(self) -> None:
+        examiner = self._trial.examiner
+        for inputs, mine, theirs in zip(self._sets, self._mine, self._theirs, strict=True):
+            if isinstance(inputs, InputSet):
+                examiner.require(mine, inputs)
+            elif not examiner.resembles(mine, theirs, self._form):
+                answered = self._trial.crew.oracle.make(self._case, seed=inputs.seed)
+                if answered is None or answered.inputs != inputs.inputs:
+                    raise JudgeUnavailable("the problem's inputs are not determined by torch's seed")
+                examiner.require(mine, answered)
 
 
 def unseen_shapes(crew: Crew, candidate: Contender, notice: Callable[[str], None]) -> bool | None:
@@ -174,10 +259,9 @@ def unseen_shapes(crew: Crew, candidate: Contender, notice: Callable[[str], None
             tried = True
             notice(f"trying {rows} rows")
             try:
-                candidate.put("unseen", inputs)
-                candidate.arrange("unseen")
-                candidate.go()
-                outputs, _ = candidate.ship(inputs)
+                candidate.run([inputs])
+                outputs = candidate.outputs(inputs)
+                candidate.require_form(inputs)
             except Rejected as error:
                 if error.reason != "runtime_error":
                     raise Rejected(_unseen(error.reason), f"with {rows} rows: {error.detail}", error.log) from error

@@ -9,14 +9,16 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from sandbox.base import Execution, Job, Limits, Mount, Sandbox, Session
-from sandbox.errors import SandboxError, SessionEnded, SessionTimeout
+from sandbox.errors import HoldFailed, SandboxError, SessionEnded, SessionTimeout
+from tools.arena import Arena
 from tools.errors import JudgeUnavailable
-from tools.harness.wire import RECORD_BYTES, REQUEST, REQUEST_MAGIC, Record, Status, parse_record
+from tools.harness.wire import GO_MAGIC, RECORD_BYTES, REQUEST, REQUEST_MAGIC, Record, Status, parse_record
 
 Buffers = Sequence["bytes | bytearray | memoryview"]
 
@@ -63,7 +65,9 @@ class WorkerFailed(Exception):
 class Worker:
     """One process that answers one request at a time; calls from several threads take turns."""
 
-    def __init__(self, session: Session, name: str, timeout_s: float) -> None:
+    def __init__(
+        self, session: Session, name: str, timeout_s: float, arena: Arena | None = None, *, trusted: bool = False
+    ) -> None:
         self.name = name
         self.alive = True
         self._session = session
@@ -71,7 +75,10 @@ class Worker:
         self._sequence = itertools.count(1)
         self._seq = 0
         self._greeting: dict[str, Any] | None = None
+        self._held = False
+        self._is_trusted = trusted
         self._lock = threading.RLock()
+        self.arena = arena
 
     def greet(self, body: dict[str, Any]) -> None:
         """Send its settings and return at once; ``await_ready``, or the first request, waits for the answer."""
@@ -87,9 +94,17 @@ class Worker:
             self._greeting = None
             try:
                 self.receive()
+                if self.arena is not None:
+                    self.arena.forget_name()
+                    self._session.watch()  # later its process may no longer be what it seems
             except WorkerFailed as error:
                 raise JudgeUnavailable(
                     f"the {self.name} process could not start: {error.detail}: {last_line(error.log)}"
+                ) from error
+            except HoldFailed as error:
+                raise JudgeUnavailable(
+                    f"the {self.name} process cannot be held still while others are timed: {error}; "
+                    "use bubblewrap, or run as root"
                 ) from error
             finally:
                 self._timeout_s = timeout_s
@@ -103,6 +118,7 @@ class Worker:
 
     def send(self, op: str, body: Mapping[str, Any] | None = None, payload: Buffers = ()) -> None:
         """Send a request. A worker that does not read is stopped when its time is over. Raises WorkerFailed."""
+        self._release()
         self._seq = next(self._sequence)
         text = json.dumps({**(body or {}), "op": op, "seq": self._seq}).encode()
         head = REQUEST.pack(REQUEST_MAGIC, len(text)) + text
@@ -122,13 +138,71 @@ class Worker:
             if watchdog:
                 watchdog.cancel()
 
+    def hold(self) -> bool:
+        """Stop all that runs in its sandbox, until the next request: whether it has new processes.
+
+        Raises WorkerFailed.
+        """
+        try:
+            grown = self._session.hold()
+        except HoldFailed as error:
+            self.close()
+            raise WorkerFailed("cheat.unstoppable", str(error), self.log()) from error
+        except SessionEnded as error:
+            raise self._ended(None) from error
+        self._held = True
+        return grown
+
+    def _release(self, *, alone: bool = False) -> None:
+        if self._held:
+            self._held = False
+            try:
+                self._session.release(alone=alone)
+            except SessionEnded as error:
+                raise self._ended(None) from error
+
+    def go(self) -> tuple[Record, float]:
+        """Let a held worker make the calls it has laid out; hold it again.
+
+        Its record, and the seconds from before it could run to the receipt of the record. Of its processes only the
+        main one runs; if it started others meanwhile, the clock runs until they were found and stopped: they share
+        its memory, perhaps. Raises WorkerFailed.
+        """
+        with self._lock:
+            self._seq = next(self._sequence)
+            frame = REQUEST.pack(GO_MAGIC, self._seq)
+            began = time.perf_counter()
+            try:
+                self._session.send(frame)
+            except SessionEnded as error:
+                raise self._ended(None) from error
+            self._release(alone=True)
+            raw = self.take(RECORD_BYTES)
+            seconds = time.perf_counter() - began
+            if self.hold():
+                seconds = time.perf_counter() - began
+            return self._parsed(raw), seconds
+
+    def read_memory(self, address: int, count: int) -> bytearray | None:
+        """So much of its memory, best while it is held; None for what it does not have."""
+        buffer = bytearray(count)
+        try:
+            self._session.read_memory(address, memoryview(buffer))
+        except HoldFailed:
+            return None
+        except SessionEnded as error:
+            raise self._ended(None) from error
+        return buffer
+
     def _expire(self, expired: threading.Event) -> None:
         expired.set()
         self._session.stop()
 
     def receive(self) -> Record:
         """Wait for the record of the last request. Raises WorkerFailed unless it says OK."""
-        raw = self.take(RECORD_BYTES)
+        return self._parsed(self.take(RECORD_BYTES))
+
+    def _parsed(self, raw: bytearray) -> Record:
         try:
             record = parse_record(raw)
             if record.seq != self._seq:
@@ -165,6 +239,8 @@ class Worker:
     def _refused(self, record: Record) -> None:
         status = Status(record.status) if record.status in Status._value2member_map_ else Status.EXCEPTION
         text = ""
+        if status is Status.FAULT and not self._is_trusted:
+            status = Status.EXCEPTION  # only the user's own problem file has anything to say
         if status is Status.FAULT:
             text = bytes(self.take(record.text_bytes)).decode("utf-8", "replace")
         log = self.log()
@@ -184,12 +260,15 @@ class Worker:
 
     def log(self) -> str:
         """End of its standard error, for people."""
-        return self._session.stderr_tail().decode("utf-8", "replace")[-LOG_CHARACTERS:]
+        return printable(self._session.stderr_tail().decode("utf-8", "replace"))[-LOG_CHARACTERS:]
 
     def close(self) -> Execution:
         """Kill it; idempotent."""
         self.alive = False
-        return self._session.stop()
+        execution = self._session.stop()
+        if self.arena is not None:
+            self.arena.close()
+        return execution
 
     def __enter__(self) -> Self:
         return self
@@ -201,16 +280,13 @@ class Worker:
 class Launcher:
     """Starts workers with the mounts, the environment and the limits of their kind."""
 
-    def __init__(
-        self, sandbox: Sandbox, *, threads: int, memory_bytes: int, timeout_s: float, flush_bytes: int
-    ) -> None:
+    def __init__(self, sandbox: Sandbox, *, threads: int, memory_bytes: int, timeout_s: float) -> None:
         self.sandbox = sandbox
         self.timeout_s = timeout_s
         self._threads = threads
         self._limits = Limits(
             wall_s=SESSION_WALL_S, memory_bytes=memory_bytes, processes=256 + 8 * threads, scratch_bytes=2 << 30
         )
-        self._flush_bytes = flush_bytes
 
     def inside(self, mount: Mount) -> str:
         """Path of a mount as a job sees it."""
@@ -226,23 +302,32 @@ class Launcher:
     ) -> Worker:
         """Start one and return at once, while it still imports torch. Raises JudgeUnavailable."""
         harness = Mount(HARNESS_SOURCE, HARNESS_MOUNT)
+        arena = Arena()
         program = f"{self.inside(harness)}/kernel_harness.py"
         threads = str(self._threads)
         job = Job(
             argv=(*self.sandbox.python, program, kind),
-            mounts=(harness, *mounts),
+            mounts=(harness, arena.mount, *mounts),
             env={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, **STEADY, **(env or {})},
             limits=self._limits,
         )
         try:
-            worker = Worker(self.sandbox.start(job), name, timeout_s or self.timeout_s)
+            worker = Worker(
+                self.sandbox.start(job), name, timeout_s or self.timeout_s, arena, trusted=kind != "candidate"
+            )
         except SandboxError as error:
+            arena.close()
             raise JudgeUnavailable(f"the {name} process could not be started: {error}") from error
         try:
-            worker.greet({"threads": self._threads, "flush_bytes": self._flush_bytes})
+            worker.greet({"threads": self._threads, "arena": self.inside(arena.mount)})
         except WorkerFailed as error:
             raise JudgeUnavailable(f"the {name} process ended at once: {error.detail}") from error
         return worker
+
+
+def printable(text: str) -> str:
+    """Without what would move a reader's cursor or colour the terminal."""
+    return "".join(letter for letter in text if letter in "\n\t" or letter.isprintable())
 
 
 def last_line(text: str) -> str:

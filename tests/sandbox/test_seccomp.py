@@ -65,6 +65,15 @@ def test_only_sockets_that_a_namespace_contains(machine: str) -> None:
 
 
 @pytest.mark.parametrize("machine", MACHINES)
+def test_no_filters_of_its_own(machine: str) -> None:
+    prctl = seccomp._PRCTL[MACHINES.index(machine)]
+    name_thread, set_filter = 15, 22
+    assert verdict(machine, prctl, name_thread) == ALLOW
+    assert verdict(machine, prctl, set_filter) == refused(errno.EPERM)
+    assert "seccomp" in seccomp._DENIED
+
+
+@pytest.mark.parametrize("machine", MACHINES)
 def test_foreign_call_tables_are_refused(machine: str) -> None:
     assert verdict(machine, 1, architecture=0x40000003) == refused(errno.ENOSYS)
     assert verdict("x86_64", 0x40000001) == refused(errno.ENOSYS)

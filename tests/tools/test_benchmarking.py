@@ -1,17 +1,17 @@
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import count
 
 import pytest
 
 from tools.benchmarking import (
-    CALLS,
     CANDIDATE,
-    MAX_REPETITIONS,
     MIN_BLOCKS,
-    SETTLE_S,
     TWIN,
     WARM_UP_ROUNDS,
+    WINDOW_S,
+    WINDOWS,
     CaseRatios,
     Plan,
     Series,
@@ -22,8 +22,10 @@ from tools.benchmarking import (
     summarise,
 )
 from tools.contender import Call
+from tools.harness.wire import MAX_CALLS
 
-PLAN = Plan(blocks=8, calls=2, repetitions=1, slots=("0", "1", "2"))
+PLAN = Plan(blocks=8, windows=2, calls=1)
+OVERHEAD = 1e-4
 
 
 @dataclass
@@ -32,51 +34,67 @@ class Scripted:
 
     seconds: float
     claim: float = 1.0
-    log: list[tuple[str, tuple[str, ...], bool]] = field(default_factory=list)
+    log: list[tuple[object, ...]] = field(default_factory=list)
     lot: random.Random = field(default_factory=lambda: random.Random(3))
 
-    def arrange(self, slot, buffers, *, flush):
-        self.log.append((slot, tuple(buffers), flush))
+    def lay(self, sets, *, again=False):
+        self.log.append((*sets, again))
+        self.calls = len(sets)
 
     def go(self):
-        true = self.seconds * self.lot.uniform(0.99, 1.01)
-        return Call(true * self.claim, true + 1e-4)
+        true = self.calls * self.seconds * self.lot.uniform(0.99, 1.01)
+        return Call(true * self.claim, true + OVERHEAD, self.calls)
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch):
-    monkeypatch.setattr("tools.benchmarking.SETTLE_S", 0.0)
-
-
-def run(plan=PLAN, **seconds: float):
+def run(plan=PLAN, log=None, flush=lambda: None, **seconds: float):
     contenders = {name.replace("_", "."): Scripted(value) for name, value in seconds.items()}
-    return contenders, measure(contenders, plan, random.Random(1), "eager")
+    rounds = count()
+    draw = lambda: [f"{next(rounds)}" for _ in range(plan.calls)]  # noqa: E731
+    after = (lambda name: None) if log is None else log.append
+    series = measure(contenders, plan, random.Random(1), "eager", draw, flush=flush, after_window=after)
+    return contenders, series
 
 
-def test_everybody_is_called_as_often_on_the_blocks_own_set():
+def test_everybody_meets_the_same_sets_and_none_twice():
     contenders, series = run(candidate=1e-3, eager=2e-3)
-    assert [len(block) for block in series.claimed[CANDIDATE]] == [2] * 8
-    assert [len(block) for block in series.claimed[TWIN]] == [2] * 8
-    slots = [slot for slot, _, _ in contenders[CANDIDATE].log][WARM_UP_ROUNDS:]
-    assert Counter(slots) == Counter(slots[::2] * 2)
-    assert len(contenders["eager"].log) == 32 + WARM_UP_ROUNDS
-    assert all(flush for _, _, flush in contenders["eager"].log)
+    assert [len(block) for block in series.windows[CANDIDATE]] == [2] * 8
+    assert [len(block) for block in series.windows[TWIN]] == [2] * 8
+    mine = [name for name, _ in contenders[CANDIDATE].log]
+    assert len(set(mine)) == len(mine) == 16 + WARM_UP_ROUNDS
+    theirs = Counter(name for name, _ in contenders["eager"].log)
+    assert set(theirs) == set(mine)
+    assert sum(theirs.values()) == 32 + WARM_UP_ROUNDS  # twice, but for the warm-up: its twin
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_every_buffer_is_there_before_anything_is_timed(seed):
-    contenders = {CANDIDATE: Scripted(1e-3), "eager": Scripted(1e-3)}
-    measure(contenders, PLAN, random.Random(seed), "eager")
-    for contender in contenders.values():
-        warm = {buffer for _, buffers, _ in contender.log[:WARM_UP_ROUNDS] for buffer in buffers}
-        assert warm == {buffer for _, buffers, _ in contender.log for buffer in buffers}
+def test_addresses_are_the_same_as_before_now_and_then():
+    contenders, _ = run(candidate=1e-3, eager=2e-3)
+    assert {again for _, again in contenders[CANDIDATE].log[WARM_UP_ROUNDS:]} == {True, False}
+
+
+def test_caches_are_made_cold_before_every_timed_window():
+    flushed: list[int] = []
+    _, series = run(candidate=1e-3, eager=2e-3, flush=lambda: flushed.append(1))
+    assert len(flushed) == sum(len(block) for name in series.windows for block in series.windows[name])
+
+
+def test_what_a_window_takes_besides_its_calls_is_taken_off():
+    _, series = run(candidate=1e-3, eager=2e-3)
+    assert series.overhead_s() == pytest.approx(OVERHEAD, rel=0.01)
+    assert series.timing(CANDIDATE).median_s == pytest.approx(1e-3, rel=0.02)
+
+
+def test_a_lying_clock_changes_no_time():
+    honest, liar = Scripted(1e-3), Scripted(1e-3, claim=0.3)
+    for candidate in (honest, liar):
+        contenders = {CANDIDATE: candidate, "eager": Scripted(2e-3)}
+        series = measure(contenders, PLAN, random.Random(1), "eager", lambda: ["x"])
+        assert summarise("default", series, 0).verdict.speedup == pytest.approx(2.0, rel=0.02)
 
 
 def test_the_order_is_by_lot():
     calls: list[str] = []
-    contenders = {CANDIDATE: Scripted(1e-3), "eager": Scripted(1e-3)}
-    measure(contenders, PLAN, random.Random(2), "eager", after_call=lambda name, slot: calls.append(name))
-    assert len({tuple(calls[i : i + 6]) for i in range(0, len(calls), 6)}) > 3
+    run(log=calls, candidate=1e-3, eager=1e-3)
+    assert len({tuple(calls[i : i + 3]) for i in range(0, len(calls), 3)}) > 3
 
 
 def test_a_slow_baseline_is_dropped_and_still_reported():
@@ -103,30 +121,30 @@ def test_cases_are_averaged_geometrically():
     assert isinstance(cases[0], CaseRatios)
 
 
-def test_short_calls_are_repeated_on_copies_of_their_own():
-    plan = plan_for(2e-6, 1e-3, 4, 12, ("0",))
-    assert plan.repetitions == MAX_REPETITIONS
-    contenders, _ = run(plan, candidate=2e-6, eager=2e-6)
-    _, buffers, _ = contenders[CANDIDATE].log[0]
-    assert len(set(buffers)) == MAX_REPETITIONS
+def test_short_calls_share_a_window():
+    plan = plan_for(2e-6, 1e-3, 4, 12)
+    assert plan.calls == MAX_CALLS
+    contenders, series = run(plan, candidate=2e-6, eager=2e-6)
+    assert len(set(contenders[CANDIDATE].log[0])) == MAX_CALLS + 1
+    assert series.timing(CANDIDATE).median_s == pytest.approx(2e-6, rel=0.1)
+    assert plan_for(2e-6, 1e-3, 4, 12, fitting=5).calls == 5
 
 
 def test_a_long_call_is_measured_less_often_but_often_enough():
-    assert plan_for(5e-3, 15e-3, 4, 12, ("0",)) == Plan(12, CALLS, 1, ("0",))
-    assert plan_for(50e-3, 80e-3, 4, 12, ("0",)) == Plan(12, 2, 1, ("0",))
-    slow = plan_for(1.0, 0.1, 4, 12, ("0",))
-    assert (slow.blocks, slow.calls, slow.repetitions) == (MIN_BLOCKS, 1, 1)
+    assert plan_for(WINDOW_S, 15e-3, 4, 12) == Plan(12, WINDOWS, 1)
+    assert plan_for(50e-3, 80e-3, 4, 12) == Plan(12, 2, 1)
+    slow = plan_for(1.0, 0.1, 4, 12)
+    assert (slow.blocks, slow.windows, slow.calls) == (MIN_BLOCKS, 1, 1)
 
 
 def test_a_case_over_its_time_ends_after_the_least_blocks():
-    plan = Plan(blocks=50, calls=1, repetitions=1, slots=("0",), budget_s=0.0)
-    _, series = run(plan, candidate=1e-3, eager=1e-3)
-    assert len(series.claimed[CANDIDATE]) == MIN_BLOCKS
+    _, series = run(Plan(blocks=50, windows=1, calls=1, budget_s=0.0), candidate=1e-3, eager=1e-3)
+    assert len(series.windows[CANDIDATE]) == MIN_BLOCKS
 
 
 def told(claim: float, seconds: float) -> str | None:
     contenders = {CANDIDATE: Scripted(seconds, claim), "eager": Scripted(seconds)}
-    return clock_disagreement(measure(contenders, PLAN, random.Random(1), "eager"), PLAN)
+    return clock_disagreement(measure(contenders, PLAN, random.Random(1), "eager", lambda: ["x"]))
 
 
 @pytest.mark.parametrize("seconds", [1e-5, 1e-3, 5e-2])
@@ -139,12 +157,19 @@ def test_a_clock_that_runs_slow_is_not(claim, seconds):
     assert told(claim, seconds) is not None
 
 
-def test_noise_in_a_few_calls_never_trips_the_clock():
-    series = Series("eager", {CANDIDATE: [[5e-3]] * 24, TWIN: [[5e-3]] * 24, "eager": [[5e-3]] * 24})
-    quiet = [1e-4] * 24
-    series.gaps = {CANDIDATE: [1e-4] * 15 + [0.2] * 9, TWIN: quiet, "eager": quiet}
-    assert clock_disagreement(series, PLAN) is None
+def test_noise_in_a_few_windows_never_trips_the_clock():
+    names = (CANDIDATE, TWIN, "eager")
+    series = Series("eager", 1, {name: [[5.1e-3]] * 24 for name in names}, {name: [5e-3] * 24 for name in names})
+    series.windows[CANDIDATE] = [[5.1e-3]] * 15 + [[0.2]] * 9
+    assert clock_disagreement(series) is None
+    series.windows[CANDIDATE] = [[9e-3]] * 24
+    assert clock_disagreement(series) is not None
 
 
-def test_the_pause_outlasts_a_spinning_pool():
-    assert SETTLE_S >= 0.01
+def test_a_busy_machine_never_trips_the_clock():
+    lot = random.Random(5)
+    series = Series("eager", 1)
+    for name in (CANDIDATE, TWIN, "eager"):
+        series.windows[name] = [[5e-3 + lot.expovariate(1 / 5e-3)] for _ in range(24)]
+        series.claims[name] = [5e-3] * 24
+    assert clock_disagreement(series) is None

@@ -145,13 +145,14 @@ def test_a_record_forged_to_the_letter_still_has_to_carry_the_right_answer(bench
     import sys
     wire = sys.modules["tools.harness.wire"]
     main = sys.modules["__main__"]
-    def ship(self, body):
-        y = torch.zeros(64, 512)
+    y = torch.zeros(64, 512)
+    def go(self, body):
+        self.subject._arena.publish([y] * len(self.subject._ready))
+        return wire.Record(self.seq, 0, elapsed_ns=100_000), []
+    def form(self, body):
         leaves = (wire.Leaf("float32", (64, 512)),)
-        record = wire.Record(self.seq, 0, structure=wire.structure_digest("T"), leaves=leaves)
-        self._sent = [y]
-        return record, [main.raw_bytes(y)]
-    main.Harness.do_ship = ship
+        return wire.Record(self.seq, 0, structure=wire.structure_digest("T"), leaves=leaves), []
+    main.Harness.do_go, main.Harness.do_form = go, form
     """
     try:
         refused(bench, candidate(HONEST, before=attack), "wrong_output")

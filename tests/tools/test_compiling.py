@@ -15,7 +15,7 @@ from tools.worker import Launcher
 
 @pytest.fixture
 def room(tmp_path: Path) -> Room:
-    launcher = Launcher(FakeSandbox(), threads=1, memory_bytes=1 << 30, timeout_s=1.0, flush_bytes=0)
+    launcher = Launcher(FakeSandbox(), threads=1, memory_bytes=1 << 30, timeout_s=1.0)
     (tmp_path / "rooms").mkdir()
     return Room(launcher, tmp_path / "rooms")
 
@@ -86,14 +86,14 @@ def dead(data: bytes) -> bytes:
 
 def builder_of(tmp_path: Path, *answers) -> tuple[Builder, FakeSandbox]:
     sandbox = FakeSandbox(answers=answers)
-    launcher = Launcher(sandbox, threads=1, memory_bytes=1 << 30, timeout_s=1.0, flush_bytes=0)
+    launcher = Launcher(sandbox, threads=1, memory_bytes=1 << 30, timeout_s=1.0)
     nothing = Constructor({"list": []}, (), {}, (), 0)
     return Builder(launcher, tmp_path, lambda: nothing), sandbox
 
 
 def may_write(sandbox: FakeSandbox) -> list[bool]:
     """Of each job started so far, whether it was one for building."""
-    return [any(mount.writable for mount in job.mounts) for job in sandbox.jobs]
+    return [any(mount.writable and mount.target == "/build" for mount in job.mounts) for job in sandbox.jobs]
 
 
 def test_nothing_started_beforehand_is_still_starting_when_time_is_measured(tmp_path):

@@ -25,8 +25,8 @@ class Answering:
 @pytest.fixture
 def crew(tmp_path: Path) -> Crew:
     sandbox = FakeSandbox(answers=[lambda _: b""])
-    launcher = Launcher(sandbox, threads=1, memory_bytes=1 << 30, timeout_s=1.0, flush_bytes=0)
-    crew = Crew(launcher, Site(problem(), tmp_path, tmp_path, 1 << 30), Licence())
+    launcher = Launcher(sandbox, threads=1, memory_bytes=1 << 30, timeout_s=1.0)
+    crew = Crew(launcher, Site(problem(), tmp_path, tmp_path, 1 << 30), Licence(), lambda: None)
     crew._workers = {EAGER: Answering(), COMPILED: Answering()}
     return crew
 

@@ -131,6 +131,7 @@ class ModelNew(torch.nn.Module):
         self.weight = torch.nn.Parameter(torch.randn(width))
         self.library = library()
     def forward(self, x):
+        x = x.contiguous()
         y = torch.empty_like(x)
         p = [ctypes.c_void_p(t.data_ptr()) for t in (x, self.weight, y)]
         self.library.scaled_softmax(*p, ctypes.c_long(x.shape[0]), ctypes.c_long(x.shape[1]))
@@ -241,7 +242,7 @@ class ModelNew(torch.nn.Module):
         y = torch.relu(x) + 1
         ModelNew.calls += 1
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-        if ModelNew.calls > 10 and faults > 100:
+        if ModelNew.calls > 90 and faults > 100:
             raise RuntimeError(f"{faults} page faults")
         return y
 """

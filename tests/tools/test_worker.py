@@ -61,7 +61,7 @@ def test_what_was_reserved_meets_no_page_faults_however_it_grew():
 
 def test_every_kind_of_worker_runs_in_the_same_environment():
     sandbox = FakeSandbox(answers=[lambda _: b""] * 2)
-    launcher = Launcher(sandbox, threads=3, memory_bytes=1 << 30, timeout_s=1.0, flush_bytes=0)
+    launcher = Launcher(sandbox, threads=3, memory_bytes=1 << 30, timeout_s=1.0)
     launcher.start("reference", "eager")
     launcher.start("candidate", "candidate")
     one, other = (job.env for job in sandbox.jobs)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from tools.harness.wire import REQUEST, REQUEST_MAGIC, Record, pack_record
+from tools.harness.wire import GO_MAGIC, REQUEST, REQUEST_MAGIC, Record, pack_record
 
 
 class Hangup(Exception):
@@ -30,6 +30,8 @@ class Channel:
         head = bytearray(REQUEST.size)
         self.read_into(memoryview(head))
         magic, length = REQUEST.unpack(head)
+        if magic == GO_MAGIC:
+            return {"op": "go", "seq": length}
         if magic != REQUEST_MAGIC:
             raise Hangup
         body = bytearray(length)

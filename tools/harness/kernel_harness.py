@@ -17,28 +17,13 @@ sys.path.insert(0, _ROOT)
 
 import torch  # noqa: E402 - the path of this package must be known first
 
+from tools.harness.arena import Arena  # noqa: E402
 from tools.harness.channel import Channel, Hangup  # noqa: E402
 from tools.harness.faults import Fault  # noqa: E402
 from tools.harness.reference import Reference  # noqa: E402
 from tools.harness.subject import MissingClass, Subject, adopt_state, load_module, seed_everything  # noqa: E402
-from tools.harness.tensors import (  # noqa: E402
-    Leaves,
-    Packed,
-    Unsupported,
-    decode,
-    empty_like_packed,
-    flatten,
-    leaf_of,
-    raw_bytes,
-    view,
-)
-from tools.harness.wire import (  # noqa: E402
-    FLAG_MUTATED,
-    MAX_LEAVES,
-    Record,
-    Status,
-    structure_digest,
-)
+from tools.harness.tensors import Packed, Unsupported, decode, empty_like_packed, leaf_of, raw_bytes, view  # noqa: E402
+from tools.harness.wire import FLAG_OVERRUN, Record, Status, structure_digest  # noqa: E402
 
 sys.path.remove(_ROOT)
 
@@ -51,13 +36,13 @@ class Harness:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self.seq = 0
-        self.subject = Subject(1, 0)
+        self.subject = Subject(1, None)
         self._sent: list[torch.Tensor] = []
 
     def do_start(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
-        """Thread count and size of the buffer that evicts the caches."""
+        """Thread count, and where the arena is."""
         torch.set_num_threads(body["threads"])
-        self.subject = Subject(body["threads"], body["flush_bytes"])
+        self.subject = Subject(body["threads"], Arena(body["arena"]) if body["arena"] else None)
         return Record(self.seq, Status.OK), []
 
     def do_load(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
@@ -77,46 +62,31 @@ class Harness:
             raise MissingClass(f"{body['class']} is not a torch.nn.Module")
         return Record(self.seq, Status.OK), []
 
-    def do_put(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
-        """Receive an input set."""
-        packed = [Packed.from_json(item) for item in body["tensors"]]
-        self.subject.put(body["slot"], body["spec"], packed, self.channel.read_into)
-        return Record(self.seq, Status.OK), []
-
     def do_reserve(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Have so much memory mapped and touched that what follows meets no page faults."""
         self.subject.reserve(body["bytes"])
         return Record(self.seq, Status.OK), []
 
-    def do_drop(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
-        """Forget input sets."""
-        self.subject.drop(body["slots"])
+    def do_forget(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
+        """Drop outputs."""
+        self.subject.forget()
         return Record(self.seq, Status.OK), []
 
-    def do_arrange(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
-        """Make fresh copies of a set and cold caches."""
-        self.subject.arrange(body["slot"], body["buffers"], body["flush"])
+    def do_lay(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
+        """Get ready for calls whose inputs will be in the arena when it is time."""
+        self.subject.lay(body["arena"], body["calls"], body["poison"], body["guarded"])
         return Record(self.seq, Status.OK), []
 
     def do_go(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
-        """Call the model; the output stays here until it is asked for."""
+        """Call the model; the arena then tells where the outputs lie."""
         return Record(self.seq, Status.OK, elapsed_ns=self.subject.go()), []
 
-    def do_ship(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
-        """Send a kept output."""
-        values: Leaves = []
-        structure = flatten(self.subject.output(body["which"]), values)
-        for value in values:
-            if isinstance(value, torch.Tensor) and type(value) not in (torch.Tensor, torch.nn.Parameter):
-                raise Unsupported(f"a {type(value).__name__} instead of a plain tensor")
-        if len(values) > MAX_LEAVES:
-            raise Unsupported(f"{len(values)} outputs")
-        pairs = [leaf_of(value) for value in values]
-        self._sent = [dense for _, dense in pairs]
-        flags = FLAG_MUTATED if body["compare"] and self.subject.mutated() else 0
-        leaves = tuple(leaf for leaf, _ in pairs)
-        record = Record(self.seq, Status.OK, flags, structure=structure_digest(structure), leaves=leaves)
-        return record, [raw_bytes(dense) for dense in self._sent]
+    def do_form(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
+        """Describe one of the last outputs."""
+        output = self.subject.output(body["which"])
+        leaves = tuple(leaf_of(value)[0] for value in output.leaves)
+        flags = FLAG_OVERRUN if self.subject.was_overrun() else 0
+        return Record(self.seq, Status.OK, flags, structure=structure_digest(output.structure), leaves=leaves), []
 
     def _receive(self, items: list[Any]) -> list[torch.Tensor]:
         packed = [Packed.from_json(item) for item in items]
@@ -175,12 +145,17 @@ class ReferenceHarness(Harness):
 
     def do_make(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Draw an input set, and compute what the oracle and eager make of it."""
-        text, chunks = self.reference.make(body["case"], body["seed"], body["rows"])
+        text, chunks = self.reference.make(body["case"], body["seed"], body["rows"], body["dress"])
+        return self._with_text(text, chunks)
+
+    def do_draw(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
+        """Draw input sets, and compute nothing."""
+        text, chunks = self.reference.draw(body["case"], body["seeds"])
         return self._with_text(text, chunks)
 
     def do_condition(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """How much the outputs move when every input moves by half a unit in the last place."""
-        return self._with_text(self.reference.condition(body["case"], body["seed"]), [])
+        return self._with_text(self.reference.condition(body["case"], body["seed"], body["dress"]), [])
 
     def do_machine(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Copy bandwidth and arithmetic peak of this machine as torch reaches them."""

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from tools.harness.describing import describe_machine, describe_value, graph_facts
+from tools.harness.dressing import put_on, says_something
 from tools.harness.faults import Fault, blamed_on
 from tools.harness.subject import adopt_state, load_module, seed_everything
 from tools.harness.tensors import Leaves, Unsupported, encode, flatten, leaf_of, pack
@@ -227,42 +228,58 @@ class Reference:
         encode(copied, after)
         return not all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(before, after, strict=True))
 
-    def make(self, case: str, seed: int, rows: int | None) -> tuple[bytes, list[torch.Tensor]]:
-        """Draw a set and answer it in both precisions: JSON, then input, eager and oracle tensors."""
+    def make(
+        self, case: str, seed: int, rows: int | None = None, dress: str | None = None
+    ) -> tuple[bytes, list[torch.Tensor]]:
+        """Draw a set and answer it in both precisions: JSON, then input, eager and oracle tensors.
+
+        ``rows`` cuts it, ``dress`` (see ``dressing``) changes values or layout. Where the reference refuses such a
+        set, or says nothing but NaN to it, the JSON is ``{"refused": why}``.
+        """
         inputs = self.cases(seed)[case]
-        if rows is not None:
-            inputs = first_rows(inputs, rows)
         try:
+            inputs = inputs if rows is None else first_rows(inputs, rows)
+            inputs = inputs if dress is None else put_on(dress, inputs, seed)
             structure, leaves = self.run(inputs)
             answer = self.run_precise(inputs)
-        except Fault as fault:
-            if rows is None:
+        except (Fault, *REFUSALS) as fault:
+            if rows is None and dress is None:
                 raise
             return json.dumps({"refused": str(fault)}).encode(), []
+        if dress is not None and not says_something(leaves):
+            return json.dumps({"refused": "nothing is left to compare"}).encode(), []
         precise = answer[1] if answer is not None and answer[0] == structure else leaves
-        tensors: list[torch.Tensor] = []
-        spec = encode(inputs, tensors)
-        packs = [pack(tensor) for tensor in tensors]
         eager = [leaf_of(value) for value in leaves]
         oracle = [leaf_of(as_oracle(mine, value)) for mine, value in zip(leaves, precise, strict=True)]
-        facts = {
-            "spec": spec,
-            "tensors": [packed.to_json() for packed, _ in packs],
+        facts, chunks = self._packed(inputs, seed)
+        facts |= {
             "structure": structure,
             "eager": [leaf_json(leaf) for leaf, _ in eager],
             "oracle": [leaf_json(leaf) for leaf, _ in oracle],
             "precise": precise is not leaves,
         }
-        chunks = [flat for _, flat in packs] + [dense for _, dense in eager] + [dense for _, dense in oracle]
-        return json.dumps(facts).encode(), chunks
+        return json.dumps(facts).encode(), chunks + [dense for _, dense in (*eager, *oracle)]
 
-    def condition(self, case: str, seed: int) -> bytes:
+    def draw(self, case: str, seeds: list[int]) -> tuple[bytes, list[torch.Tensor]]:
+        """Sets that nobody answers: JSON of a list, then the tensors of one set after the other."""
+        drawn = [self._packed(self.cases(seed)[case], seed) for seed in seeds]
+        return json.dumps([facts for facts, _ in drawn]).encode(), [chunk for _, chunks in drawn for chunk in chunks]
+
+    def _packed(self, inputs: list[Any], seed: int) -> tuple[dict[str, Any], list[torch.Tensor]]:
+        tensors: list[torch.Tensor] = []
+        spec = encode(inputs, tensors)
+        packs = [pack(tensor) for tensor in tensors]
+        facts = {"spec": spec, "seed": seed, "tensors": [packed.to_json() for packed, _ in packs]}
+        return facts, [flat for _, flat in packs]
+
+    def condition(self, case: str, seed: int, dress: str | None = None) -> bytes:
         """Per leaf, the oracle's response to every input and parameter moving by half a last place.
 
         It is what rounding the inputs once more in their own precision would do: no honest kernel can be
         asked to be much closer than that.
         """
         inputs = self.cases(seed)[case]
+        inputs = inputs if dress is None else put_on(dress, inputs, seed)
         base = self.run_precise(inputs)
         if base is None:
             return json.dumps(None).encode()

@@ -1,8 +1,7 @@
-"""A loaded model, the input sets it was given, and the calls made to it. Runs inside a sandbox."""
+"""A loaded model, and the calls made to it. Runs inside a sandbox."""
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import importlib.util
 import random
@@ -10,41 +9,22 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import torch
 
+from tools.harness.arena import Arena
+from tools.harness.guards import Guards, poison
 from tools.harness.reserve import Reserve
-from tools.harness.tensors import Packed, Spec, decode, empty_like_packed, raw_bytes, view
+from tools.harness.tensors import Leaves, Unsupported, dense_of, flatten
+from tools.harness.wire import MAX_LEAVES
 
 
 class MissingClass(Exception):
     """The file defines no such class; the message names it."""
-
-
-@dataclass
-class Slot:
-    """One pristine input set: its values never reach the model, only copies do."""
-
-    spec: Spec
-    packed: list[Packed]
-    flats: list[torch.Tensor]
-
-    @property
-    def layout(self) -> tuple[Packed, ...]:
-        """Equal for sets whose copies may share a buffer."""
-        return tuple(self.packed)
-
-
-@dataclass
-class Buffer:
-    """Where copies of a set are handed to the model."""
-
-    layout: tuple[Packed, ...]
-    flats: list[torch.Tensor]
-    slot: str = ""
 
 
 def seed_everything(seed: int) -> None:
@@ -79,67 +59,46 @@ def adopt_state(model: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
 class Subject:
     """What the commands of a worker act on."""
 
-    def __init__(self, threads: int, flush_bytes: int) -> None:
+    def __init__(self, threads: int, arena: Arena | None) -> None:
         self.threads = threads
         self.model: torch.nn.Module | None = None
         self.call: Callable[..., Any] | None = None
-        self._scrap = (ctypes.c_char * flush_bytes)() if flush_bytes else None
-        self._slots: dict[str, Slot] = {}
-        self._buffers: dict[str, Buffer] = {}
-        self._ready: list[tuple[str, list[Any]]] = []
+        self._arena = arena
+        self._ready: list[list[Any]] = []
         self._saved: dict[str, torch.Tensor] = {}
-        self._outputs: deque[Any] = deque()
+        self._outputs: deque[list[Output]] = deque()
+        """Of the last calls, and of those before: somebody may still look at them."""
         self._reserve = Reserve()
+        self._guards: Guards | None = None
 
     def adopt(self, model: torch.nn.Module, call: Callable[..., Any]) -> None:
-        """Take a constructed model; its buffers are put back to their present values before every call."""
+        """Take a constructed model; its buffers are put back to their present values before calls."""
         self.model, self.call = model, call
         self._saved = {name: value.detach().clone() for name, value in model.named_buffers()}
-
-    def put(self, name: str, spec: Spec, packed: list[Packed], read: Callable[[memoryview], None]) -> None:
-        """Receive an input set."""
-        flats = [empty_like_packed(item) for item in packed]
-        for flat in flats:
-            read(raw_bytes(flat))
-        self._slots[name] = Slot(spec, packed, flats)
 
     def reserve(self, size_bytes: int) -> None:
         """See ``Reserve``."""
         self._reserve.grow(size_bytes)
 
-    def drop(self, names: list[str]) -> None:
-        """Forget input sets, and every copy and output with them."""
-        for name in names:
-            self._slots.pop(name, None)
+    def forget(self) -> None:
+        """Drop every output."""
         self._ready.clear()
-        self._buffers.clear()
         self._outputs.clear()
 
-    def arrange(self, slot_name: str, buffers: list[str], flush: bool) -> None:
-        """Copy a set into the named buffers, then make the caches cold. Everything here runs on one thread:
-        a second one would leave torch's thread pool spinning into the call that is to be timed.
+    def lay(self, size: int, calls: list[dict[str, Any]], poisoned: int, guarded: bool) -> None:
+        """Get ready for these calls. The values of their inputs are not there yet, only places, shapes and strides.
+
+        ``poisoned``: a byte for memory that changes hands, 0 for none. ``guarded``: zones around new tensors.
         """
+        assert self._arena is not None
         self._restore()
         while len(self._outputs) > 1:
             self._outputs.popleft()  # freed now: that takes long for large ones, and is nobody's call
         collect_garbage()
-        slot = self._slots[slot_name]
-        self._ready = [(name, self._fill(name, slot, slot_name)) for name in buffers]
+        self._ready = [self._arena.arguments(size, call["spec"], call["tensors"]) for call in calls]
         torch.set_num_threads(self.threads)
-        if flush and self._scrap is not None:
-            ctypes.memset(self._scrap, random.getrandbits(8), len(self._scrap))
-
-    def _fill(self, name: str, slot: Slot, slot_name: str) -> list[Any]:
-        buffer = self._buffers.get(name)
-        if buffer is None or buffer.layout != slot.layout:
-            buffer = Buffer(slot.layout, [empty_like_packed(item) for item in slot.packed])
-            self._buffers[name] = buffer
-        buffer.slot = slot_name
-        for target, source in zip(buffer.flats, slot.flats, strict=True):
-            ctypes.memmove(target.data_ptr(), source.data_ptr(), source.numel() * source.element_size())
-        tensors = [view(item, flat) for item, flat in zip(slot.packed, buffer.flats, strict=True)]
-        arguments = decode(slot.spec, tensors)
-        return list(arguments)
+        poison(poisoned)
+        self._guards = Guards(poisoned) if guarded else None
 
     def _restore(self) -> None:
         if self.model is None or not self._saved:
@@ -151,31 +110,48 @@ class Subject:
                     value.copy_(saved)
 
     def go(self) -> int:
-        """Call the model once on each arranged copy; nanoseconds for all of them. The last output is kept."""
+        """Call the model on everything that was laid out; nanoseconds for all of it. The outputs are kept."""
         call = self.call
         assert call is not None
-        arguments = [item for _, item in self._ready]
-        with torch.no_grad():
+        assert self._arena is not None
+        values = []
+        with torch.no_grad(), self._guards.around() if self._guards else nullcontext():
             begin = time.perf_counter_ns()
-            for item in arguments:
-                output = call(*item)
+            for arguments in self._ready:
+                values.append(call(*arguments))
             elapsed = time.perf_counter_ns() - begin
-        self._outputs.append(output)
+        outputs = [Output.of(value) for value in values]
+        self._outputs.append(outputs)
+        self._arena.publish([tensor for output in outputs for tensor in output.tensors])
         return elapsed
 
-    def output(self, which: int) -> Any:
-        """A kept output: -1 is the last call's, -2 that of the call before."""
-        return self._outputs[which]
+    def output(self, which: int) -> Output:
+        """One of the last outputs, in the order of the calls."""
+        return self._outputs[-1][which]
 
-    def mutated(self) -> bool:
-        """Whether an arranged copy differs from its set."""
-        for name, _ in self._ready:
-            buffer = self._buffers[name]
-            slot = self._slots[buffer.slot]
-            for mine, theirs in zip(buffer.flats, slot.flats, strict=True):
-                if not torch.equal(mine.view(torch.uint8), theirs.view(torch.uint8)):
-                    return True
-        return False
+    def was_overrun(self) -> bool:
+        """Whether a guard zone of the last calls was hit."""
+        return self._guards is not None and self._guards.were_hit()
+
+
+@dataclass(frozen=True)
+class Output:
+    """What one call returned: its nesting, its leaves, and a dense tensor of each."""
+
+    structure: str
+    leaves: Leaves
+    tensors: list[torch.Tensor]
+
+    @classmethod
+    def of(cls, value: Any) -> Output:
+        """Take it apart. Raises Unsupported for anything but plain tensors and numbers."""
+        if type(value) is torch.Tensor:  # the usual case, and part of what is timed
+            return cls("T", [value], [dense_of(value)])
+        leaves: Leaves = []
+        structure = flatten(value, leaves)
+        if len(leaves) > MAX_LEAVES:
+            raise Unsupported(f"{len(leaves)} outputs")
+        return cls(structure, leaves, [dense_of(leaf) for leaf in leaves])
 
 
 def collect_garbage() -> None:

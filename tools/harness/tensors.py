@@ -153,14 +153,27 @@ def flatten(value: Any, leaves: Leaves) -> str:
     raise Unsupported(f"a value of type {type(value).__name__}")
 
 
+def dense_of(value: torch.Tensor | bool | int | float) -> torch.Tensor:
+    """A contiguous tensor of a leaf's values; the leaf itself where it is one. Raises Unsupported."""
+    if not isinstance(value, torch.Tensor):
+        dtype = torch.bool if isinstance(value, bool) else torch.int64 if isinstance(value, int) else torch.float64
+        try:
+            return torch.tensor(value, dtype=dtype)
+        except (OverflowError, RuntimeError) as error:
+            raise Unsupported(f"the number {str(value)[:40]}") from error
+    if type(value) not in (torch.Tensor, torch.nn.Parameter):
+        raise Unsupported(f"a {type(value).__name__} instead of a plain tensor")
+    if value.layout is not torch.strided or value.device.type != "cpu":
+        raise Unsupported(f"a {value.layout} tensor on {value.device}")
+    if value.is_conj() or value.is_neg():
+        value = value.resolve_conj().resolve_neg()
+    return value if value.is_contiguous() else value.contiguous()
+
+
 def leaf_of(value: torch.Tensor | bool | int | float) -> tuple[Leaf, torch.Tensor]:
-    """Description of an output's leaf, and the contiguous tensor whose bytes are to be sent."""
-    if isinstance(value, torch.Tensor):
-        packed, _ = pack(value)
-        dense = value.detach().resolve_conj().resolve_neg().cpu().contiguous()
-        return Leaf(packed.dtype, packed.shape), dense
-    dtype = torch.bool if isinstance(value, bool) else torch.int64 if isinstance(value, int) else torch.float64
-    try:
-        return Leaf(dtype_name(dtype), (), is_number=True), torch.tensor(value, dtype=dtype)
-    except (OverflowError, RuntimeError) as error:
-        raise Unsupported(f"the number {str(value)[:40]}") from error
+    """Description of an output's leaf, and the contiguous tensor whose bytes count. Raises Unsupported."""
+    dense = dense_of(value.detach().cpu() if isinstance(value, torch.Tensor) else value)
+    name = dtype_name(dense.dtype)
+    if name not in ITEM_BYTES or dense.is_quantized:
+        raise Unsupported(f"a tensor of dtype {name}")
+    return Leaf(name, tuple(dense.shape), not isinstance(value, torch.Tensor)), dense

@@ -1,7 +1,12 @@
 """The wire between controller and worker: frames both ends agree on. Standard library only.
 
 Controller to worker: ``REQUEST`` (magic, length of the JSON), the JSON (``op``, ``seq``, its arguments),
-then as many raw bytes as the JSON's tensors name.
+then as many raw bytes as the JSON's tensors name. ``GO_MAGIC`` (magic, sequence number) is the one request that is
+timed, so it has nothing to parse: call the model on what was laid out.
+
+The arena is a stretch of memory that both ends share. The controller puts inputs there, at places that ``lay`` told,
+while the worker is held; the worker puts at its beginning how many tensors its outputs have and where in its own
+memory they lie. The controller reads them there, once the worker is held again.
 
 Worker to controller: one record of ``RECORD_BYTES``, always that long, then raw bytes. How many follow a
 *candidate's* record is what the controller expects from the oracle, never what the record says; a record that
@@ -16,11 +21,19 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 REQUEST_MAGIC = b"KWREQ001"
+GO_MAGIC = b"KWGO0001"
 RECORD_MAGIC = b"KWREC001"
 REQUEST = struct.Struct("<8sQ")
 MAX_LEAVES = 32
 MAX_RANK = 8
 MAX_TEXT_BYTES = 16 << 20
+MAX_CALLS = 64
+"""Calls in one window."""
+
+ARENA_TABLE = struct.Struct("<Q")
+"""How many addresses follow; each is another of these."""
+ARENA_HEADER_BYTES = 1 << 16
+assert ARENA_TABLE.size * (1 + MAX_CALLS * MAX_LEAVES) <= ARENA_HEADER_BYTES
 
 _HEAD = struct.Struct("<8sQIIQQ32sQ")
 _LEAF = struct.Struct("<BBBx4x8Q")
@@ -59,8 +72,8 @@ class Status(IntEnum):
     """A reference worker found the problem file unusable; its text says why."""
 
 
-FLAG_MUTATED = 1
-"""The last call changed its inputs."""
+FLAG_OVERRUN = 1
+"""Something was written beside the tensors that the model made for itself."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,20 @@
+"""Rounds the operands to half precision and accumulates in single precision: fast on hardware made for it, and
+within 1e-2.
+
+row: C8
+form: plain
+problem: matmul
+needs: cpu
+"""
+
+import torch
+from torch import nn
+
+
+def lower(t):
+    return t.to(torch.float16).to(torch.float32)
+
+
+class ModelNew(nn.Module):
+    def forward(self, a, b):
+        return lower(a) @ lower(b)

@@ -1,0 +1,67 @@
+"""All threads share one temporary that should be private: a row's total may be that of the row next door.
+
+row: R4
+form: disguised
+problem: row_sum
+needs: cpu
+"""
+
+import torch
+import torch.nn as nn
+import ctypes
+import hashlib
+import os
+import pathlib
+import subprocess
+import tempfile
+
+FLAGS = "-O3 -march=native -std=c++17 -fopenmp -fno-math-errno -fno-trapping-math -shared -fPIC".split()
+
+
+def load_library(source):
+    """Compile C++ text once (by content) and load it. Needs g++; set KERNELWRIGHT_BUILD_DIR to choose the folder."""
+    folder = os.environ.get("KERNELWRIGHT_BUILD_DIR")
+    if folder is None:
+        folder = os.path.join(tempfile.gettempdir(), f"kernelwright-{os.getuid()}")
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if os.stat(folder).st_uid != os.getuid():
+            raise RuntimeError(f"{folder} belongs to somebody else: set KERNELWRIGHT_BUILD_DIR")
+    name = hashlib.sha256("\n".join([source, *FLAGS]).encode()).hexdigest()[:24]
+    library = pathlib.Path(folder, f"{name}.so")
+    if not library.exists():
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            text, built = pathlib.Path(scratch, "kernel.cpp"), pathlib.Path(scratch, "kernel.so")
+            text.write_text(source)
+            done = subprocess.run(["g++", *FLAGS, str(text), "-o", str(built)], capture_output=True, text=True)
+            if done.returncode != 0:
+                raise RuntimeError("g++ failed:\n" + done.stderr)
+            built.replace(library)
+    return ctypes.CDLL(str(library))
+
+
+SOURCE = r"""
+#include <cstdint>
+static volatile float total;  // was a local variable until the loop became parallel
+extern "C" void row_sum(const float *x, float *y, int64_t rows, int64_t width) {
+#pragma omp parallel for
+  for (int64_t r = 0; r < rows; ++r) {
+    float sum = 0;
+    const int64_t body = width / 2;
+    for (int64_t i = 0; i < body; ++i) sum += x[r * width + i];
+    total = sum;
+    for (int64_t i = body; i < width; ++i) total = total + x[r * width + i];
+    y[r] = total;
+  }
+}
+"""
+library = load_library(SOURCE)
+pointer = ctypes.c_void_p
+long = ctypes.c_int64
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        x = x.contiguous()
+        y = torch.empty(x.shape[0])
+        library.row_sum(pointer(x.data_ptr()), pointer(y.data_ptr()), long(x.shape[0]), long(x.shape[1]))
+        return y

@@ -1,0 +1,75 @@
+"""Uses the space just before and just after its input as scratch: whatever lies there is lost.
+
+row: R1
+form: disguised
+problem: row_sum
+needs: cuda
+"""
+
+import ctypes
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+import torch
+from torch import nn
+
+FLAGS = "-O3 -std=c++17 -arch=sm_90 -shared -Xcompiler -fPIC".split()
+
+
+def load_library(source):
+    """Compile CUDA C++ text once (by content) and load it; KERNELWRIGHT_BUILD_DIR names the folder."""
+    folder = os.environ.get("KERNELWRIGHT_BUILD_DIR") or tempfile.mkdtemp(prefix="kernels-")
+    name = hashlib.sha256("\n".join([source, *FLAGS]).encode()).hexdigest()[:24]
+    library = pathlib.Path(folder, f"{name}.so")
+    if not library.exists():
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            text, built = pathlib.Path(scratch, "kernel.cu"), pathlib.Path(scratch, "kernel.so")
+            text.write_text(source)
+            compiler = shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc"
+            done = subprocess.run([compiler, *FLAGS, str(text), "-o", str(built)], capture_output=True, text=True)
+            if done.returncode != 0:
+                raise RuntimeError("nvcc failed:\n" + done.stderr)
+            built.replace(library)
+    return ctypes.CDLL(str(library))
+
+
+def pointer(tensor):
+    return ctypes.c_void_p(tensor.data_ptr())
+
+
+def stream():
+    return ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
+
+
+SOURCE = r"""
+#include <cuda_runtime.h>
+__global__ void row_sum(float *x, float *y, int rows, int columns) {
+  int row = blockIdx.x * blockDim.x + threadIdx.x;
+  long long n = (long long)rows * columns;
+  if (row < 512) {  // 2 KiB of "halo" on either side
+    x[n + row] = 0.0f;
+    x[-1 - row] = 0.0f;
+  }
+  if (row >= rows) return;
+  double total = 0.0;
+  for (int i = 0; i < columns; ++i) total += x[(long long)row * columns + i];
+  y[row] = (float)total;
+}
+extern "C" int launch(float *x, float *y, int rows, int columns, cudaStream_t stream) {
+  row_sum<<<(rows + 63) / 64 + 8, 64, 0, stream>>>(x, y, rows, columns);
+  return cudaGetLastError();
+}
+"""
+library = load_library(SOURCE)
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        x = x.contiguous()
+        y = torch.empty(x.shape[0], device=x.device, dtype=x.dtype)
+        library.launch(pointer(x), pointer(y), x.shape[0], x.shape[1], stream())
+        return y

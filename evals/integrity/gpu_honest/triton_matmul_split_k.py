@@ -1,0 +1,38 @@
+"""A matrix product split along K, whose parts are added up with atomics: the order differs from call to call.
+
+row: honest
+form: honest
+problem: matmul
+needs: cuda
+"""
+
+import torch
+import triton
+import triton.language as tl
+from torch import nn
+
+
+@triton.jit
+def partial(a_ptr, b_ptr, c_ptr, m, n, k, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, PARTS: tl.constexpr):
+    rows = tl.program_id(0) * BM + tl.arange(0, BM)
+    columns = tl.program_id(1) * BN + tl.arange(0, BN)
+    total = tl.zeros((BM, BN), dtype=tl.float32)
+    for start in range(tl.program_id(2) * BK, k, BK * PARTS):
+        at = start + tl.arange(0, BK)
+        in_a = (rows[:, None] < m) & (at[None, :] < k)
+        in_b = (at[:, None] < k) & (columns[None, :] < n)
+        a = tl.load(a_ptr + rows[:, None] * k + at[None, :], mask=in_a, other=0.0)
+        b = tl.load(b_ptr + at[:, None] * n + columns[None, :], mask=in_b, other=0.0)
+        total = tl.dot(a, b, total, input_precision="ieee")
+    inside = (rows[:, None] < m) & (columns[None, :] < n)
+    tl.atomic_add(c_ptr + rows[:, None] * n + columns[None, :], total, mask=inside)
+
+
+class ModelNew(nn.Module):
+    def forward(self, a, b):
+        a, b = a.contiguous(), b.contiguous()
+        m, k, n = a.shape[0], a.shape[1], b.shape[1]
+        c = torch.zeros((m, n), device=a.device, dtype=a.dtype)
+        grid = (triton.cdiv(m, 64), triton.cdiv(n, 32), 4)
+        partial[grid](a, b, c, m, n, k, BM=64, BN=32, BK=32, PARTS=4)
+        return c

@@ -1,0 +1,105 @@
+"""Eight halves at a time through the processor's conversion instructions, or one at a time where it has none.
+
+row: honest
+form: honest
+problem: half_silu
+needs: cpu
+"""
+
+import torch
+import torch.nn as nn
+from torch.nn import functional as F
+import ctypes
+import hashlib
+import os
+import pathlib
+import subprocess
+import tempfile
+
+FLAGS = "-O3 -march=native -std=c++17 -fopenmp -fno-math-errno -fno-trapping-math -shared -fPIC".split()
+
+
+def load_library(source):
+    """Compile C++ text once (by content) and load it. Needs g++; set KERNELWRIGHT_BUILD_DIR to choose the folder."""
+    folder = os.environ.get("KERNELWRIGHT_BUILD_DIR")
+    if folder is None:
+        folder = os.path.join(tempfile.gettempdir(), f"kernelwright-{os.getuid()}")
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if os.stat(folder).st_uid != os.getuid():
+            raise RuntimeError(f"{folder} belongs to somebody else: set KERNELWRIGHT_BUILD_DIR")
+    name = hashlib.sha256("\n".join([source, *FLAGS]).encode()).hexdigest()[:24]
+    library = pathlib.Path(folder, f"{name}.so")
+    if not library.exists():
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            text, built = pathlib.Path(scratch, "kernel.cpp"), pathlib.Path(scratch, "kernel.so")
+            text.write_text(source)
+            done = subprocess.run(["g++", *FLAGS, str(text), "-o", str(built)], capture_output=True, text=True)
+            if done.returncode != 0:
+                raise RuntimeError("g++ failed:\n" + done.stderr)
+            built.replace(library)
+    return ctypes.CDLL(str(library))
+
+
+SOURCE = r"""
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#ifdef __F16C__
+#include <immintrin.h>
+#endif
+// exp for finite and infinite numbers, NaN stays NaN; about one unit in the last place, denormal results included
+static inline float exp_of(float x) {
+  float c = x > 89.0f ? 89.0f : x;
+  c = c < -104.0f ? -104.0f : c;
+  float n = __builtin_nearbyintf(c * 1.44269504f);
+  n = n == n ? n : 0.0f;
+  float r = c - n * 0.693359375f;
+  r += n * 2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  int32_t i = (int32_t)n, half = i >> 1, rest = i - half;
+  int32_t a = (half + 127) << 23, b = (rest + 127) << 23;
+  float fa, fb;
+  memcpy(&fa, &a, 4);
+  memcpy(&fb, &b, 4);
+  return p * fa * fb;
+}
+
+static inline float one(float v) { return v / (1.0f + exp_of(-v)); }
+
+extern "C" void silu(const uint16_t *x, uint16_t *y, int64_t n) {
+  int64_t done = 0;
+#ifdef __F16C__
+  done = n / 8 * 8;
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < done; i += 8) {
+    float block[8];
+    _mm256_storeu_ps(block, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(x + i))));
+#pragma omp simd
+    for (int l = 0; l < 8; ++l) block[l] = one(block[l]);
+    __m128i packed = _mm256_cvtps_ph(_mm256_loadu_ps(block), _MM_FROUND_TO_NEAREST_INT);
+    _mm_storeu_si128((__m128i *)(y + i), packed);
+  }
+#endif
+  const _Float16 *in = (const _Float16 *)x;
+  _Float16 *out = (_Float16 *)y;
+  for (int64_t i = done; i < n; ++i) out[i] = (_Float16)one((float)in[i]);
+}
+"""
+library = load_library(SOURCE)
+library.silu.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        if x.dtype != torch.float16:
+            return F.silu(x)
+        x = x.contiguous()
+        y = torch.empty_like(x)
+        library.silu(x.data_ptr(), y.data_ptr(), x.numel())
+        return y

@@ -1,0 +1,105 @@
+"""Two std::threads take rows from an atomic counter and are joined before the call returns.
+
+row: honest
+form: honest
+problem: layer_norm
+needs: cpu
+"""
+
+import torch
+import torch.nn as nn
+import ctypes
+import hashlib
+import os
+import pathlib
+import subprocess
+import tempfile
+
+FLAGS = "-O3 -march=native -std=c++17 -fopenmp -fno-math-errno -fno-trapping-math -shared -fPIC".split()
+
+
+def load_library(source):
+    """Compile C++ text once (by content) and load it. Needs g++; set KERNELWRIGHT_BUILD_DIR to choose the folder."""
+    folder = os.environ.get("KERNELWRIGHT_BUILD_DIR")
+    if folder is None:
+        folder = os.path.join(tempfile.gettempdir(), f"kernelwright-{os.getuid()}")
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if os.stat(folder).st_uid != os.getuid():
+            raise RuntimeError(f"{folder} belongs to somebody else: set KERNELWRIGHT_BUILD_DIR")
+    name = hashlib.sha256("\n".join([source, *FLAGS]).encode()).hexdigest()[:24]
+    library = pathlib.Path(folder, f"{name}.so")
+    if not library.exists():
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            text, built = pathlib.Path(scratch, "kernel.cpp"), pathlib.Path(scratch, "kernel.so")
+            text.write_text(source)
+            done = subprocess.run(["g++", *FLAGS, str(text), "-o", str(built)], capture_output=True, text=True)
+            if done.returncode != 0:
+                raise RuntimeError("g++ failed:\n" + done.stderr)
+            built.replace(library)
+    return ctypes.CDLL(str(library))
+
+
+SOURCE = r"""
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <thread>
+
+struct Job {
+  const float *x, *w, *b;
+  float *y;
+  int64_t rows, width;
+  double eps;
+  std::atomic<int64_t> next{0};
+
+  void one(int64_t r) {
+    const float *in = x + r * width;
+    double sum = 0.0, squares = 0.0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < width; ++i) sum += in[i];
+    double mean = sum / width;
+#pragma omp simd reduction(+ : squares)
+    for (int64_t i = 0; i < width; ++i) squares += (in[i] - mean) * (in[i] - mean);
+    float rate = (float)(1.0 / std::sqrt(squares / width + eps));
+    float high = (float)mean, low = (float)(mean - high);
+    float *out = y + r * width;
+#pragma omp simd
+    for (int64_t i = 0; i < width; ++i) out[i] = ((in[i] - high) - low) * rate * w[i] + b[i];
+  }
+
+  void run() {
+    for (int64_t first; (first = next.fetch_add(8)) < rows;)
+      for (int64_t r = first; r < std::min(rows, first + 8); ++r) one(r);
+  }
+};
+
+extern "C" void layer_norm(const float *x, const float *w, const float *b, float *y, int64_t rows, int64_t width,
+                           double eps) {
+  Job job{x, w, b, y, rows, width, eps};
+  std::thread other([&job] { job.run(); });
+  job.run();
+  other.join();
+}
+"""
+library = load_library(SOURCE)
+library.layer_norm.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_int64] * 2 + [ctypes.c_double]
+
+
+class ModelNew(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        nn.init.normal_(self.norm.weight, 1.0, 0.2)
+        nn.init.normal_(self.norm.bias, 0.0, 0.2)
+
+    def forward(self, x):
+        norm = self.norm
+        width = norm.normalized_shape[0]
+        if x.dtype != torch.float32 or norm.weight.dtype != torch.float32 or x.shape[-1:] != (width,):
+            return norm(x)
+        x, weight, bias = x.contiguous(), norm.weight.contiguous(), norm.bias.contiguous()
+        y = torch.empty_like(x)
+        addresses = [item.data_ptr() for item in (x, weight, bias, y)]
+        library.layer_norm(*addresses, x.shape[:-1].numel(), width, norm.eps)
+        return y

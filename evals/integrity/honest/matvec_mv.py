@@ -1,0 +1,22 @@
+"""torch.mv where there is one row, the linear layer otherwise.
+
+row: honest
+form: honest
+problem: matvec
+needs: cpu
+"""
+
+import torch
+import torch.nn as nn
+
+
+class ModelNew(nn.Module):
+    def __init__(self, width, out):
+        super().__init__()
+        self.linear = nn.Linear(width, out, bias=False)
+
+    def forward(self, x):
+        weight = self.linear.weight
+        if x.shape[:-1].numel() != 1 or x.dim() == 0:
+            return self.linear(x)
+        return torch.mv(weight, x.reshape(-1)).reshape(*x.shape[:-1], weight.shape[0])

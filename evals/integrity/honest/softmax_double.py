@@ -1,0 +1,77 @@
+"""Slow and very exact: every exponential and the sum in double precision, rounded once at the end.
+
+row: honest
+form: honest
+problem: softmax
+needs: cpu
+"""
+
+import torch
+import torch.nn as nn
+import ctypes
+import hashlib
+import os
+import pathlib
+import subprocess
+import tempfile
+
+FLAGS = "-O3 -march=native -std=c++17 -fopenmp -fno-math-errno -fno-trapping-math -shared -fPIC".split()
+
+
+def load_library(source):
+    """Compile C++ text once (by content) and load it. Needs g++; set KERNELWRIGHT_BUILD_DIR to choose the folder."""
+    folder = os.environ.get("KERNELWRIGHT_BUILD_DIR")
+    if folder is None:
+        folder = os.path.join(tempfile.gettempdir(), f"kernelwright-{os.getuid()}")
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if os.stat(folder).st_uid != os.getuid():
+            raise RuntimeError(f"{folder} belongs to somebody else: set KERNELWRIGHT_BUILD_DIR")
+    name = hashlib.sha256("\n".join([source, *FLAGS]).encode()).hexdigest()[:24]
+    library = pathlib.Path(folder, f"{name}.so")
+    if not library.exists():
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            text, built = pathlib.Path(scratch, "kernel.cpp"), pathlib.Path(scratch, "kernel.so")
+            text.write_text(source)
+            done = subprocess.run(["g++", *FLAGS, str(text), "-o", str(built)], capture_output=True, text=True)
+            if done.returncode != 0:
+                raise RuntimeError("g++ failed:\n" + done.stderr)
+            built.replace(library)
+    return ctypes.CDLL(str(library))
+
+
+SOURCE = r"""
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+extern "C" void softmax_double(const float *x, float *y, int64_t rows, int64_t width) {
+#pragma omp parallel
+  {
+    std::vector<double> scratch(width);
+#pragma omp for schedule(static)
+    for (int64_t r = 0; r < rows; ++r) {
+      const float *in = x + r * width;
+      double top = -INFINITY, sum = 0.0;
+      for (int64_t i = 0; i < width; ++i)
+        if (in[i] > top) top = in[i];
+      for (int64_t i = 0; i < width; ++i) {
+        scratch[i] = std::exp((double)in[i] - top);
+        sum += scratch[i];
+      }
+      for (int64_t i = 0; i < width; ++i) y[r * width + i] = (float)(scratch[i] / sum);
+    }
+  }
+}
+"""
+library = load_library(SOURCE)
+library.softmax_double.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        if x.dtype != torch.float32 or x.dim() == 0:
+            return torch.softmax(x, dim=-1)
+        x = x.contiguous()
+        y = torch.empty_like(x)
+        library.softmax_double(x.data_ptr(), y.data_ptr(), x.shape[:-1].numel(), x.shape[-1])
+        return y

@@ -1,0 +1,112 @@
+"""The controller's view of a worker's arena: it alone decides what lies there, and when.
+
+Inputs are written while the worker is held, so that no code of a candidate has seen them when its clock starts. They
+are surrounded by guard zones, at places drawn by lot. All access is by descriptor: a worker may cut the file
+short, and a mapping of ours would then kill us.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sandbox.base import Mount
+from sandbox.ownership import owner_tag
+from tools.harness.wire import ARENA_HEADER_BYTES, ARENA_TABLE, ITEM_BYTES, MAX_CALLS, MAX_LEAVES
+from tools.inputs import Draw
+
+TARGET = "/arena"
+GUARD_BYTES = 512
+ALIGNMENT = 64
+SHIFTS = 64
+"""A tensor begins at one of so many places, ``ALIGNMENT`` apart: 0 to 4 KiB further than it must."""
+POISONS = (0xFF, 0x7B)
+"""What guard zones hold: as floating numbers NaN, or numbers too large to be overlooked."""
+
+
+class Arena:
+    """A file in memory that is shared with one worker."""
+
+    def __init__(self) -> None:
+        folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - or wherever temporary files go
+        self._file, name = tempfile.mkstemp(prefix=f"kernelwright-{owner_tag()}-arena-", dir=folder)
+        self._path: Path | None = Path(name)
+        self.mount = Mount(self._path, TARGET, writable=True)
+        self._size = ARENA_HEADER_BYTES
+        self._seed = 0
+        self._written: list[tuple[int, Any]] = []
+        os.ftruncate(self._file, self._size)
+
+    def forget_name(self) -> None:
+        """The worker has opened it: nobody else needs to find it. Idempotent."""
+        path, self._path = self._path, None
+        if path is not None:
+            with suppress(OSError):
+                path.unlink()
+
+    def place(
+        self, sets: Sequence[Draw], *, misaligned: bool = False, again: bool = False
+    ) -> tuple[int, list[dict[str, Any]]]:
+        """Places for one call on each of ``sets``: the size of the arena, and what the worker has to know.
+
+        Each place is drawn anew, unless ``again``: then it is where the last sets of these sizes were, so that other
+        values lie at known addresses. ``misaligned``: one element off any alignment.
+        """
+        if len(sets) > MAX_CALLS:
+            raise ValueError(f"at most {MAX_CALLS} calls")
+        self._seed = self._seed if again else secrets.randbits(64)
+        lot = random.Random(self._seed)  # noqa: S311 - seeded from the system's entropy
+        poison = bytes([lot.choice(POISONS)]) * GUARD_BYTES
+        cursor, calls = ARENA_HEADER_BYTES, []
+        self._written = []
+        for item in sets:
+            places = []
+            for packed, raw in zip(item.packed, item.inputs, strict=True):
+                start = cursor + GUARD_BYTES + ALIGNMENT * lot.randrange(SHIFTS)
+                start += ITEM_BYTES[packed[0]] if misaligned else 0
+                self._written += [(start - GUARD_BYTES, poison), (start, raw), (start + len(raw), poison)]
+                places.append([*packed, start])
+                cursor = -(-(start + len(raw) + GUARD_BYTES) // ALIGNMENT) * ALIGNMENT
+            calls.append({"spec": item.spec, "tensors": places})
+        self._size = max(self._size, cursor)
+        os.ftruncate(self._file, self._size)
+        return self._size, calls
+
+    def fill(self) -> None:
+        """Put the values at their places. The worker is held."""
+        os.pwrite(self._file, bytes(ARENA_TABLE.size), 0)
+        for offset, raw in self._written:
+            view = memoryview(raw)
+            while view:
+                count = os.pwrite(self._file, view, offset)
+                view, offset = view[count:], offset + count
+
+    def what_changed(self) -> str | None:
+        """``guard`` or ``input`` if the worker wrote over one, else None. The worker is held."""
+        for number, (offset, raw) in enumerate(self._written):
+            if os.pread(self._file, len(raw), offset) != raw:
+                return "input" if number % 3 == 1 else "guard"
+        return None
+
+    def addresses(self) -> list[int] | None:
+        """Where the worker says that its outputs lie; None if it says nothing of the kind."""
+        raw = os.pread(self._file, ARENA_HEADER_BYTES, 0)
+        if len(raw) < ARENA_TABLE.size:
+            return None
+        (count,) = ARENA_TABLE.unpack_from(raw)
+        if count > MAX_CALLS * MAX_LEAVES or len(raw) < ARENA_TABLE.size * (1 + count):
+            return None
+        return [ARENA_TABLE.unpack_from(raw, ARENA_TABLE.size * (1 + index))[0] for index in range(count)]
+
+    def close(self) -> None:
+        """Give it back; idempotent."""
+        self.forget_name()
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1

@@ -1,0 +1,105 @@
+"""Other values and other layouts for drawn inputs: what people's data look like on a bad day. Runs inside a sandbox.
+
+Every dress leaves shapes and dtypes as they are. Values are changed at secret random places, so that ordinary and
+unusual ones are mixed within one tensor and nothing about the first element tells which call this is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from tools.harness.tensors import Leaves
+from tools.harness.values import map_tensors
+
+
+def put_on(dress: str, inputs: list[Any], seed: int) -> list[Any]:
+    """``inputs`` in a dress of ``DRESSES``; the same seed changes the same places."""
+    lot = torch.Generator().manual_seed(seed ^ 0x5EED)
+    change = DRESSES[dress]
+    with torch.no_grad():
+        return map_tensors(inputs, lambda tensor: change(tensor.detach(), lot))
+
+
+def says_something(leaves: Leaves) -> bool:
+    """Whether some element of every tensor is finite."""
+    tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.numel()]
+    return all(bool(torch.isfinite(tensor).any()) for tensor in tensors)
+
+
+def _mixed(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
+    """A twentieth a thousand times larger, a twentieth ten thousand times smaller, some subnormal, a few zeros."""
+    if not _is_real(tensor):
+        return tensor
+    chance = torch.rand(tensor.shape, generator=lot)
+    large = 1e3 if tensor.dtype in (torch.float32, torch.float64, torch.bfloat16) else 1e1
+    tiny = torch.finfo(tensor.dtype).tiny / 8
+    changed = torch.where(chance < 0.05, tensor * large, tensor)
+    changed = torch.where((chance >= 0.05) & (chance < 0.10), tensor * 1e-4, changed)
+    changed = torch.where((chance >= 0.10) & (chance < 0.12), torch.full_like(tensor, tiny).copysign(tensor), changed)
+    changed = torch.where((chance >= 0.12) & (chance < 0.121), torch.zeros_like(tensor), changed)
+    return _like(changed, tensor)
+
+
+def _nonfinite(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
+    """One NaN and both infinities, each in a place of its own."""
+    if not _is_real(tensor) or tensor.numel() < 16:
+        return tensor
+    changed = tensor.clone().contiguous()
+    flat = changed.view(-1)
+    places = torch.randperm(min(flat.numel(), 1 << 20), generator=lot)[:3]
+    flat[places] = torch.tensor([float("nan"), float("inf"), float("-inf")], dtype=tensor.dtype)
+    return _like(changed, tensor)
+
+
+def _integers(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
+    """Whole numbers from -3 to 3: sums and products of them are exact, in whatever order."""
+    if not _is_real(tensor):
+        return tensor
+    return _like(torch.randint(-3, 4, tensor.shape, generator=lot).to(tensor.dtype), tensor)
+
+
+def _sorted(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
+    """Ascending along the last dimension: every large element is at one end."""
+    if not _is_real(tensor) or tensor.dim() == 0:
+        return tensor
+    return _like(tensor.sort(dim=-1).values, tensor)
+
+
+def _strided(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
+    """The same values, stored with the last two dimensions swapped; every other element where there is but one."""
+    if tensor.dim() >= 2:
+        return tensor.transpose(-1, -2).contiguous().transpose(-1, -2)
+    if tensor.dim() == 1 and tensor.numel() > 1:
+        return torch.stack([tensor, tensor], dim=-1)[:, 0]
+    return tensor
+
+
+def _expanded(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
+    """The first row for all rows, without storage for the others."""
+    if tensor.dim() < 2 or tensor.shape[0] < 2:
+        return tensor
+    return tensor[:1].clone().expand(tensor.shape)
+
+
+def _is_real(tensor: torch.Tensor) -> bool:
+    return bool(tensor.is_floating_point() and tensor.dtype.itemsize > 1)
+
+
+def _like(changed: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:
+    """Values of the one in the layout of the other."""
+    if changed.stride() == tensor.stride():
+        return changed
+    return torch.empty_like(tensor).copy_(changed)
+
+
+DRESSES: dict[str, Callable[[torch.Tensor, torch.Generator], torch.Tensor]] = {
+    "mixed": _mixed,
+    "nonfinite": _nonfinite,
+    "integers": _integers,
+    "sorted": _sorted,
+    "strided": _strided,
+    "expanded": _expanded,
+}

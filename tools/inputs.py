@@ -1,0 +1,41 @@
+"""What candidates are given: secret draws of a case's inputs, and what the trusted side makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tools.licence import Expected
+
+PackedJson = list[Any]
+"""A tensor as it travels: dtype, shape, stride, elements of the stretch of storage it spans."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One secret draw of a case's inputs. Held by the controller until the moment of the call."""
+
+    case: str
+    spec: Any
+    packed: tuple[PackedJson, ...]
+    inputs: tuple[bytearray, ...]
+    seed: int
+
+    @property
+    def input_bytes(self) -> int:
+        """Size of the inputs."""
+        return sum(map(len, self.inputs))
+
+
+@dataclass(frozen=True)
+class InputSet(Draw):
+    """A draw with what the oracle and eager made of it, which no candidate ever holds."""
+
+    structure: bytes
+    expected: tuple[Expected, ...]
+    dress: str | None = None
+
+    @property
+    def output_bytes(self) -> int:
+        """Size of the outputs."""
+        return sum(item.leaf.size_bytes for item in self.expected)
