@@ -23,7 +23,7 @@ from typing import Protocol
 from tools.contender import Call
 from tools.harness.wire import MAX_CALLS
 from tools.inputs import Draw
-from tools.intervals import Interval, block_ratios, quantiles, quartiles, ratio_interval
+from tools.intervals import Interval, quantiles, quartiles, ratio_interval, window_ratios
 from tools.verdict import CaseVerdict, Timing
 
 WINDOW_S = 6e-3
@@ -32,7 +32,7 @@ MIN_BLOCKS = 6
 CASE_BUDGET_S = 15.0
 """Time for one case; windows, then blocks, are given up to keep to it, down to one window and ``MIN_BLOCKS``."""
 WINDOWS = 3
-"""Windows of each contender a block: the median of three forgets one that a neighbour disturbed."""
+"""Windows of each contender a block, each in a round of its own."""
 WARM_UP_ROUNDS = 4
 """Windows of each contender before the first block whose times are not kept: until then its heap grows, and with it
 page faults.
@@ -214,7 +214,7 @@ def clock_disagreement(series: Series) -> str | None:
 
 @dataclass(frozen=True)
 class CaseRatios:
-    """Per-block log ratios of one case, for the interval over all cases."""
+    """Log ratios of one case, one a round, for the interval over all cases."""
 
     verdict: CaseVerdict
     speedups: list[float]
@@ -222,11 +222,11 @@ class CaseRatios:
 
 
 def summarise(name: str, series: Series, seed: int) -> CaseRatios:
-    """The candidate against the baseline with the lowest median, block by block."""
+    """The candidate against the baseline with the lowest median, round by round."""
     baselines = {key: series.timing(key) for key in series.windows if key not in (CANDIDATE, TWIN)}
     best = min(baselines, key=lambda key: baselines[key].median_s)
-    speedups = block_ratios(series.blocks(best), series.blocks(CANDIDATE))
-    twins = block_ratios(series.blocks(series.best), series.blocks(TWIN))
+    speedups = window_ratios(series.blocks(best), series.blocks(CANDIDATE))
+    twins = window_ratios(series.blocks(series.best), series.blocks(TWIN))
     interval, aa = ratio_interval([speedups], seed).for_judgements(), ratio_interval([twins], seed)
     verdict = CaseVerdict(
         name=name,

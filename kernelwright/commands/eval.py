@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import closing
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from kernelwright.commands.optimize import to_settings
 from kernelwright.live import watching
 from kernelwright.output import note, write, write_json
+from tools.errors import RequestError
 
 
 def run(arguments: dict[str, Any]) -> int:
@@ -18,7 +21,11 @@ def run(arguments: dict[str, Any]) -> int:
     from evals.suite import load_suite
 
     as_json = arguments.pop("json", False)
-    name, out = arguments.pop("suite"), arguments.pop("out", None)
+    name, out, only = arguments.pop("suite"), arguments.pop("out", None), arguments.pop("only", None)
+    if name == "integrity":
+        return _run_integrity(only, arguments, as_json=as_json)
+    if only is not None:
+        raise RequestError("--only is for the suite integrity")
     suite = load_suite(name)
     settings = AgentSettings.load(to_settings(arguments))
     folder = Path(out or f"eval-{suite.name}").absolute()
@@ -36,6 +43,39 @@ def run(arguments: dict[str, Any]) -> int:
     else:
         write(report.to_markdown().rstrip())
         note(f"results: {folder}")
+    return report.exit_code
+
+
+def _run_integrity(only: str | None, arguments: dict[str, Any], *, as_json: bool) -> int:
+    """Judge the adversarial corpus; the table attack by verdict."""
+    from datetime import UTC, datetime
+
+    from agent.folder import package_version
+    from agent.settings import AgentSettings
+    from evals.integrity.corpus import load_corpus
+    from evals.integrity.reporting import IntegrityReport, line_of
+    from evals.integrity.running import run_corpus
+    from sandbox.opening import open_sandbox
+
+    settings = AgentSettings.load(to_settings(arguments))
+    programs = [item for item in load_corpus() if only is None or fnmatch(item.name, only)]
+    if not programs:
+        raise RequestError(f"no program of the corpus is called {only}: give a name, or a pattern such as 't0*'")
+    with closing(open_sandbox(settings.isolation)) as sandbox:
+        if not sandbox.isolation.is_boundary:
+            raise RequestError("the attacks run only in a sandbox: apt-get install bubblewrap")
+        outcomes = run_corpus(programs, sandbox, settings.home, notice=lambda outcome: note(line_of(outcome)))
+        report = IntegrityReport(
+            outcomes,
+            str(sandbox.isolation),
+            package_version(),
+            datetime.now(UTC).strftime("%Y-%m-%d"),
+            skipped=len(load_corpus("cuda")) if only is None else 0,
+        )
+    if as_json:
+        write_json(report.to_json())
+    else:
+        write(report.to_markdown().rstrip())
     return report.exit_code
 
 

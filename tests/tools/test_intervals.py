@@ -6,11 +6,11 @@ import pytest
 from tools.intervals import (
     REPEATABILITY,
     Interval,
-    block_ratios,
     quantiles,
     ratio_interval,
     student_quantile,
     verdict_on,
+    window_ratios,
 )
 
 
@@ -98,8 +98,9 @@ def test_the_spread_sees_a_bias_that_a_half_width_would_not():
     assert Interval(1.04, 1.03, 1.05).spread == pytest.approx(0.05)
 
 
-def test_blocks_that_lack_a_side_are_left_out():
-    assert block_ratios([[2.0, 4.0], [], [1.0]], [[1.0, 2.0], [1.0], []]) == [pytest.approx(math.log(2))]
+def test_windows_are_compared_within_their_round_and_those_that_lack_a_side_are_left_out():
+    ratios = window_ratios([[2.0, 8.0], [], [1.0]], [[1.0, 2.0], [1.0], []])
+    assert ratios == [pytest.approx(math.log(2)), pytest.approx(math.log(4))]
 
 
 def test_quantiles_are_those_of_the_samples():

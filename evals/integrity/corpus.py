@@ -1,0 +1,88 @@
+"""Reading the corpus: each program says in its docstring what it tries, and what has to come of it."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from evals.errors import SuiteError
+from tools.candidate import Candidate
+from tools.problem import Problem, load_problem
+
+FOLDER = Path(__file__).parent
+PROBLEMS = FOLDER / "problems"
+_FOLDERS = {"cpu": ("attacks", "honest"), "cuda": ("gpu_attacks", "gpu_honest")}
+
+Expectation = Literal["rejected", "truth", "accepted"]
+"""``rejected``: it answers wrongly or tampers. ``truth``: it may be accepted, with the speed that it really has, which
+is eager's or less. ``accepted``: it is honest.
+"""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One candidate of the corpus."""
+
+    name: str
+    row: str
+    """Number in the catalogue of attacks (``T3``: docs/attacks.md), or ``honest``."""
+    form: str
+    """``plain``, ``disguised`` or ``honest``."""
+    title: str
+    problem: str
+    needs: str
+    """``cpu`` or ``cuda``."""
+    expect: Expectation
+    source: str
+
+    @property
+    def is_honest(self) -> bool:
+        """Whether rejecting it would be wrong."""
+        return self.row == "honest"
+
+    @property
+    def candidate(self) -> Candidate:
+        """As the judge takes it."""
+        language = "cpp" if "load_library" in self.source else "python"
+        return Candidate(source=self.source, language=language)
+
+    def load_problem(self) -> Problem:
+        """What it answers."""
+        return load_problem(PROBLEMS / f"{self.problem}.py")
+
+
+def load_corpus(needs: str = "cpu") -> list[Program]:
+    """Every program that needs this, by problem and name. Raises SuiteError for one that does not say what it is."""
+    programs = []
+    for folder in _FOLDERS[needs]:
+        for path in sorted((FOLDER / folder).glob("*.py")):
+            programs.append(read_program(path.stem, path.read_text(encoding="utf-8")))
+    for program in programs:
+        if program.needs != needs:
+            raise SuiteError(f"{program.name} needs {program.needs}, but lies among those that need {needs}")
+    return sorted(programs, key=lambda item: (item.problem, item.is_honest, item.row, item.name))
+
+
+def read_program(name: str, source: str) -> Program:
+    """Read its docstring. Raises SuiteError, one line."""
+    try:
+        text = ast.get_docstring(ast.parse(source)) or ""
+    except SyntaxError as error:
+        raise SuiteError(f"{name} is not Python: line {error.lineno}: {error.msg}") from error
+    facts = {}
+    for line in text.splitlines():
+        key, colon, value = line.partition(": ")
+        if colon and key in {"row", "form", "problem", "needs", "expect", "stage"}:
+            facts[key] = value.strip()
+    missing = {"row", "form", "problem", "needs"} - facts.keys()
+    if missing:
+        raise SuiteError(f"{name} does not name its {', '.join(sorted(missing))}")
+    expect = facts.get("expect", "accepted" if facts["row"] == "honest" else "rejected")
+    if expect not in ("rejected", "truth", "accepted"):
+        raise SuiteError(f"{name} expects {expect}: it must be rejected, truth or accepted")
+    if not (PROBLEMS / f"{facts['problem']}.py").is_file():
+        raise SuiteError(f"{name} answers {facts['problem']}, which is no problem of the corpus")
+    title = text.split("\n\n")[0].replace("\n", " ").strip()
+    return Program(name, facts["row"], facts["form"], title, facts["problem"], facts["needs"], expect, source)  # type: ignore[arg-type]
