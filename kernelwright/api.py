@@ -65,7 +65,9 @@ def evaluate(problem: Path | str, candidate: Path | str, *, notice: Notice | Non
         closing(open_boundary(loaded)) as sandbox,
         single_judge(subject, sandbox, loaded.judging, loaded.home, **about) as judge,
     ):
-        return judge.judge(attempt, notice)
+        verdict = judge.judge(attempt, notice)
+        # Once more, with everything fresh: what it was judged with first, it may have learned from.
+        return judge.confirm(attempt, notice) if verdict.status == "accepted" else verdict
 
 
 def run_folder(run_id: Path | str) -> Path:

@@ -72,7 +72,14 @@ def verdict_rows(verdict: Json) -> list[tuple[str, str]]:
     if verdict.get("roofline_fraction") is not None:
         rows.append(("roofline", f"{verdict['roofline_fraction']:.0%} of the memory bandwidth bound"))
     rows.append(("evidence", evidence_line(verdict)))
+    if verdict.get("stage_seconds"):
+        rows.append(("cost", cost_line(verdict)))
     return rows
+
+
+def cost_line(verdict: Json) -> str:
+    """What the judgement took, a stage at a time."""
+    return ", ".join(f"{name} {value:.1f} s" for name, value in verdict["stage_seconds"].items() if value >= 0.05)
 
 
 def evidence_line(verdict: Json) -> str:

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from functools import partial
@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 
 from sandbox.base import Sandbox
 from sandbox.errors import SandboxError
-from tools.benchmarking import CASE_BUDGET_S, measure, plan_for
+from tools.admission import Admission, admit
+from tools.benchmarking import CASE_BUDGET_S, CaseRatios, measure, plan_for
 from tools.candidate import Candidate
 from tools.checking import calls_that_fit
 from tools.compiling import Builder
@@ -44,6 +45,10 @@ EXTRA_CONFIRM_SEEDS = 2
 CONFIRM_TIMES = 2
 """Times the blocks, and the time for them, of an ordinary judgement."""
 BASELINE_BLOCKS = 6
+FLOOR_MARGIN = 4.0
+"""Reading is quicker than copying, and caches are never quite cold; a floor must not touch an honest kernel."""
+IMPLAUSIBLE = 10.0
+"""A speed-up beyond it is told as doubtful until it was confirmed."""
 
 
 def _silent(text: str) -> None:
@@ -96,6 +101,8 @@ class SandboxedJudge:
         self._crews: list[Crew] = []
         self._refusal: RequestError | None = None
         self._roofline: tuple[float, float] | None = None
+        self._admission: Admission | None = None
+        self._problem = problem
         self._builder = Builder(self._launcher, self._folder, lambda: self._crew().constructor())
         self._about: dict[str, Any] = {
             "target": target,
@@ -109,12 +116,20 @@ class SandboxedJudge:
             if self._refusal is not None:
                 raise self._refusal
             try:
-                description = self._once_again(lambda: self._crew().describe()[0])
+                description = self._once_again(self._admitted)
             except RequestError as error:
                 self._refusal = error
                 raise
             self._usable = True
             return description
+
+    def _admitted(self) -> Description:
+        """The description of a problem that can be judged. Raises RequestError."""
+        crew = self._crew()
+        description, _ = crew.describe()
+        if self._admission is None and self.settings.admission:
+            self._admission = admit(crew, self._licence, self._problem.name)
+        return description
 
     def baselines(self, notice: Notice | None = None) -> dict[str, dict[str, Timing]]:
         """See ``tools.judge.Judge``."""
@@ -297,6 +312,7 @@ class SandboxedJudge:
             notice,
             self.settings.memory_bytes,
             DRESSES + CONFIRM_DRESSES if confirm else DRESSES,
+            self._floors_s(crew),
         )
         try:
             with self._machine.alone():
@@ -317,7 +333,13 @@ class SandboxedJudge:
             stages,
             seed=self._seed,
             specialised=specialised,
-            notes=[*crew.notes, *screen(candidate.source).labels],
+            mutants=self._admission.tried if self._admission else 0,
+            notes=[
+                *_doubts(cases, confirm=confirm),
+                *crew.notes,
+                *(self._admission.notes if self._admission else ()),
+                *screen(candidate.source).labels,
+            ],
         )
 
     def _prepare(
@@ -343,11 +365,24 @@ class SandboxedJudge:
             raise Rejected(built.reason or "compile_error", failed_compile(built), built.log)
         return drawn
 
+    def _floors_s(self, crew: Crew) -> dict[str, float]:
+        """By case, the time to read what has to be read, if memory were four times as quick as it copies."""
+        bandwidth, _ = self._measure_roofline(crew)
+        needed = self._admission.needed_bytes if self._admission else {}
+        return {case: size / (FLOOR_MARGIN * bandwidth) for case, size in needed.items()}
+
     def _measure_roofline(self, crew: Crew) -> tuple[float, float]:
         """Copy bandwidth and product peak of this machine, measured once."""
         if self._roofline is None:
             self._roofline = crew.oracle.machine()
         return self._roofline
+
+
+def _doubts(cases: Sequence[CaseRatios], *, confirm: bool) -> list[str]:
+    best = max(case.verdict.speedup for case in cases)
+    if confirm or best < IMPLAUSIBLE:
+        return []
+    return [f"quarantined: {best:.1f} times the best baseline is implausible, and counts only once it is confirmed"]
 
 
 @contextmanager

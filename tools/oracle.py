@@ -17,6 +17,9 @@ from tools.problem import CaseFacts, Description, Problem
 from tools.verdict import ErrorFacts
 from tools.worker import Worker, WorkerFailed
 
+MAX_CHANGES = 40
+"""Mutants of the reference that are run, at most."""
+
 
 @dataclass(frozen=True)
 class Constructor:
@@ -98,6 +101,15 @@ class Oracle:
             draws.append(Draw(case, item["spec"], packed, mine, int(item["seed"])))
         return draws
 
+    def mutate(self, inputs: InputSet) -> Iterator[tuple[str, str, list[bytearray]]]:
+        """The reference with one input or parameter changed: how it was changed, which, and what eager makes of it."""
+        changes, _ = self._ask("changes", {"case": inputs.case, "seed": inputs.seed})
+        for change, what in changes[:MAX_CHANGES]:
+            body = {"case": inputs.case, "seed": inputs.seed, "change": change, "what": what}
+            facts, leaves = self._ask("mutate", body, _leaf_sizes)
+            if "refused" not in facts:
+                yield change, what, leaves
+
     def conditioning(self, case: str, leaves: int, dress: str | None = None) -> tuple[ErrorFacts, ...]:
         """Per output leaf, how far rounding the inputs once more moves the oracle."""
         key = (case, dress)
@@ -160,6 +172,11 @@ def _set_sizes(facts: Any) -> Iterator[int]:
         return
     yield from sizes(facts["tensors"])
     for item in (*facts["eager"], *facts["oracle"]):
+        yield leaf_from(item).size_bytes
+
+
+def _leaf_sizes(facts: Any) -> Iterator[int]:
+    for item in facts.get("eager", ()):
         yield leaf_from(item).size_bytes
 
 

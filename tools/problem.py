@@ -146,5 +146,7 @@ class JudgeSettings(BaseModel):
     stage_timeout_s: float = Field(default=120.0, gt=0)
     memory_bytes: int = Field(default=12 << 30, ge=256 << 20)
     """Resident memory of one sandboxed process group."""
+    admission: bool = True
+    """Whether a problem is refused to which wrong answers would pass for right ones."""
     threads: int | None = None
     """Threads for every contender; default all cores of the machine."""

@@ -3,30 +3,49 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAX_SOURCE_BYTES = 1 << 20
 
-SUSPICIOUS = {
-    "perf_counter": "reads a clock",
-    "perf_counter_ns": "reads a clock",
-    "monotonic": "reads a clock",
-    "_getframe": "walks the interpreter's frames",
-    "currentframe": "walks the interpreter's frames",
-    "stack": "walks the interpreter's frames",
-    "get_objects": "walks the heap",
-    "get_referrers": "walks the heap",
-    "setattr": "sets attributes by name",
-    "data_ptr": "looks at addresses",
-    "Thread": "starts threads",
-    "fork": "starts processes",
-    "_exit": "ends its process",
-    "as_subclass": "subclasses tensors",
-    "_make_subclass": "subclasses tensors",
-    "synchronize": "touches synchronisation",
-    "lru_cache": "remembers results",
+WORDS = {
+    "screen.clock": "reads or replaces a clock",
+    "screen.frames": "walks the interpreter's frames",
+    "screen.heap": "walks the heap or remembers by address",
+    "screen.patching": "replaces functions of other modules",
+    "screen.threads": "starts threads",
+    "screen.processes": "starts or ends processes",
+    "screen.memory": "maps or protects memory, or reads its own",
+    "screen.subclass": "subclasses tensors or overrides their operators",
+    "screen.memo": "remembers results",
+    "screen.network": "opens sockets",
+    "screen.fallback": "catches every error and goes on",
 }
-"""Names to labels. Honest kernels use some of them; a label rejects nothing."""
+"""Code to what it means. A label rejects nothing: honest kernels do some of these things."""
+
+NAMES = {
+    "screen.clock": "perf_counter perf_counter_ns monotonic monotonic_ns process_time elapsed_time",
+    "screen.frames": "_getframe currentframe stack f_back f_locals settrace setprofile __code__ __globals__",
+    "screen.heap": "get_objects get_referrers data_ptr _version WeakValueDictionary WeakKeyDictionary",
+    "screen.patching": "setattr __setattr__ modules import_module reload",
+    "screen.threads": "Thread ThreadPoolExecutor start_new_thread setitimer alarm",
+    "screen.processes": "fork vfork posix_spawn Popen system _exit kill execv",
+    "screen.memory": "mmap mprotect from_address memmove memset string_at",
+    "screen.subclass": "as_subclass _make_subclass __torch_function__ __torch_dispatch__",
+    "screen.memo": "lru_cache cache cached_property ContextVar",
+    "screen.network": "socket urlopen create_connection",
+}
+"""Code to the Python names that stand for it."""
+
+NATIVE = {
+    "screen.clock": r"\b(clock_gettime|gettimeofday|rdtsc\w*|steady_clock|high_resolution_clock)\b",
+    "screen.threads": r"\b(std::thread|std::async|pthread_create)\b",
+    "screen.processes": r"\b(v?fork|clone|_?exit|exit_group|execve?|kill)\s*\(",
+    "screen.memory": r"\b(mmap|mprotect|dlsym|ptrace|process_vm_\w+)\s*\(|/proc/",
+    "screen.network": r"\bsocket\s*\(",
+}
+"""Code to what stands for it in text that a file carries for other compilers."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +56,7 @@ class Screening:
     """``compile_error`` or ``no_model_new`` where running it would be pointless."""
     detail: str = ""
     labels: tuple[str, ...] = ()
+    """What looks odd: code, meaning, and the name that was seen. Never a reason to reject."""
 
 
 def screen(source: str) -> Screening:
@@ -69,7 +89,26 @@ def _binds_model(tree: ast.Module) -> bool:
 def _labels(tree: ast.Module) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for node in ast.walk(tree):
-        name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-        if name in SUSPICIOUS:
-            found[f"{SUSPICIOUS[name]} ({name})"] = None
+        for code, what in _seen_in(node):
+            found[f"{code}: {WORDS[code]} ({what})"] = None
     return tuple(found)
+
+
+def _seen_in(node: ast.AST) -> Iterator[tuple[str, str]]:
+    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    if name in _CODES:
+        yield _CODES[name], name
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        for code, pattern in NATIVE.items():
+            match = re.search(pattern, node.value)
+            if match:
+                yield code, match.group().strip(" (")
+    if isinstance(node, ast.ExceptHandler) and _catches_all(node.type):
+        yield "screen.fallback", "except"
+
+
+def _catches_all(kind: ast.expr | None) -> bool:
+    return kind is None or (isinstance(kind, ast.Name) and kind.id in ("Exception", "BaseException"))
+
+
+_CODES = {name: code for code, names in NAMES.items() for name in names.split()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,6 +62,8 @@ class Trial:
     memory_bytes: int
     """What one worker may use."""
     dresses: tuple[str, ...] = DRESSES
+    floors_s: Mapping[str, float] = field(default_factory=dict)
+    """By case, a time that no call can be shorter than."""
     refused: bool = field(default=False, init=False)
     """It raised an error instead of answering unusual inputs."""
     examiner: Examiner = field(init=False)
@@ -170,7 +172,16 @@ class Trial:
         told = clock_disagreement(series)
         if told is not None:
             raise Rejected("cheat.clock_disagreement", told)
+        self._require_possible(series.timing(CANDIDATE).median_s, self.floors_s.get(case, 0.0))
         return series
+
+    def _require_possible(self, seconds: float, floor_s: float) -> None:
+        if seconds < floor_s:
+            raise Rejected(
+                "cheat.below_floor",
+                f"a call takes {seconds * 1e6:.3g} us; this machine cannot read the inputs, all of which count, "
+                f"in less than {floor_s * 1e6:.3g} us",
+            )
 
 
 def reserve(contenders: Sequence[Contender], form: InputSet, calls: int, memory_bytes: int) -> None:

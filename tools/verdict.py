@@ -112,6 +112,8 @@ class Verdict(_Frozen):
     """Judged a second time, in fresh processes, with new seeds and unseen shapes."""
     specialised: bool | None = None
     """True when it refuses shapes other than the declared ones (with an error, not a wrong answer)."""
+    mutants: int = 0
+    """Wrong answers that were made of the reference beforehand, all of which this licence rejects."""
     stage_seconds: dict[str, float] = {}
     """Where the judging time went."""
     log: str = ""

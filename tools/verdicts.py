@@ -24,6 +24,7 @@ def accepted(
     *,
     seed: int,
     specialised: bool | None,
+    mutants: int = 0,
     notes: Sequence[str] = (),
 ) -> Verdict:
     """A verdict on a candidate that is right on every case. ``notes``: what the reader should know besides."""
@@ -42,6 +43,7 @@ def accepted(
         cases=tuple(case.verdict for case in cases),
         roofline_fraction=roofline_fraction(cases, description, *roofline),
         specialised=specialised,
+        mutants=mutants,
         log="\n".join(notes),
         stage_seconds=rounded(stages),
     )

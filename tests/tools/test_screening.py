@@ -1,6 +1,6 @@
 import pytest
 
-from tools.screening import MAX_SOURCE_BYTES, screen
+from tools.screening import MAX_SOURCE_BYTES, NAMES, NATIVE, WORDS, screen
 
 HONEST = """
 import torch
@@ -50,4 +50,27 @@ def test_other_ways_to_bind_the_name_count(source):
 def test_odd_names_are_labelled_and_not_refused():
     screening = screen(HONEST + "import time, sys\nt = time.perf_counter()\nf = sys._getframe()\n")
     assert screening.reason is None
-    assert screening.labels == ("reads a clock (perf_counter)", "walks the interpreter's frames (_getframe)")
+    assert screening.labels == (
+        "screen.clock: reads or replaces a clock (perf_counter)",
+        "screen.frames: walks the interpreter's frames (_getframe)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("SOURCE = 'std::thread worker(run);'", "screen.threads"),
+        ("SOURCE = 'if (fork () == 0) work();'", "screen.processes"),
+        ("SOURCE = 'open(\"/proc/self/mem\", 2)'", "screen.memory"),
+        ("try:\n    run()\nexcept Exception:\n    pass", "screen.fallback"),
+        ("import functools\nrun = functools.lru_cache(run)", "screen.memo"),
+    ],
+)
+def test_text_for_other_compilers_is_looked_at_too(line, code):
+    screening = screen(HONEST + line)
+    assert screening.reason is None
+    assert [label.split(":")[0] for label in screening.labels] == [code]
+
+
+def test_every_label_has_its_words():
+    assert set(NAMES) | set(NATIVE) <= set(WORDS)

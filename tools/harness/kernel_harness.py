@@ -153,6 +153,15 @@ class ReferenceHarness(Harness):
         text, chunks = self.reference.draw(body["case"], body["seeds"])
         return self._with_text(text, chunks)
 
+    def do_changes(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
+        """Which mutants of the reference there are."""
+        return self._with_text(self.reference.changes(body["case"], body["seed"]), [])
+
+    def do_mutate(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
+        """What a mutant of the reference answers."""
+        text, chunks = self.reference.mutate(body["case"], body["seed"], body["change"], body["what"])
+        return self._with_text(text, chunks)
+
     def do_condition(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """How much the outputs move when every input moves by half a unit in the last place."""
         return self._with_text(self.reference.condition(body["case"], body["seed"], body["dress"]), [])

@@ -15,8 +15,9 @@ from tools.harness.describing import describe_machine, describe_value, graph_fac
 from tools.harness.dressing import put_on, says_something
 from tools.harness.faults import Fault, blamed_on
 from tools.harness.subject import adopt_state, load_module, seed_everything
-from tools.harness.tensors import Leaves, Unsupported, encode, flatten, leaf_of, pack
+from tools.harness.tensors import Leaves, Unsupported, decode, encode, flatten, leaf_of, pack
 from tools.harness.values import (
+    CHANGES,
     agree,
     as_oracle,
     count_flops,
@@ -25,6 +26,7 @@ from tools.harness.values import (
     duplicate,
     fastest,
     first_rows,
+    is_changeable,
     leaf_json,
     map_tensors,
     no_context,
@@ -271,6 +273,46 @@ class Reference:
         packs = [pack(tensor) for tensor in tensors]
         facts = {"spec": spec, "seed": seed, "tensors": [packed.to_json() for packed, _ in packs]}
         return facts, [flat for _, flat in packs]
+
+    def changes(self, case: str, seed: int) -> bytes:
+        """JSON of all that ``mutate`` takes: pairs of a change and the input or parameter it concerns."""
+        tensors: list[torch.Tensor] = []
+        encode(self.cases(seed)[case], tensors)
+        inputs = [f"input {index}" for index, tensor in enumerate(tensors) if is_changeable(tensor)]
+        state = [name for name, value in self.model.state_dict().items() if is_changeable(value)]
+        pairs = [(change, name) for change in CHANGES for name in inputs]
+        pairs += [(change, name) for change in CHANGES if not change.startswith("part") for name in state]
+        return json.dumps(pairs).encode()
+
+    def mutate(self, case: str, seed: int, change: str, what: str) -> tuple[bytes, list[torch.Tensor]]:
+        """Eager's answer once one input or parameter is changed; JSON of ``refused`` where it refuses that."""
+        inputs = self.cases(seed)[case]
+        alter = CHANGES[change]
+        tensors: list[torch.Tensor] = []
+        spec = encode(inputs, tensors)
+        saved = self.model.state_dict().get(what)
+        kept = saved.clone() if saved is not None else None
+        restored = self._buffers.get(what)  # a buffer is put back before every run, to what is here
+        try:
+            with torch.no_grad():
+                if saved is not None:
+                    saved.copy_(alter(saved))
+                    if restored is not None:
+                        self._buffers[what] = saved.clone()
+                else:
+                    index = int(what.removeprefix("input "))
+                    tensors[index] = alter(tensors[index])
+            _, leaves = self.run(list(decode(spec, tensors)))
+        except (Fault, *REFUSALS) as fault:
+            return json.dumps({"refused": str(fault)}).encode(), []
+        finally:
+            if saved is not None and kept is not None:
+                with torch.no_grad():
+                    saved.copy_(kept)
+                if restored is not None:
+                    self._buffers[what] = restored
+        eager = [leaf_of(value) for value in leaves]
+        return json.dumps({"eager": [leaf_json(leaf) for leaf, _ in eager]}).encode(), [dense for _, dense in eager]
 
     def condition(self, case: str, seed: int, dress: str | None = None) -> bytes:
         """Per leaf, the oracle's response to every input and parameter moving by half a last place.

@@ -70,6 +70,40 @@ def nudge(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.double() * (1 + signs)
 
 
+def is_changeable(tensor: Any) -> bool:
+    """Whether ``CHANGES`` mean anything to it."""
+    return isinstance(tensor, torch.Tensor) and tensor.is_floating_point() and tensor.numel() > 0
+
+
+def coarse(tensor: torch.Tensor) -> torch.Tensor:
+    """Rounded to the next lower precision."""
+    lower = {torch.float64: torch.float32, torch.float32: torch.bfloat16, torch.float16: torch.bfloat16}
+    if tensor.dtype in lower:
+        return tensor.to(lower[tensor.dtype]).to(tensor.dtype)
+    return (tensor.float() / 16).to(tensor.dtype) * 16
+
+
+def _part(number: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Clears one of ``PARTS`` equal stretches."""
+
+    def clear(tensor: torch.Tensor) -> torch.Tensor:
+        changed = tensor.clone().contiguous()
+        flat = changed.view(-1)
+        flat[flat.numel() * number // PARTS : flat.numel() * (number + 1) // PARTS] = 0
+        return changed
+
+    return clear
+
+
+PARTS = 4
+CHANGES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "zeroed": torch.zeros_like,
+    "coarse": coarse,
+    **{f"part {number}": _part(number) for number in range(PARTS)},
+}
+"""What mutants of the reference do to one of its inputs or parameters; parts, to inputs only."""
+
+
 def distance(a: Any, b: Any) -> list[float]:
     """Worst and norm of ``b - a`` relative to ``a``; zeros where that means nothing."""
     if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor) or not a.is_floating_point():

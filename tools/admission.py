@@ -1,0 +1,125 @@
+"""Whether a problem can be judged at all: wrong answers to it must be told from right ones, by the rules in force.
+
+A problem whose output is nearly constant, or smaller than the tolerance, would let anything pass; better to say so
+before a search than to report its champion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tools.crew import Crew
+from tools.errors import JudgeUnavailable, RequestError
+from tools.harness.wire import ITEM_BYTES
+from tools.inputs import InputSet
+from tools.licence import NO_ERROR, Expected, Licence, compare
+from tools.mutants import Mutant, mutants, shortened
+
+PARTS = 4
+"""As ``tools.harness.values`` has it, which imports torch."""
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What came of trying mutants."""
+
+    tried: int
+    blurred: tuple[str, ...] = ()
+    """Wrong by their precision alone, and yet they would pass."""
+    ignored: tuple[str, ...] = ()
+    """Inputs and parameters on which the answer hardly depends."""
+
+    needed_bytes: dict[str, int] = field(default_factory=dict)
+    """By case, the size of the parts of its inputs that change the answer: nobody can do without reading them."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What readers of a verdict should know."""
+        said = [f"lower precision cannot be told here: {', '.join(self.blurred)}"] if self.blurred else []
+        if self.ignored:
+            said.append(f"the answer hardly depends on {', '.join(self.ignored)}")
+        return said
+
+
+@dataclass
+class _Findings:
+    """As sets in order."""
+
+    survivors: dict[str, None] = field(default_factory=dict)
+    blurred: dict[str, None] = field(default_factory=dict)
+    ignored: dict[str, None] = field(default_factory=dict)
+    needed: dict[str, int] = field(default_factory=dict)
+
+
+def admit(crew: Crew, licence: Licence, name: str) -> Admission:
+    """Try mutants of every case's outputs. Raises RequestError if wrong answers would pass."""
+    tried = 0
+    found = _Findings()
+    for case in crew.cases:
+        first, second = crew.draw(case, 2)
+        for index, mutant in _of_outputs(first, second):
+            tried += 1
+            if _passes(crew, licence, first, index, mutant.raw):
+                (found.blurred if mutant.is_of_precision else found.survivors)[mutant.name] = None
+        tried += _of_reference(crew, licence, first, found)
+    if found.survivors:
+        raise RequestError(
+            f"{name}.py: with these inputs and this precision, wrong answers would pass for right ones "
+            f"({', '.join(found.survivors)}): give it inputs to which the answers differ and are not nearly constant"
+            + (", or state a smaller atol" if licence.precision == "tolerance" else "")
+        )
+    return Admission(tried, tuple(found.blurred), tuple(found.ignored), found.needed)
+
+
+def _of_outputs(first: InputSet, second: InputSet) -> Iterator[tuple[int, Mutant]]:
+    for index, (expected, other) in enumerate(zip(first.expected, second.expected, strict=False)):
+        leaf = shortened(expected.leaf)
+        if expected.leaf != other.leaf or not leaf.size_bytes:
+            continue
+        inputs = [
+            raw
+            for packed, raw in zip(first.packed, first.inputs, strict=True)
+            if packed[0] == leaf.dtype and len(raw) >= leaf.size_bytes
+        ]
+        size = leaf.size_bytes
+        right, theirs = memoryview(expected.eager)[:size], memoryview(other.eager)[:size]
+        for mutant in mutants(leaf, right, theirs, inputs[0] if inputs else None):
+            yield index, mutant
+
+
+def _of_reference(crew: Crew, licence: Licence, first: InputSet, found: _Findings) -> int:
+    """The reference itself with an input or a parameter changed; how many were tried."""
+    tried = 0
+    for change, what, leaves in crew.oracle.mutate(first):
+        if [len(raw) for raw in leaves] != [item.leaf.size_bytes for item in first.expected]:
+            continue
+        same = all(raw == item.eager for raw, item in zip(leaves, first.expected, strict=True))
+        passes = same or all(_passes(crew, licence, first, index, raw) for index, raw in enumerate(leaves))
+        tried += not same
+        if passes and change == "zeroed":
+            found.ignored[what] = None
+        elif passes and change == "coarse" and not same:
+            found.blurred[f"{what} rounded"] = None
+        elif not passes and change.startswith("part"):
+            size = len(first.inputs[int(what.removeprefix("input "))]) // PARTS
+            found.needed[first.case] = found.needed.get(first.case, 0) + size
+    return tried
+
+
+def _passes(crew: Crew, licence: Licence, inputs: InputSet, index: int, raw: bytes | bytearray) -> bool:
+    """Whether ``raw``, the beginning of an answer at least, would be licensed."""
+    whole = inputs.expected[index]
+    leaf = shortened(whole.leaf) if len(raw) < whole.leaf.size_bytes else whole.leaf
+    if len(raw) != leaf.size_bytes:
+        raise JudgeUnavailable("a mutant is longer than the answer it stands for")
+    oracle_bytes = leaf.size_bytes // ITEM_BYTES[leaf.dtype] * ITEM_BYTES[whole.oracle_dtype]
+    expected = Expected(
+        leaf,
+        memoryview(whole.oracle)[:oracle_bytes],
+        whole.oracle_dtype,
+        memoryview(whole.eager)[: leaf.size_bytes],
+        has_oracle=whole.has_oracle,
+    )
+    conditioning = crew.oracle.conditioning(inputs.case, len(inputs.expected))[index]
+    return compare(raw, expected, licence, conditioning, NO_ERROR).passed

@@ -1,0 +1,253 @@
+"""Wrong answers that a judge has to tell from right ones: mutants of a reference's output. Pure; numpy on raw bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tools.harness.wire import ITEM_BYTES, Leaf
+from tools.licence import EPS
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+    Raw = bytes | bytearray | memoryview
+
+MAX_ELEMENTS = 1 << 18
+"""Of an output, so many are mutated and compared: the first rows."""
+COARSER = {"float64": 23, "float32": 10, "float16": 7, "bfloat16": 3, "complex64": 10, "complex128": 23}
+"""Bits of mantissa that the next lower precision keeps: float32 as TF32 has it, float16 as bfloat16."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One wrong answer."""
+
+    name: str
+    raw: bytes
+    is_of_precision: bool = False
+    """Wrong by its precision alone; some operators average that away."""
+
+
+def shortened(leaf: Leaf) -> Leaf:
+    """The first rows of an output, as far as ``MAX_ELEMENTS`` allows; one row at least, or a stretch of it."""
+    count = 1
+    for length in leaf.shape:
+        count *= length
+    if count <= MAX_ELEMENTS or not leaf.shape:
+        return leaf
+    row = count // leaf.shape[0]
+    if row > MAX_ELEMENTS:
+        return Leaf(leaf.dtype, (MAX_ELEMENTS,))
+    return Leaf(leaf.dtype, (MAX_ELEMENTS // row, *leaf.shape[1:]))
+
+
+def mutants(leaf: Leaf, right: Raw, other: Raw, first_input: Raw | None) -> Iterator[Mutant]:
+    """Every mutant that differs from ``right``.
+
+    ``other``: the answer to other inputs; ``first_input``: the bytes of an input of the same dtype, if there is one.
+    """
+    count = len(right) // ITEM_BYTES[leaf.dtype]
+    for name, change in _CHANGES.items():
+        yield from _made(name, leaf, right, change)
+    yield from _different("the answer to other inputs", leaf, right, bytes(other))
+    half = len(right) // 2
+    yield from _different("half of it from an earlier answer", leaf, right, bytes(right[:half]) + bytes(other[half:]))
+    if first_input is not None and len(first_input) >= len(right):
+        yield from _different("the input instead of the answer", leaf, right, bytes(first_input[: len(right)]))
+    if leaf.dtype in EPS and count:
+        coarse = coarsened(right, leaf.dtype, COARSER[leaf.dtype])
+        yield from _different("the next lower precision", leaf, right, coarse, is_of_precision=True)
+
+
+def coarsened(raw: Raw, dtype: str, bits: int) -> bytes:
+    """Floating numbers whose mantissa is cut to ``bits``, towards zero."""
+    import numpy as np
+
+    kinds: dict[str, tuple[Any, int]] = {
+        "float64": (np.uint64, 52),
+        "float32": (np.uint32, 23),
+        "float16": (np.uint16, 10),
+        "bfloat16": (np.uint16, 7),
+        "complex64": (np.uint32, 23),
+        "complex128": (np.uint64, 52),
+    }
+    kind, have = kinds[dtype]
+    words = np.frombuffer(raw, dtype=kind).copy()
+    words &= ~kind((1 << (have - bits)) - 1)
+    return words.tobytes()
+
+
+def _made(name: str, leaf: Leaf, right: Raw, change: Callable[[Array], Array | None]) -> Iterator[Mutant]:
+    import numpy as np
+
+    array = _typed(right, leaf)
+    with np.errstate(all="ignore"):
+        changed = change(array.copy())
+    if changed is not None:
+        yield from _different(name, leaf, right, _untyped(changed, leaf))
+
+
+def _different(name: str, leaf: Leaf, right: Raw, raw: bytes, *, is_of_precision: bool = False) -> Iterator[Mutant]:
+    if len(raw) == len(right) and raw != right and not _same_values(right, raw, leaf):
+        yield Mutant(name, raw, is_of_precision)
+
+
+def _same_values(one: Raw, other: Raw, leaf: Leaf) -> bool:
+    """Whether only the bits of zeros' and NaNs' signs differ."""
+    import numpy as np
+
+    return leaf.dtype in EPS and np.array_equal(_typed(one, leaf), _typed(other, leaf), equal_nan=True)
+
+
+def _typed(raw: Raw, leaf: Leaf) -> Array:
+    """As an array that numpy can reckon with: bfloat16 as float32."""
+    import numpy as np
+
+    if leaf.dtype == "bfloat16":
+        wide = np.frombuffer(raw, dtype=np.uint16).astype(np.uint32) << np.uint32(16)
+        return wide.view(np.float32).reshape(leaf.shape)
+    return np.frombuffer(raw, dtype=np.dtype(leaf.dtype)).reshape(leaf.shape)
+
+
+def _untyped(array: Array, leaf: Leaf) -> bytes:
+    import numpy as np
+
+    if leaf.dtype == "bfloat16":
+        words = np.ascontiguousarray(array, dtype=np.float32).view(np.uint32)
+        return (words >> np.uint32(16)).astype(np.uint16).tobytes()
+    with np.errstate(all="ignore"):
+        return np.ascontiguousarray(array).astype(np.dtype(leaf.dtype)).tobytes()
+
+
+def _scale(array: Array) -> Any:
+    """Largest finite absolute value."""
+    import numpy as np
+
+    wide = np.abs(array.astype(np.complex128 if array.dtype.kind == "c" else np.float64))
+    return np.max(wide, where=np.isfinite(wide), initial=0.0)
+
+
+def _floating(array: Array) -> bool:
+    return array.dtype.kind in "fc"
+
+
+def _filled(value: Callable[[Array], Any]) -> Callable[[Array], Array | None]:
+    def fill(array: Array) -> Array | None:
+        array[...] = value(array)
+        return array
+
+    return fill
+
+
+def _mean(array: Array) -> Any:
+    import numpy as np
+
+    fine = array[np.isfinite(array)] if _floating(array) else array
+    return fine.mean() if fine.size else 0
+
+
+def _only_floating(change: Callable[[Array], Array]) -> Callable[[Array], Array | None]:
+    return lambda array: change(array) if _floating(array) else None
+
+
+def _last(axis: int) -> Callable[[Array], Array | None]:
+    def drop(array: Array) -> Array | None:
+        if array.ndim <= abs(axis) - (axis < 0) or array.shape[axis] < 2:
+            return None
+        where: list[Any] = [slice(None)] * array.ndim
+        where[axis] = -1
+        array[tuple(where)] = 0
+        return array
+
+    return drop
+
+
+def _rolled(axis: int) -> Callable[[Array], Array | None]:
+    import numpy as np
+
+    return lambda array: np.roll(array, 1, axis=axis) if array.ndim > abs(axis) - (axis < 0) else None
+
+
+def _stretch(start: float, step: int = 1) -> Callable[[Array], Array | None]:
+    """Zeros from a share of the elements on, or at every so many of them."""
+
+    def clear(array: Array) -> Array | None:
+        flat = array.reshape(-1)
+        flat[int(flat.size * start) :: step] = 0
+        return array
+
+    return clear
+
+
+def _transposed(array: Array) -> Array | None:
+    import numpy as np
+
+    return np.swapaxes(array, -1, -2) if array.ndim >= 2 and array.shape[-1] == array.shape[-2] else None
+
+
+def _wild(value: Callable[[Array], Any]) -> Callable[[Array], Array | None]:
+    """One element, in the middle."""
+
+    def put(array: Array) -> Array | None:
+        flat = array.reshape(-1)
+        if flat.size:
+            flat[flat.size // 2] = value(array)
+        return array
+
+    return put
+
+
+def _next_to_middle(array: Array) -> Any:
+    middle = int(array.reshape(-1)[array.size // 2])
+    return middle + 1 if middle <= 0 else middle - 1
+
+
+def _noisy(array: Array) -> Array:
+    import numpy as np
+
+    noise = np.random.default_rng(0).standard_normal(array.shape)
+    noisy: Array = array + noise * 1e-3 * _scale(array)
+    return noisy
+
+
+def _clipped(array: Array) -> Array:
+    """Saturated at half of its range."""
+    import numpy as np
+
+    if array.dtype.kind == "c":
+        return array / 2
+    return np.clip(array, -_scale(array) / 2, _scale(array) / 2)
+
+
+_CHANGES: dict[str, Callable[[Array], Array | None]] = {
+    "zeros": _filled(lambda array: 0),
+    "ones": _filled(lambda array: 1),
+    "its mean everywhere": _filled(_mean),
+    "its first element everywhere": _filled(lambda array: array.reshape(-1)[0] if array.size else 0),
+    "NaN everywhere": _only_floating(lambda array: array * float("nan")),
+    "the other sign": lambda array: -array if _floating(array) else None,
+    "without signs": lambda array: abs(array).astype(array.dtype) if _floating(array) else None,
+    "1 % larger": _only_floating(lambda array: array * 1.01),
+    "twice as large": lambda array: array * 2 if array.dtype.kind in "fci" else None,
+    "shifted by 1 % of its scale": _only_floating(lambda array: array + 0.01 * _scale(array)),
+    "rows reversed": lambda array: array[::-1] if array.ndim else None,
+    "one element off by one": lambda array: _wild(_next_to_middle)(array) if array.dtype.kind in "iu" else None,
+    "off by one": lambda array: array + 1 if array.dtype.kind in "iu" else None,
+    "the other truth value": lambda array: ~array if array.dtype.kind == "b" else None,
+    "noise of a thousandth": _only_floating(_noisy),
+    "saturated": _only_floating(_clipped),
+    "the last row missing": _last(0),
+    "the last column missing": _last(-1),
+    "rows moved by one": _rolled(0),
+    "columns moved by one": _rolled(-1),
+    "columns reversed": lambda array: array[..., ::-1] if array.ndim else None,
+    "transposed": _transposed,
+    "the last thirty-second part missing": _stretch(31 / 32),
+    "the second half missing": _stretch(0.5),
+    "every 1000th element missing": lambda array: _stretch(0.0, 1000)(array) if array.size >= 1000 else None,
+    "one element far off": _wild(lambda array: 3 * _scale(array) + 1 if _floating(array) else _scale(array) / 2 + 1),
+    "one element infinite": lambda array: _wild(lambda _: float("inf"))(array) if _floating(array) else None,
+}
