@@ -15,11 +15,13 @@ TORCH ?= torch==2.13.0
 TORCH_ARGS ?=
 DEMO ?= evals/problems/cpu/layernorm_residual.py
 PYTEST_ARGS ?=
+AA_ARGS ?=
+SAMPLE ?= 40
 
 BIN := .venv/bin
 STAMP := .venv/.set-up
 
-.PHONY: help setup system demo test test-slow check format image bench-cpu wheel-check clean
+.PHONY: help setup system demo test test-slow check format image bench-cpu bench-aa integrity integrity-sample survival wheel-check clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -60,6 +62,18 @@ image:  ## the docker images: the CPU sandbox and the agent's own
 
 bench-cpu: system setup  ## the whole CPU suite, judged; writes a dated report
 	@$(BIN)/kernelwright eval cpu
+
+bench-aa: system setup  ## pairs without and with a true difference, timed as in a judgement (AA_ARGS="--minutes 60")
+	@$(BIN)/python scripts/bench_aa.py $(AA_ARGS)
+
+integrity: system setup  ## every attack and every honest program of the CPU corpus, judged (an hour)
+	@$(BIN)/kernelwright eval integrity
+
+survival: system setup  ## an honest program judged after each attack on the environment
+	@$(BIN)/python scripts/bench_survival.py
+
+integrity-sample: system setup  ## some of them, drawn anew each time
+	@$(BIN)/kernelwright eval integrity --sample $(SAMPLE)
 
 wheel-check: setup  ## build the wheel, install it in a clean environment, run it there
 	@bash scripts/check_wheel.sh $(BIN)/python

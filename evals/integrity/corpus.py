@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -63,6 +64,22 @@ def load_corpus(needs: str = "cpu") -> list[Program]:
         if program.needs != needs:
             raise SuiteError(f"{program.name} needs {program.needs}, but lies among those that need {needs}")
     return sorted(programs, key=lambda item: (item.problem, item.is_honest, item.row, item.name))
+
+
+def drawn(programs: list[Program], count: int, seed: int) -> list[Program]:
+    """So many of them by lot, of as few problems as that takes, because a problem costs as much as several programs."""
+    lot = random.Random(seed)  # noqa: S311 - which ones, no secret
+    by_problem: dict[str, list[Program]] = {}
+    for program in programs:
+        by_problem.setdefault(program.problem, []).append(program)
+    problems = sorted(by_problem)
+    lot.shuffle(problems)
+    chosen: list[Program] = []
+    for problem in problems:
+        mine = by_problem[problem]
+        share = min(len(mine), max(1, count // 3), count - len(chosen))
+        chosen += lot.sample(mine, share)
+    return sorted(chosen, key=programs.index)
 
 
 def read_program(name: str, source: str) -> Program:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shlex
 from contextlib import closing
 from fnmatch import fnmatch
@@ -22,10 +23,11 @@ def run(arguments: dict[str, Any]) -> int:
 
     as_json = arguments.pop("json", False)
     name, out, only = arguments.pop("suite"), arguments.pop("out", None), arguments.pop("only", None)
+    sample = arguments.pop("sample", None)
     if name == "integrity":
-        return _run_integrity(only, arguments, as_json=as_json)
-    if only is not None:
-        raise RequestError("--only is for the suite integrity")
+        return _run_integrity(only, sample, arguments, as_json=as_json)
+    if only is not None or sample is not None:
+        raise RequestError("--only and --sample are for the suite integrity")
     suite = load_suite(name)
     settings = AgentSettings.load(to_settings(arguments))
     folder = Path(out or f"eval-{suite.name}").absolute()
@@ -46,13 +48,13 @@ def run(arguments: dict[str, Any]) -> int:
     return report.exit_code
 
 
-def _run_integrity(only: str | None, arguments: dict[str, Any], *, as_json: bool) -> int:
+def _run_integrity(only: str | None, sample: int | None, arguments: dict[str, Any], *, as_json: bool) -> int:
     """Judge the adversarial corpus; the table attack by verdict."""
     from datetime import UTC, datetime
 
     from agent.folder import package_version
     from agent.settings import AgentSettings
-    from evals.integrity.corpus import load_corpus
+    from evals.integrity.corpus import drawn, load_corpus
     from evals.integrity.reporting import IntegrityReport, line_of
     from evals.integrity.running import run_corpus
     from sandbox.opening import open_sandbox
@@ -61,6 +63,12 @@ def _run_integrity(only: str | None, arguments: dict[str, Any], *, as_json: bool
     programs = [item for item in load_corpus() if only is None or fnmatch(item.name, only)]
     if not programs:
         raise RequestError(f"no program of the corpus is called {only}: give a name, or a pattern such as 't0*'")
+    if sample is not None:
+        if sample < 1:
+            raise RequestError(f"--sample {sample}: draw one program at least")
+        seed = secrets.randbits(32)
+        programs = drawn(programs, sample, seed)
+        note(f"{len(programs)} programs, drawn with seed {seed}")
     with closing(open_sandbox(settings.isolation)) as sandbox:
         if not sandbox.isolation.is_boundary:
             raise RequestError("the attacks run only in a sandbox: apt-get install bubblewrap")
@@ -70,7 +78,7 @@ def _run_integrity(only: str | None, arguments: dict[str, Any], *, as_json: bool
             str(sandbox.isolation),
             package_version(),
             datetime.now(UTC).strftime("%Y-%m-%d"),
-            skipped=len(load_corpus("cuda")) if only is None else 0,
+            skipped=len(load_corpus("cuda")) if only is None and sample is None else 0,
         )
     if as_json:
         write_json(report.to_json())

@@ -1,0 +1,43 @@
+"""``make survival``: after each attack on the environment, is the next honest candidate judged as before?
+
+Usage: python scripts/bench_survival.py [--isolation bubblewrap] [--blocks 24]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+from evals.integrity.corpus import load_corpus
+from evals.integrity.running import SETTINGS
+from evals.integrity.survival import ROWS, Survival, as_lines, survive
+from sandbox.base import Isolation
+from sandbox.opening import open_sandbox
+
+HONEST = "softmax_two_pass"
+
+
+def main() -> int:
+    """Measure and print; 1 if something did not survive."""
+    parser = argparse.ArgumentParser(description="Judge an honest program after each attack.")
+    parser.add_argument("--isolation", choices=list(Isolation), default=Isolation.BUBBLEWRAP)
+    parser.add_argument("--blocks", type=int, default=24, help="of three rounds")
+    options = parser.parse_args()
+    corpus = load_corpus()
+    honest = next(program for program in corpus if program.name == HONEST)
+    attacks = [program for program in corpus if program.row in ROWS]
+    settings = SETTINGS.model_copy(update={"blocks": options.blocks})
+
+    def tell(item: Survival) -> None:
+        sys.stderr.write(f"{'ok  ' if item.is_whole else 'BAD '} {item.attack.name}\n")
+
+    with closing(open_sandbox(Isolation(options.isolation))) as sandbox, tempfile.TemporaryDirectory() as home:
+        survivals = survive(attacks, honest, sandbox, Path(home), settings=settings, notice=tell)
+    sys.stdout.write(as_lines(survivals) + "\n")
+    return 0 if all(item.is_whole for item in survivals) else 1
+
+
+sys.exit(main())
