@@ -1,4 +1,4 @@
-"""``make survival``: after each attack on the environment, is the next honest candidate judged as before?
+"""``make survival``: is the next honest candidate judged as before, after each attack on the environment.
 
 Usage: python scripts/bench_survival.py [--isolation bubblewrap] [--blocks 24]
 """

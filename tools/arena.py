@@ -26,8 +26,15 @@ GUARD_BYTES = 512
 ALIGNMENT = 64
 SHIFTS = 64
 """A tensor begins at one of so many places, ``ALIGNMENT`` apart: 0 to 4 KiB further than it must."""
+PAGE_BYTES = 4096
+FENCE_BYTES = 8 * PAGE_BYTES
 POISONS = (0xFF, 0x7B)
 """What guard zones hold: as floating numbers NaN, or numbers too large to be overlooked."""
+
+
+def _up(number: int, unit: int) -> int:
+    """The next multiple."""
+    return -(-number // unit) * unit
 
 
 class Arena:
@@ -51,32 +58,36 @@ class Arena:
                 path.unlink()
 
     def place(
-        self, sets: Sequence[Draw], *, misaligned: bool = False, again: bool = False
-    ) -> tuple[int, list[dict[str, Any]]]:
-        """Places for one call on each of ``sets``: the size of the arena, and what the worker has to know.
+        self, sets: Sequence[Draw], *, misaligned: bool = False, fenced: bool = False, again: bool = False
+    ) -> dict[str, Any]:
+        """Places for one call on each of ``sets``: what the worker has to know of them.
 
         Each place is drawn anew, unless ``again``: then it is where the last sets of these sizes were, so that other
-        values lie at known addresses. ``misaligned``: one element off any alignment.
+        values lie at known addresses. ``misaligned``: one element off any alignment. ``fenced``: each tensor ends
+        where a page does, and the pages after it are not to be touched.
         """
         if len(sets) > MAX_CALLS:
             raise ValueError(f"at most {MAX_CALLS} calls")
         self._seed = self._seed if again else secrets.randbits(64)
         lot = random.Random(self._seed)  # noqa: S311 - seeded from the system's entropy
         poison = bytes([lot.choice(POISONS)]) * GUARD_BYTES
-        cursor, calls = ARENA_HEADER_BYTES, []
+        cursor, calls, fences = ARENA_HEADER_BYTES, [], []
         self._written = []
         for item in sets:
             places = []
             for packed, raw in zip(item.packed, item.inputs, strict=True):
                 start = cursor + GUARD_BYTES + ALIGNMENT * lot.randrange(SHIFTS)
                 start += ITEM_BYTES[packed[0]] if misaligned else 0
+                if fenced:
+                    start = _up(start + len(raw), PAGE_BYTES) - len(raw)
+                    fences.append([start + len(raw), FENCE_BYTES])
                 self._written += [(start - GUARD_BYTES, poison), (start, raw), (start + len(raw), poison)]
                 places.append([*packed, start])
-                cursor = -(-(start + len(raw) + GUARD_BYTES) // ALIGNMENT) * ALIGNMENT
+                cursor = _up(start + len(raw) + (FENCE_BYTES if fenced else GUARD_BYTES), ALIGNMENT)
             calls.append({"spec": item.spec, "tensors": places})
         self._size = max(self._size, cursor)
         os.ftruncate(self._file, self._size)
-        return self._size, calls
+        return {"arena": self._size, "calls": calls, "fences": fences}
 
     def fill(self) -> None:
         """Put the values at their places. The worker is held."""

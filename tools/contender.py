@@ -98,16 +98,18 @@ class Contender:
         poison: int = 0,
         guarded: bool = False,
         misaligned: bool = False,
+        fenced: bool = False,
         again: bool = False,
     ) -> None:
         """Prepare one call on each of ``sets``, hold the worker, put the values in place.
 
         ``poison``: a byte for memory that changes hands in the worker; ``guarded``: zones around tensors it makes;
-        ``misaligned``: inputs one element off any alignment; ``again``: at the addresses of the last window.
+        ``misaligned``: inputs one element off any alignment; ``fenced``: inputs that end where readable memory does;
+        ``again``: inputs at the addresses of the last window.
         """
         arena = self._arena()
-        size, calls = arena.place(sets, misaligned=misaligned, again=again)
-        self._ask("lay", {"arena": size, "calls": calls, "poison": poison, "guarded": guarded})
+        places = arena.place(sets, misaligned=misaligned, fenced=fenced, again=again)
+        self._ask("lay", {**places, "poison": poison, "guarded": guarded})
         try:
             self._worker.hold()
         except WorkerFailed as error:

@@ -102,6 +102,7 @@ class Trial:
             self._check_dressed(case, dress, may_mutate)
         if self.dresses:
             self._tolerating(lambda: self._misaligned(sets, may_mutate))
+            self._fenced(sets, may_mutate)
 
     def _check_dressed(self, case: str, dress: str, may_mutate: bool) -> None:
         inputs = self.crew.oracle.make(case, dress=dress)
@@ -121,6 +122,15 @@ class Trial:
         except Rejected as error:
             detail = f"with inputs one element off any alignment: {error.detail}"
             raise Rejected(error.reason, detail, error.log, error.facts) from error
+
+    def _fenced(self, sets: Sequence[InputSet], may_mutate: bool) -> None:
+        try:
+            require_window(self.candidate, sets[:1], self.examiner, may_mutate=may_mutate, fenced=True)
+        except Rejected as error:
+            if error.reason != "crash":
+                raise
+            detail = f"it reads or writes beyond the end of an input: {error.detail}"
+            raise Rejected("out_of_bounds", detail, error.log) from error
 
     def _tolerating(self, check: Callable[[], None], *_: object) -> None:
         """An error instead of an answer is no lie: such a candidate is specialised."""

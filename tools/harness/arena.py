@@ -26,6 +26,18 @@ class Arena:
         """Outputs may be views of them."""
         self._base = 0
         self._size = 0
+        self._fences: list[tuple[int, int]] = []
+
+    def fence(self, size: int, stretches: list[list[int]]) -> None:
+        """Take away these stretches of pages, and give back those taken away before."""
+        self._grow(size)
+        protect = ctypes.CDLL(None).mprotect
+        protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+        for address, length in self._fences:
+            protect(address, length, mmap.PROT_READ | mmap.PROT_WRITE)
+        self._fences = [(self._base + offset, length) for offset, length in stretches]
+        for address, length in self._fences:
+            protect(address, length, 0)
 
     def arguments(self, size: int, spec: Any, places: list[list[Any]]) -> list[Any]:
         """What one call gets: views of the arena. ``places``: packed tensors, each with its offset in bytes."""

@@ -85,16 +85,20 @@ class Subject:
         self._ready.clear()
         self._outputs.clear()
 
-    def lay(self, size: int, calls: list[dict[str, Any]], poisoned: int, guarded: bool) -> None:
+    def lay(
+        self, size: int, calls: list[dict[str, Any]], fences: list[list[int]], poisoned: int, guarded: bool
+    ) -> None:
         """Get ready for these calls. The values of their inputs are not there yet, only places, shapes and strides.
 
-        ``poisoned``: a byte for memory that changes hands, 0 for none. ``guarded``: zones around new tensors.
+        ``fences``: stretches of the arena, offset and size, that nobody may touch. ``poisoned``: a byte for memory
+        that changes hands, 0 for none. ``guarded``: zones around new tensors.
         """
         assert self._arena is not None
         self._restore()
         while len(self._outputs) > 1:
             self._outputs.popleft()  # freed now: that takes long for large ones, and is nobody's call
         collect_garbage()
+        self._arena.fence(size, fences)
         self._ready = [self._arena.arguments(size, call["spec"], call["tensors"]) for call in calls]
         torch.set_num_threads(self.threads)
         poison(poisoned)

@@ -1,0 +1,86 @@
+"""Mutants of an output: enough of them, wrong each, and told apart by every licence that deserves the name."""
+
+import numpy as np
+import pytest
+
+from tools.harness.wire import ITEM_BYTES, Leaf
+from tools.licence import NO_ERROR, Expected, Licence, compare
+from tools.mutants import MAX_ELEMENTS, coarsened, mutants, shortened
+
+SHAPE = (64, 48)
+KINDS = ["float32", "float64", "float16", "bfloat16", "int64", "int8", "bool", "complex64"]
+
+
+def answer(dtype: str, seed: int) -> bytes:
+    lot = np.random.default_rng(seed)
+    values = lot.standard_normal(SHAPE)
+    if dtype == "bfloat16":
+        return (values.astype(np.float32).view(np.uint32) >> np.uint32(16)).astype(np.uint16).tobytes()
+    if dtype == "bool":
+        return (values > 0).tobytes()
+    if dtype.startswith("int"):
+        return (values * 40).astype(dtype).tobytes()
+    return values.astype(dtype).tobytes()
+
+
+def wide(raw: bytes, dtype: str) -> tuple[bytes, str]:
+    """As the oracle would have it."""
+    if dtype == "bfloat16":
+        words = np.frombuffer(raw, dtype=np.uint16).astype(np.uint32) << np.uint32(16)
+        return words.view(np.float32).astype(np.float64).tobytes(), "float64"
+    if dtype in ("float32", "float16"):
+        return np.frombuffer(raw, dtype=dtype).astype(np.float64).tobytes(), "float64"
+    if dtype == "complex64":
+        return np.frombuffer(raw, dtype=dtype).astype(np.complex128).tobytes(), "complex128"
+    return raw, dtype
+
+
+@pytest.mark.parametrize("dtype", KINDS)
+def test_every_mutant_is_rejected_where_nothing_is_special(dtype):
+    leaf, right = Leaf(dtype, SHAPE), answer(dtype, 1)
+    oracle, oracle_dtype = wide(right, dtype)
+    expected = Expected(leaf, oracle, oracle_dtype, right)
+    made = list(mutants(leaf, right, answer(dtype, 2), answer(dtype, 3)))
+    assert len({mutant.name for mutant in made}) == len(made)
+    assert len(made) >= (12 if dtype == "bool" else 20), [mutant.name for mutant in made]
+    assert compare(right, expected, Licence(), NO_ERROR, NO_ERROR).passed
+    passing = [m.name for m in made if compare(m.raw, expected, Licence(), NO_ERROR, NO_ERROR).passed]
+    assert passing == []
+
+
+def test_a_loose_tolerance_lets_some_pass():
+    leaf = Leaf("float32", SHAPE)
+    small = (np.frombuffer(answer("float32", 1), dtype=np.float32) * np.float32(1e-3)).tobytes()
+    expected = Expected(leaf, wide(small, "float32")[0], "float64", small)
+    loose = Licence("tolerance", atol=1e-2, rtol=1e-2)
+    passing = {
+        m.name
+        for m in mutants(leaf, small, small[::-1], None)
+        if compare(m.raw, expected, loose, NO_ERROR, NO_ERROR).passed
+    }
+    assert {"zeros", "its mean everywhere"} <= passing
+
+
+def test_what_differs_in_no_value_is_no_mutant():
+    leaf = Leaf("float32", (4,))
+    right = np.array([np.nan, 0.0, np.nan, 0.0], dtype=np.float32).tobytes()
+    names = {mutant.name for mutant in mutants(leaf, right, right, None)}
+    assert "without signs" not in names
+    assert "zeros" in names
+    assert "the answer to other inputs" not in names
+
+
+def test_of_large_outputs_the_first_rows_are_mutated():
+    assert shortened(Leaf("float32", (1 << 12, 1 << 10))) == Leaf("float32", (MAX_ELEMENTS >> 10, 1 << 10))
+    assert shortened(Leaf("float32", (1 << 24,))) == Leaf("float32", (MAX_ELEMENTS,))
+    assert shortened(Leaf("float32", ())) == Leaf("float32", ())
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bits", "error"), [("float32", 10, 2**-10), ("float16", 7, 2**-7), ("float64", 23, 2**-23)]
+)
+def test_coarser_numbers_keep_so_many_bits(dtype, bits, error):
+    values = np.linspace(1.0, 2.0, 1000, endpoint=False).astype(dtype)
+    cut = np.frombuffer(coarsened(values.tobytes(), dtype, bits), dtype=dtype)
+    assert 0.4 * error < np.abs(cut.astype(np.float64) - values).max() <= error
+    assert ITEM_BYTES[dtype] == values.itemsize
