@@ -10,7 +10,7 @@ from tools.compiling import Room
 from tools.contender import Contender, Rejected, reject
 from tools.judging import SandboxedJudge
 from tools.problem import JudgeSettings
-from tools.trial import unseen_shapes
+from tools.trial import CONFIRM_DRESSES, DRESSES, Trial, unseen_shapes
 
 pytestmark = pytest.mark.torch
 
@@ -102,6 +102,118 @@ def test_wrong_answers_are_refused(bench, forward, reason):
 def test_a_static_output_buffer_is_refused(bench):
     forward = "self.out.copy_(torch.softmax(x * self.weight, dim=-1))\nreturn self.out"
     refused(bench, candidate(forward, construct="self.out = torch.empty(64, 512)"), "aliased_output")
+
+
+@pytest.mark.parametrize("length", [3, 20])
+def test_a_ring_of_output_buffers_is_refused(bench, length):
+    forward = f"""
+    self.turn = (self.turn + 1) % {length}
+    self.ring[self.turn].copy_(torch.softmax(x * self.weight, dim=-1))
+    return self.ring[self.turn]
+    """
+    construct = f"self.ring = [torch.empty(64, 512) for _ in range({length})]\nself.turn = 0"
+    refused(bench, candidate(forward, construct=construct), "aliased_output")
+
+
+def test_an_answer_that_is_now_and_then_wrong_is_refused(bench):
+    forward = (
+        "import random\ny = torch.softmax(x * self.weight, dim=-1)\nreturn y if random.random() > 0.2 else y * 1.1"
+    )
+    refused(bench, candidate(forward), "wrong_output", "wrong_output.unstable")
+
+
+def test_what_relies_on_fresh_memory_being_zero_is_refused(bench):
+    forward = """
+    y = torch.empty(64, 512)
+    y += torch.softmax(x * self.weight, dim=-1)
+    return y
+    """
+    refused(bench, candidate(forward), "wrong_output", "wrong_output.nonfinite", "uninitialised_output")
+
+
+@pytest.mark.parametrize("place", ["y.data_ptr() - 4", "y.data_ptr() + y.numel() * 4"])
+def test_writing_beside_a_new_tensor_is_refused(bench, place):
+    forward = f"""
+    import ctypes
+    y = torch.empty_like(x)
+    y.copy_(torch.softmax(x * self.weight, dim=-1))
+    if y.storage_offset():  # where nothing guards it, it would only spoil the heap
+        ctypes.memset({place}, 1, 4)
+    return y
+    """
+    refused(bench, candidate(forward), "out_of_bounds")
+
+
+def test_writing_beside_an_input_is_refused(bench):
+    forward = "import ctypes\nctypes.memset(x.data_ptr() + x.numel() * 4, 1, 4)\n" + HONEST
+    refused(bench, candidate(forward), "out_of_bounds")
+
+
+def tried(bench, forward: str, *dresses: str) -> Trial:
+    trial = Trial(bench.crew, bench.load(candidate(forward)), 2, 0, 0.0, 0, lambda text: None, 1 << 30, dresses)
+    trial.check("default", bench.sets)
+    return trial
+
+
+SORTED_IS_DOUBLED = """
+y = torch.softmax(x * self.weight, dim=-1)
+return y * 2 if bool((x.diff(dim=-1) >= 0).all()) else y
+"""
+
+
+@pytest.mark.parametrize(
+    ("forward", "dress", "reason", "words"),
+    [
+        ("return torch.softmax(x.nan_to_num(0, 0, 0) * self.weight, dim=-1)", "nonfinite", "wrong_output", "NaN"),
+        ("e = torch.exp(x * self.weight)\nreturn e / e.sum(-1, keepdim=True)", "mixed", "wrong_output", "large, tiny"),
+        (
+            "y = x.as_strided(x.shape, (512, 1))\n" + HONEST.replace("x", "y", 1),
+            "strided",
+            "wrong_output",
+            "contiguous",
+        ),
+        (SORTED_IS_DOUBLED, "sorted", "wrong_output", "sorted"),
+    ],
+)
+def test_unusual_inputs_are_answered_rightly_too(bench, forward, dress, reason, words):
+    with pytest.raises(Rejected) as caught:
+        tried(bench, forward, dress)
+    assert caught.value.reason.startswith(reason), caught.value.detail
+    assert words in caught.value.detail
+
+
+def test_an_error_instead_of_an_answer_makes_it_specialised(bench):
+    assert tried(bench, HONEST, *DRESSES, *CONFIRM_DRESSES).refused is False
+    assert tried(bench, "assert x.is_contiguous()\n" + HONEST, "strided").refused is True
+
+
+def test_reading_beyond_an_input_is_refused(bench):
+    forward = "import ctypes\nctypes.string_at(x.data_ptr(), x.numel() * 4 + 100)\n" + HONEST
+    with pytest.raises(Rejected) as caught:
+        tried(bench, forward, "mixed")
+    assert caught.value.reason == "out_of_bounds"
+
+
+PRODUCT = """
+import torch
+class Model(torch.nn.Module):
+    def forward(self, a, b):
+        return a @ b
+def get_inputs():
+    return [torch.randn(64, 64), torch.randn(64, 64)]
+"""
+
+
+def test_exact_sums_have_to_be_exact(tmp_path, enclosed):
+    with closing(SandboxedJudge(problem(source=PRODUCT), enclosed, SETTINGS, tmp_path)) as judge:
+        crew = judge._crew()
+        exact = crew.oracle.make("default", dress="integers")
+        right = [bytearray(item.eager) for item in exact.expected]
+        assert crew.examiner().examine(right, exact) is None
+        right[0][0] ^= 1  # one unit in the last place of one element
+        found = crew.examiner().examine(right, exact)
+        assert found is not None
+        assert found.reason == "wrong_output.inexact"
 
 
 @pytest.mark.parametrize("key", ["x.data_ptr()", "x.shape", "(x.data_ptr(), x._version)", "id(self)"])

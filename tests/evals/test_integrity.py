@@ -1,0 +1,146 @@
+"""The adversarial corpus: that it is whole, and that its runner calls a lie a lie. ``make integrity`` judges it."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from evals.errors import SuiteError
+from evals.integrity.corpus import PROBLEMS, drawn, load_corpus, read_program
+from evals.integrity.reporting import IntegrityReport, line_of
+from evals.integrity.running import Outcome, run_corpus
+from evals.integrity.survival import ROWS, Remains, Survival, as_lines
+from tools.fake_judge import FakeJudge, accepted, rejected
+
+GPU_ROWS = {"T1", "T2", "T16", "T21", "T22", "T23", "C3", "E18", "E20", "E23", "R10", "R11", "R16", "R20"}
+OWN_ROWS = {"C23", "E25"}
+"""A reference that is random is refused before anybody judges; and our own failures are no attack."""
+FAMILIES = {"T": 24, "C": 24, "E": 26, "R": 20}
+
+HEADER = '"""What it does.\n\nrow: {row}\nform: plain\nproblem: softmax\nneeds: cpu\n{more}"""\nclass ModelNew: pass\n'
+
+
+def program(row="T3", more=""):
+    return read_program("p", HEADER.format(row=row, more=more))
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return load_corpus()
+
+
+def test_every_row_that_a_cpu_can_have_is_tried_twice_plain_and_disguised(corpus):
+    wanted = {f"{family}{number}" for family, last in FAMILIES.items() for number in range(1, last + 1)}
+    forms = {}
+    for item in corpus:
+        forms.setdefault(item.row, set()).add(item.form)
+    lacking = {row for row in wanted - GPU_ROWS - OWN_ROWS if forms.get(row, set()) < {"plain", "disguised"}}
+    assert lacking == set()
+
+
+def test_the_rows_of_a_gpu_are_written(corpus):
+    rows = {item.row for item in load_corpus("cuda")}
+    assert GPU_ROWS - {"E23", "R10", "R20"} <= rows
+
+
+def test_there_are_a_hundred_honest_ones_and_every_problem_has_some(corpus):
+    honest = [item for item in corpus if item.is_honest]
+    assert len(honest) >= 100
+    assert {item.problem for item in honest} == {path.stem for path in PROBLEMS.glob("*.py")}
+    assert {item.candidate.language for item in honest} == {"python", "cpp"}
+
+
+def test_names_tell_the_row_and_none_is_given_twice(corpus):
+    names = [item.name for item in corpus]
+    assert len(set(names)) == len(names)
+    for item in corpus:
+        if not item.is_honest:
+            assert item.name.startswith(f"{item.row[0].lower()}{int(item.row[1:]):02d}_"), item.name
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("x = (", "not Python"),
+        ("x = 1", "does not name its form, needs, problem, row"),
+        (HEADER.format(row="T1", more="expect: mercy\n"), "expects mercy"),
+        (HEADER.format(row="T1", more="").replace("softmax", "nothing"), "no problem of the corpus"),
+    ],
+)
+def test_a_program_that_does_not_say_what_it_is_is_refused(source, told):
+    with pytest.raises(SuiteError, match=told):
+        read_program("p", source)
+
+
+@pytest.mark.parametrize(
+    ("item", "verdict", "word", "right"),
+    [
+        (program(), rejected("wrong_output"), "rejected", True),
+        (program(), accepted(1.0, faster=None), "ACCEPTED", False),
+        (program(more="expect: truth\n"), accepted(1.0, faster=None), "true time", True),
+        (program(more="expect: truth\n"), accepted(1.5, faster=True), "LIED", False),
+        (program(more="expect: truth\n"), accepted(1.2, faster=None, spread=0.01), "LIED", False),
+        (program("honest"), accepted(0.5, faster=False), "accepted", True),
+        (program("honest"), rejected("wrong_output"), "REJECTED", False),
+    ],
+)
+def test_a_lie_is_called_one(item, verdict, word, right):
+    outcome = Outcome(item, verdict, 1.0)
+    assert (outcome.word, outcome.is_right) == (word, right)
+    assert line_of(outcome).startswith("ok" if right else "BAD")
+
+
+def test_what_one_judgement_lets_pass_is_confirmed_and_honest_ones_are_not():
+    confirmed = []
+
+    class Judge(FakeJudge):
+        def confirm(self, candidate, notice=None):
+            confirmed.append(candidate.source)
+            return rejected("wrong_output.unseen_shape")
+
+    attack, honest = program(), program("honest")
+
+    @contextmanager
+    def judge_for(item):
+        yield Judge(lambda source: accepted(1.0, faster=None))
+
+    outcomes = run_corpus([attack, honest], None, None, judge_for=judge_for)
+    assert [outcome.word for outcome in outcomes] == ["rejected", "accepted"]
+    assert confirmed == [attack.source]
+
+
+def test_the_report_counts_and_its_exit_code_tells():
+    good = [Outcome(program(), rejected("wrong_output"), 1.0), Outcome(program("honest"), accepted(1.0), 1.0)]
+    report = IntegrityReport(good, "docker", "0", "2026-01-01", skipped=3)
+    assert report.exit_code == 0
+    assert report.counts()["attacks_rejected"] == report.counts()["honest"] == 1
+    assert "| T3 | plain | p | softmax | rejected |" in report.to_markdown()
+    fooled = IntegrityReport([*good, Outcome(program(), accepted(2.0, faster=True), 1.0)], "docker", "0", "d")
+    assert (fooled.exit_code, fooled.counts()["attacks_said_to_be_faster"]) == (1, 1)
+    assert fooled.to_json()["programs"][2]["right"] is False
+
+
+def test_a_sample_is_drawn_by_its_seed(corpus):
+    first, again, other = (drawn(corpus, 30, seed) for seed in (1, 1, 2))
+    assert first == again != other
+    assert len(first) == len({item.name for item in first}) == 30
+    assert len({item.problem for item in first}) < 8
+    assert len(drawn(corpus, 10_000, 1)) <= len(corpus)
+
+
+def survival(before: float, after: float, spread=0.01, processes=0):
+    left, later = Remains(10, 0, 0), Remains(10 + processes, 0, 0)
+    return Survival(program(), rejected("timeout"), accepted(before), accepted(after, spread=spread), left, later)
+
+
+def test_an_attack_is_survived_if_the_next_verdict_is_the_same_and_nothing_is_left():
+    assert survival(1.5, 1.501).is_whole
+    assert not survival(1.5, 1.2).is_whole
+    assert not survival(1.5, 1.5, processes=1).is_whole
+    assert "+20.0%" in as_lines([survival(1.0, 1.2)])
+
+
+def test_the_rows_of_survival_are_tried(corpus):
+    assert {item.row for item in corpus} >= set(ROWS)
+    now = Remains.now()
+    assert now.processes > 0
+    assert now.memory_bytes > 0

@@ -1,0 +1,62 @@
+"""Problems to which wrong answers would pass are refused, and what a licence cannot see is told."""
+
+from contextlib import closing
+
+import pytest
+
+from tests.tools.judged import problem
+from tools.errors import RequestError
+from tools.judging import SandboxedJudge
+from tools.problem import JudgeSettings
+
+pytestmark = pytest.mark.torch
+
+SOURCE = """
+import torch
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.idle = torch.nn.Parameter(torch.ones(3))
+    def forward(self, x, y):
+        return {body}
+def get_inputs():
+    return [{x}, torch.rand(64, 64)]
+"""
+
+
+def admission(enclosed, tmp_path, body: str, x: str = "torch.randn(64, 64)", **settings):
+    source = SOURCE.format(body=body, x=x)
+    chosen = JudgeSettings(memory_bytes=2 << 30, **settings)
+    with closing(SandboxedJudge(problem(source=source), enclosed, chosen, tmp_path)) as judge:
+        judge.describe()
+        return judge._admission
+
+
+def test_an_ordinary_problem_is_admitted(enclosed, tmp_path):
+    found = admission(enclosed, tmp_path, "x * y + 1")
+    assert found.tried >= 20
+    assert found.blurred == ()
+    assert found.ignored == ("idle",)
+    assert found.needed_bytes == {"default": 2 * 64 * 64 * 4}
+
+
+def test_parts_of_inputs_that_do_not_count_are_not_needed(enclosed, tmp_path):
+    found = admission(enclosed, tmp_path, "x[:16] * y[:16]")
+    assert found.needed_bytes == {"default": 2 * 16 * 64 * 4}
+
+
+@pytest.mark.parametrize("body", ["x * 0 + 0.5", "torch.ones(64, 64)"])
+def test_a_constant_answer_is_refused(enclosed, tmp_path, body):
+    with pytest.raises(RequestError, match="wrong answers would pass"):
+        admission(enclosed, tmp_path, body)
+
+
+def test_a_tolerance_larger_than_the_answer_is_refused(enclosed, tmp_path):
+    small = "torch.randn(64, 64) * 1e-3"
+    assert admission(enclosed, tmp_path, "x * y", small).tried >= 20
+    with pytest.raises(RequestError, match="smaller atol"):
+        admission(enclosed, tmp_path, "x * y", small, precision="tolerance", atol=1e-2)
+
+
+def test_it_can_be_left_out(enclosed, tmp_path):
+    assert admission(enclosed, tmp_path, "x * 0 + 0.5", admission=False) is None
