@@ -58,6 +58,7 @@ def admit(crew: Crew, licence: Licence, name: str) -> Admission:
     found = _Findings()
     for case in crew.cases:
         first, second = crew.draw(case, 2)
+        _require_variety(first, second, name)
         for index, mutant in _of_outputs(first, second):
             tried += 1
             if _passes(crew, licence, first, index, mutant.raw):
@@ -70,6 +71,17 @@ def admit(crew: Crew, licence: Licence, name: str) -> Admission:
             + (", or state a smaller atol" if licence.precision == "tolerance" else "")
         )
     return Admission(tried, tuple(found.blurred), tuple(found.ignored), found.needed)
+
+
+def _require_variety(first: InputSet, second: InputSet, name: str) -> None:
+    """Raises RequestError if two draws are alike, or their answers: then an answer could be kept, or made up."""
+    if first.inputs and first.inputs == second.inputs:
+        raise RequestError(
+            f"{name}.py: get_inputs() gives the same inputs every time, so an answer could simply be remembered: "
+            "draw them with torch.rand or torch.randn"
+        )
+    if all(one.eager == other.eager for one, other in zip(first.expected, second.expected, strict=False)):
+        raise RequestError(f"{name}.py: forward() gives the same answer to different inputs: there is nothing to judge")
 
 
 def _of_outputs(first: InputSet, second: InputSet) -> Iterator[tuple[int, Mutant]]:

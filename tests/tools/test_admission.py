@@ -47,8 +47,15 @@ def test_parts_of_inputs_that_do_not_count_are_not_needed(enclosed, tmp_path):
 
 @pytest.mark.parametrize("body", ["x * 0 + 0.5", "torch.ones(64, 64)"])
 def test_a_constant_answer_is_refused(enclosed, tmp_path, body):
-    with pytest.raises(RequestError, match="wrong answers would pass"):
+    with pytest.raises(RequestError, match="the same answer"):
         admission(enclosed, tmp_path, body)
+
+
+def test_inputs_that_are_always_the_same_are_refused(enclosed, tmp_path):
+    source = SOURCE.format(body="x + y", x="torch.ones(64, 64)").replace("torch.rand(64, 64)", "torch.ones(64, 64)")
+    judge = SandboxedJudge(problem(source=source), enclosed, JudgeSettings(), tmp_path)
+    with closing(judge), pytest.raises(RequestError, match="the same inputs"):
+        judge.describe()
 
 
 def test_a_tolerance_larger_than_the_answer_is_refused(enclosed, tmp_path):

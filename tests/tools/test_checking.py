@@ -155,6 +155,10 @@ def tried(bench, forward: str, *dresses: str) -> Trial:
     return trial
 
 
+STRIDES_ARE_IGNORED = """
+y = x.as_strided(x.shape, (512, 1))
+return torch.softmax(y * self.weight, dim=-1)
+"""
 SORTED_IS_DOUBLED = """
 y = torch.softmax(x * self.weight, dim=-1)
 return y * 2 if bool((x.diff(dim=-1) >= 0).all()) else y
@@ -166,12 +170,7 @@ return y * 2 if bool((x.diff(dim=-1) >= 0).all()) else y
     [
         ("return torch.softmax(x.nan_to_num(0, 0, 0) * self.weight, dim=-1)", "nonfinite", "wrong_output", "NaN"),
         ("e = torch.exp(x * self.weight)\nreturn e / e.sum(-1, keepdim=True)", "mixed", "wrong_output", "large, tiny"),
-        (
-            "y = x.as_strided(x.shape, (512, 1))\n" + HONEST.replace("x", "y", 1),
-            "strided",
-            "wrong_output",
-            "contiguous",
-        ),
+        (STRIDES_ARE_IGNORED, "strided", "wrong_output", "contiguous"),
         (SORTED_IS_DOUBLED, "sorted", "wrong_output", "sorted"),
     ],
 )
@@ -206,6 +205,7 @@ def get_inputs():
 
 def test_exact_sums_have_to_be_exact(tmp_path, enclosed):
     with closing(SandboxedJudge(problem(source=PRODUCT), enclosed, SETTINGS, tmp_path)) as judge:
+        judge.describe()
         crew = judge._crew()
         exact = crew.oracle.make("default", dress="integers")
         right = [bytearray(item.eager) for item in exact.expected]
