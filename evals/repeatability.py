@@ -23,10 +23,10 @@ from typing import Any
 
 from sandbox.base import Mount, Sandbox
 from tools.benchmarking import CANDIDATE, measure, overall, plan_for, summarise
+from tools.caches import Flush
 from tools.contender import Contender, blame_ourselves
 from tools.inputs import Draw
 from tools.intervals import verdict_on
-from tools.judging import Flush
 from tools.oracle import Constructor
 from tools.worker import Launcher
 

@@ -30,7 +30,10 @@ ENVIRONMENT_ALLOWED = {
     "tools/harness/": "inside the sandbox, where the environment is what the job says",
     "sandbox/conformance_sessions.py": "tests: gives a controller it starts the environment of the test",
 }
-SANDBOXED_ONLY = ("tools/harness/", "evals/problems/")
+CORPUS = ("problems", "attacks", "honest", "gpu_attacks", "gpu_honest")
+PROGRAMS = ("evals/problems/", *(f"evals/integrity/{kind}/" for kind in CORPUS))
+"""What is judged: data to us, never imported."""
+SANDBOXED_ONLY = ("tools/harness/", *PROGRAMS)
 
 
 def python_files(repository: Path) -> list[tuple[str, ast.Module, str]]:
@@ -38,7 +41,7 @@ def python_files(repository: Path) -> list[tuple[str, ast.Module, str]]:
     for room in ROOMS:
         for path in sorted((repository / room).rglob("*.py")):
             name = path.relative_to(repository).as_posix()
-            if not name.startswith("evals/problems/"):
+            if not name.startswith(PROGRAMS):
                 text = path.read_text(encoding="utf-8")
                 found.append((name, ast.parse(text), text))
     return found

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from functools import partial
@@ -21,7 +21,8 @@ from typing import Any, TypeVar
 from sandbox.base import Sandbox
 from sandbox.errors import SandboxError
 from tools.admission import Admission, admit
-from tools.benchmarking import CASE_BUDGET_S, CaseRatios, measure, plan_for
+from tools.benchmarking import CASE_BUDGET_S, measure, plan_for
+from tools.caches import Flush
 from tools.candidate import Candidate
 from tools.checking import calls_that_fit
 from tools.compiling import Builder
@@ -36,7 +37,7 @@ from tools.problem import Description, JudgeSettings, Problem
 from tools.screening import screen
 from tools.trial import CONFIRM_DRESSES, DRESSES, Trial, reserve, unseen_shapes
 from tools.verdict import CheckResult, CompileResult, Timing, Verdict
-from tools.verdicts import accepted, failed_compile, infrastructure, rejected
+from tools.verdicts import accepted, doubts, failed_compile, infrastructure, rejected
 from tools.worker import Launcher
 
 T = TypeVar("T")
@@ -47,8 +48,6 @@ CONFIRM_TIMES = 2
 BASELINE_BLOCKS = 6
 FLOOR_MARGIN = 4.0
 """Reading is quicker than copying, and caches are never quite cold; a floor must not touch an honest kernel."""
-IMPLAUSIBLE = 10.0
-"""A speed-up beyond it is told as doubtful until it was confirmed."""
 
 
 def _silent(text: str) -> None:
@@ -335,7 +334,7 @@ class SandboxedJudge:
             specialised=specialised,
             mutants=self._admission.tried if self._admission else 0,
             notes=[
-                *_doubts(cases, confirm=confirm),
+                *doubts(cases, confirm=confirm),
                 *crew.notes,
                 *(self._admission.notes if self._admission else ()),
                 *screen(candidate.source).labels,
@@ -378,13 +377,6 @@ class SandboxedJudge:
         return self._roofline
 
 
-def _doubts(cases: Sequence[CaseRatios], *, confirm: bool) -> list[str]:
-    best = max(case.verdict.speedup for case in cases)
-    if confirm or best < IMPLAUSIBLE:
-        return []
-    return [f"quarantined: {best:.1f} times the best baseline is implausible, and counts only once it is confirmed"]
-
-
 @contextmanager
 def single_judge(
     problem: Problem, sandbox: Sandbox, settings: JudgeSettings, home: Path, **about: Any
@@ -399,28 +391,3 @@ def single_judge(
         judge = SandboxedJudge(problem, sandbox, settings, Path(work), cache_dir=cache, **about)
         with closing(judge):
             yield judge
-
-
-class Flush:
-    """Makes the caches of the machine cold, from the controller, where no candidate can leave it out."""
-
-    def __init__(self) -> None:
-        self._scrap: Any = None
-
-    def __call__(self) -> None:
-        """Write twice the last-level cache."""
-        import numpy as np
-
-        if self._scrap is None:
-            self._scrap = np.zeros(flush_bytes(), dtype=np.uint8)
-        self._scrap.fill(time.perf_counter_ns() & 0xFF)
-
-
-def flush_bytes() -> int:
-    """Twice the last-level cache, between 64 and 512 MiB."""
-    largest = 0
-    for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
-        text = path.read_text().strip()
-        if text.endswith("K") and text[:-1].isdigit():
-            largest = max(largest, int(text[:-1]) << 10)
-    return min(max(2 * largest, 64 << 20), 512 << 20)

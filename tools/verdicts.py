@@ -13,6 +13,9 @@ from tools.licence import Comparison
 from tools.problem import Description
 from tools.verdict import CompileResult, Verdict
 
+IMPLAUSIBLE = 10.0
+"""A speed-up beyond it is told as doubtful until it was confirmed."""
+
 
 def accepted(
     about: Mapping[str, Any],
@@ -47,6 +50,14 @@ def accepted(
         log="\n".join(notes),
         stage_seconds=rounded(stages),
     )
+
+
+def doubts(cases: Sequence[CaseRatios], *, confirm: bool) -> list[str]:
+    """A note on a speed-up that nobody should believe yet."""
+    best = max(case.verdict.speedup for case in cases)
+    if confirm or best < IMPLAUSIBLE:
+        return []
+    return [f"quarantined: {best:.1f} times the best baseline is implausible, and counts only once it is confirmed"]
 
 
 def rejected(about: Mapping[str, Any], error: Rejected, stages: Mapping[str, float]) -> Verdict:

@@ -234,7 +234,10 @@ def verdicts(monkeypatch):
                 notice("timing 1/12")
                 return verdict
 
-            yield SimpleNamespace(judge=judge)
+            def confirm(candidate, notice):
+                return judge(candidate, notice).model_copy(update={"confirmed": True})
+
+            yield SimpleNamespace(judge=judge, confirm=confirm)
 
         monkeypatch.setattr("tools.judging.single_judge", single_judge)
         monkeypatch.setattr(api, "open_boundary", lambda settings: FakeBox())
@@ -263,7 +266,9 @@ def test_evaluate_accepts(command, verdicts, problem, candidate):
     assert answer.code == 0
     assert "accepted, 1.50x" in answer.out
     assert answer.err.endswith("s] timing 1/12\n")
-    (_, judged, settings) = seen[0]
+    assert "confirmed in fresh processes" in answer.out
+    (_, judged, settings), (_, again, _) = seen
+    assert judged == again
     assert (judged.source, judged.language, settings.judging.blocks) == (source_of(1), "python", 8)
 
 
