@@ -113,7 +113,8 @@ class Session(Protocol):
     def hold(self) -> bool:
         """Stop every process of the job; on return none runs. The main one is stopped at once.
 
-        True if some were found that there were not at the last hold. Raises HoldFailed, SessionEnded.
+        True if some were found that there were not at the last hold, or that ran although they were not released.
+        Raises HoldFailed, SessionEnded.
         """
 
     def release(self, *, alone: bool = False) -> None:

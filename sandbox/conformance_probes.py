@@ -64,6 +64,23 @@ os.write(1, b"!")
 os.kill(0, 15)
 """
 
+STEALTH = """
+import os, signal, time
+os.write(1, b"!")
+os.read(0, 1)
+child = os.fork()
+if child == 0:
+    while True:
+        pass
+os.write(1, b"!")
+os.read(0, 1)
+os.write(1, b"!")
+os.read(0, 1)
+os.kill(child, signal.SIGCONT)
+os.write(1, b"!")
+os.read(0, 1)
+"""
+
 CONNECT = """
 import json, socket, sys
 port, name = int(sys.argv[1]), sys.argv[2]

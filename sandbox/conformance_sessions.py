@@ -22,6 +22,7 @@ from sandbox.conformance_probes import (
     HELD,
     LONG_S,
     MIB,
+    STEALTH,
     left_behind,
     open_descriptors,
     python,
@@ -210,6 +211,23 @@ class SessionContract:
             assert all(counts), "some of what should count never ran"
             session.send(b"2")
             assert receive(session, 1) == b"!", "it does not go on after it was held"
+
+    def test_a_child_that_is_continued_by_stealth_is_told(self, sandbox: Sandbox) -> None:
+        self.needs(sandbox, "orphans held")
+        with sandbox.start(Job((*sandbox.python, "-c", STEALTH))) as session:
+            receive(session, 1)
+            session.watch()
+            session.send(b"1")
+            receive(session, 1)  # now it has a child
+            assert session.hold() is True
+            session.release(alone=True)
+            session.send(b"2")
+            receive(session, 1)  # nothing new: the child is still stopped
+            assert session.hold() is False
+            session.release(alone=True)
+            session.send(b"3")
+            receive(session, 1)  # the child goes on
+            assert session.hold() is True
 
     def test_a_held_job_can_be_stopped(self, sandbox: Sandbox) -> None:
         with sandbox.start(Job(("sh", "-c", "echo x; exec sleep 600"))) as session:

@@ -45,17 +45,25 @@ class Holder:
             raise HoldFailed(f"a job cannot be stopped and read by this user ({error.strerror})") from error
 
     def hold(self) -> bool:
-        """Stop everything and return once nothing runs: whether processes were found that were not known before.
+        """Stop everything and return once nothing runs: whether others than the main process ran that should not have.
 
         The main process is stopped at once; whoever else runs goes on until it is found. Raises HoldFailed.
         """
         deadline = time.monotonic() + _PATIENCE_S
         grown = False
         with self._lock:
+            others = self._stopped - {self._main}
             self._stop(self._main)
+            # One that was left stopped may have been continued by the main process.
+            if not {state for pid in others for state in _states(pid)} <= _QUIET:
+                grown = True
+            for pid in others:
+                self._stop(pid)
             while True:
                 # First everybody, then wait: a process that is being waited for may have a child that works.
                 while missed := self._members() - self._stopped:
+                    if time.monotonic() > deadline:
+                        raise HoldFailed("the job starts processes faster than they can be stopped")
                     grown = grown or not missed <= self._known
                     for pid in missed:
                         self._stop(pid)

@@ -133,5 +133,5 @@ def _passes(crew: Crew, licence: Licence, inputs: InputSet, index: int, raw: byt
         memoryview(whole.eager)[: leaf.size_bytes],
         has_oracle=whole.has_oracle,
     )
-    conditioning = crew.oracle.conditioning(inputs.case, len(inputs.expected))[index]
+    conditioning = crew.oracle.conditioning(inputs)[index]
     return compare(raw, expected, licence, conditioning, NO_ERROR).passed

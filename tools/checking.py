@@ -14,11 +14,12 @@ from tools.inputs import InputSet
 from tools.licence import NO_ERROR, Comparison, Expected, Licence, compare, is_near
 from tools.verdict import CheckResult, ErrorFacts
 
-Conditioning = Callable[[str, int, str | None], tuple[ErrorFacts, ...]]
-"""Case, number of leaves and dress to how far rounding the inputs moves each leaf."""
+Conditioning = Callable[[InputSet], tuple[ErrorFacts, ...]]
+"""How far rounding the inputs of such a set moves each leaf."""
 
 MAX_WINDOW_BYTES = 512 << 20
 """Inputs and outputs of one window, together; two calls at least."""
+MAX_LICENSED = 8
 REPEATS = 32
 """Calls that are made again and have to agree, as far as they fit into one window."""
 REPEATING_S = 2.0
@@ -59,10 +60,20 @@ class Examiner:
     history: EagerHistory
     closest: Comparison | None = field(default=None, init=False)
     _closeness: float = field(default=-1.0, init=False)
+    _licensed: list[tuple[InputSet, list[bytearray]]] = field(default_factory=list, init=False)
+    """Answers found right: most kernels give the same bits again."""
 
     def examine(self, outputs: Sequence[bytearray], inputs: InputSet) -> Comparison | None:
         """None if every leaf is licensed, else the first comparison that failed."""
-        conditioning = self.conditioning(inputs.case, len(inputs.expected), inputs.dress)
+        if any(known is inputs and before == outputs for known, before in self._licensed):
+            return None
+        found = self._examine(outputs, inputs)
+        if found is None:
+            self._licensed = [*self._licensed[-MAX_LICENSED:], (inputs, list(outputs))]
+        return found
+
+    def _examine(self, outputs: Sequence[bytearray], inputs: InputSet) -> Comparison | None:
+        conditioning = self.conditioning(inputs)
         for index, (raw, expected) in enumerate(zip(outputs, inputs.expected, strict=True)):
             found = compare(raw, expected, self.licence, conditioning[index], self.history.get(inputs, index))
             if found.eager_error is not None:
@@ -89,7 +100,7 @@ class Examiner:
 
         ``form``: any answered set of the same case. True decides; False asks for the oracle.
         """
-        conditioning = self.conditioning(form.case, len(form.expected), None)
+        conditioning = self.conditioning(form)
         for index, (mine, theirs, expected) in enumerate(zip(outputs, others, form.expected, strict=True)):
             if mine == theirs:
                 continue

@@ -34,6 +34,8 @@ class InputSet(Draw):
     structure: bytes
     expected: tuple[Expected, ...]
     dress: str | None = None
+    rows: int | None = None
+    """Cut to so many, or whole."""
 
     @property
     def output_bytes(self) -> int:

@@ -42,8 +42,8 @@ class Oracle:
 
     def __init__(self, worker: Worker, problem: Problem, path: str, memory_bytes: int, timeout_s: float) -> None:
         self.constructor: Constructor | None = None
-        self.conditioned: dict[tuple[str, str | None], tuple[ErrorFacts, ...]] = {}
-        """By case and dress, what ``conditioning`` found."""
+        self.conditioned: dict[tuple[str, str | None, int | None], tuple[ErrorFacts, ...]] = {}
+        """By case, dress and rows, what ``conditioning`` found."""
         self._worker = worker
         self._problem = problem
         self._path = path
@@ -88,7 +88,7 @@ class Oracle:
         )
         packed, inputs = tuple(facts["tensors"]), tuple(buffers[:count])
         structure = structure_digest(facts["structure"])
-        return InputSet(case, facts["spec"], packed, inputs, seed, structure, expected, dress)
+        return InputSet(case, facts["spec"], packed, inputs, seed, structure, expected, dress, rows)
 
     def draw(self, case: str, count: int) -> list[Draw]:
         """So many sets from new secret seeds, which nobody has answered."""
@@ -110,12 +110,15 @@ class Oracle:
             if "refused" not in facts:
                 yield change, what, leaves
 
-    def conditioning(self, case: str, leaves: int, dress: str | None = None) -> tuple[ErrorFacts, ...]:
-        """Per output leaf, how far rounding the inputs once more moves the oracle."""
-        key = (case, dress)
+    def conditioning(self, inputs: InputSet) -> tuple[ErrorFacts, ...]:
+        """Per output leaf of such a set, how far rounding the inputs once more moves the oracle."""
+        # Of unseen shapes the whole one's is taken: there are many, and it hardly depends on the number of rows.
+        rows = inputs.rows if inputs.dress else None
+        key, leaves = (inputs.case, inputs.dress, rows), len(inputs.expected)
         with self._lock:
             if key not in self.conditioned:
-                facts, _ = self._ask("condition", {"case": case, "seed": secrets.randbits(62), "dress": dress})
+                body = {"case": inputs.case, "seed": secrets.randbits(62), "dress": inputs.dress, "rows": rows}
+                facts, _ = self._ask("condition", body)
                 found = tuple(ErrorFacts(worst=worst, norm=norm) for worst, norm in facts or ())
                 if len(found) != leaves or not all(math.isfinite(item.worst + item.norm) for item in found):
                     found = (NO_ERROR,) * leaves

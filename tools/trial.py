@@ -37,6 +37,8 @@ ORACLE_SHARE = 6
 DRESSES = ("mixed", "nonfinite", "strided")
 CONFIRM_DRESSES = ("integers", "sorted", "expanded")
 """Of ``tools.harness.dressing``: what every candidate is checked with, and what a champion besides."""
+MAX_DRESSED_BYTES = 8 << 20
+"""Larger inputs are cut to fewer rows before they are dressed: what is tried there does not depend on their number."""
 NEEDS_NO_TIES = frozenset({"integers"})
 DRESS_WORDS = {
     "mixed": "large, tiny and subnormal numbers among the others",
@@ -96,16 +98,19 @@ class Trial:
         self.notice("checking")
         may_mutate = self._may_mutate(case)
         check_contender(self.candidate, sets, self.examiner, may_mutate=may_mutate)
+        rows = rows_within(sets[0], MAX_DRESSED_BYTES)
         for dress in self.dresses:
             if dress in NEEDS_NO_TIES and not all(item.leaf.dtype in EPS for item in sets[0].expected):
                 continue  # which of two equal elements is first is nobody's promise
-            self._check_dressed(case, dress, may_mutate)
+            self._check_dressed(case, dress, rows, may_mutate)
         if self.dresses:
             self._tolerating(lambda: self._misaligned(sets, may_mutate))
             self._fenced(sets, may_mutate)
 
-    def _check_dressed(self, case: str, dress: str, may_mutate: bool) -> None:
-        inputs = self.crew.oracle.make(case, dress=dress)
+    def _check_dressed(self, case: str, dress: str, rows: int | None, may_mutate: bool) -> None:
+        inputs = self.crew.oracle.make(case, rows, dress)
+        if inputs is None and rows is not None:
+            inputs = self.crew.oracle.make(case, dress=dress)
         if inputs is None:
             return
         try:
@@ -192,6 +197,14 @@ class Trial:
                 f"a call takes {seconds * 1e6:.3g} us; this machine cannot read the inputs, all of which count, "
                 f"in less than {floor_s * 1e6:.3g} us",
             )
+
+
+def rows_within(form: InputSet, size_bytes: int) -> int | None:
+    """So many rows of such a set stay within ``size_bytes``; None for all."""
+    lengths = [packed[1][0] for packed in form.packed if packed[1]]
+    if form.input_bytes <= size_bytes or not lengths or lengths[0] < 2:
+        return None
+    return max(1, int(lengths[0]) * size_bytes // form.input_bytes)
 
 
 def reserve(contenders: Sequence[Contender], form: InputSet, calls: int, memory_bytes: int) -> None:

@@ -164,7 +164,7 @@ class ReferenceHarness(Harness):
 
     def do_condition(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """How much the outputs move when every input moves by half a unit in the last place."""
-        return self._with_text(self.reference.condition(body["case"], body["seed"], body["dress"]), [])
+        return self._with_text(self.reference.condition(body["case"], body["seed"], body["rows"], body["dress"]), [])
 
     def do_machine(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Copy bandwidth and arithmetic peak of this machine as torch reaches them."""

@@ -314,13 +314,14 @@ class Reference:
         eager = [leaf_of(value) for value in leaves]
         return json.dumps({"eager": [leaf_json(leaf) for leaf, _ in eager]}).encode(), [dense for _, dense in eager]
 
-    def condition(self, case: str, seed: int, dress: str | None = None) -> bytes:
+    def condition(self, case: str, seed: int, rows: int | None = None, dress: str | None = None) -> bytes:
         """Per leaf, the oracle's response to every input and parameter moving by half a last place.
 
         It is what rounding the inputs once more in their own precision would do: no honest kernel can be
         asked to be much closer than that.
         """
         inputs = self.cases(seed)[case]
+        inputs = inputs if rows is None else first_rows(inputs, rows)
         inputs = inputs if dress is None else put_on(dress, inputs, seed)
         base = self.run_precise(inputs)
         if base is None:
