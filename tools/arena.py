@@ -100,10 +100,13 @@ class Arena:
 
     def what_changed(self) -> str | None:
         """``guard`` or ``input`` if the worker wrote over one, else None. The worker is held."""
+        found = None
         for number, (offset, raw) in enumerate(self._written):
             if os.pread(self._file, len(raw), offset) != raw:
-                return "input" if number % 3 == 1 else "guard"
-        return None
+                if number % 3 != 1:
+                    return "guard"
+                found = "input"
+        return found
 
     def addresses(self) -> list[int] | None:
         """Where the worker says that its outputs lie; None if it says nothing of the kind."""
