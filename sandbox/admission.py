@@ -71,7 +71,8 @@ def as_exact(variables: dict[str, str], limits: Limits) -> tuple[str, ...]:
     No file may outgrow the scratch folder: a mount has no bound of its own. One byte is the core size that the
     kernel heeds even where a program of the host collects the dumps.
     """
-    bounds = ("/usr/bin/prlimit", "--core=1", f"--fsize={limits.scratch_bytes}", "--")
+    # Few pending signals: timers of a stopped job would otherwise go on to keep a core busy.
+    bounds = ("/usr/bin/prlimit", "--core=1", "--sigpending=256", f"--fsize={limits.scratch_bytes}", "--")
     return (*bounds, "/usr/bin/env", "-i", *(f"{name}={value}" for name, value in variables.items()))
 
 

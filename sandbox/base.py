@@ -98,8 +98,10 @@ class Execution:
 class Session(Protocol):
     """A started job. Bytes go to its standard input; bytes come from its standard output; stderr is kept."""
 
-    def send(self, data: bytes | memoryview) -> None:
-        """Write all of ``data``. Raises SessionEnded if the job is gone or does not read in its wall time."""
+    def send(self, data: bytes | memoryview, timeout_s: float | None = None) -> None:
+        """Write all of ``data``. Raises SessionEnded if the job is gone, or does not read in time (its wall time at
+        most).
+        """
 
     def receive_into(self, buffer: memoryview, timeout_s: float) -> None:
         """Fill ``buffer`` from its output. Raises SessionEnded (dead, closed) or SessionTimeout."""

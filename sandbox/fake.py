@@ -83,7 +83,7 @@ class FakeSession:
         self._pending = bytearray()
         self._stopped = False
 
-    def send(self, data: bytes | memoryview) -> None:
+    def send(self, data: bytes | memoryview, timeout_s: float | None = None) -> None:
         """Ask the scripted function."""
         self._refuse_if_stopped()
         self._pending += self._answer(bytes(data))

@@ -7,7 +7,9 @@ because it is root or because the job runs as the controller's own user.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import signal
 import threading
 import time
@@ -18,6 +20,8 @@ from sandbox.errors import HoldFailed
 
 _PATIENCE_S = 10.0
 _NAP_S = 50e-6
+_LIBC = ctypes.CDLL(None)
+_TGKILL = {"x86_64": 234, "aarch64": 131}.get(platform.machine())
 _STUCK_S = 0.25
 """A thread that waits in the kernel this long (state D: a vfork, a disk) runs no code of its own, stopped or not."""
 
@@ -32,12 +36,13 @@ class Holder:
         """``root``: a process outside of the job whose only descendants are the job's. Made while the job is a single
         process that runs trusted code; raises HoldFailed otherwise, or where the controller lacks the permission.
         """
+        if not Path(f"/proc/self/task/{threading.get_native_id()}/children").exists():
+            raise HoldFailed("this kernel does not tell which processes a process has (CONFIG_PROC_CHILDREN)")
         self._chain = _chain(root)
         self._main = self._chain[-1]
         self._lock = threading.Lock()
         self._stopped: set[int] = set()
         self._known = {self._main}
-        self._closed = False
         try:
             os.kill(self._main, 0)
             self._memory = os.open(f"/proc/{self._main}/mem", os.O_RDONLY | os.O_CLOEXEC)
@@ -68,7 +73,9 @@ class Holder:
                     for pid in missed:
                         self._stop(pid)
                 self._await_quiet(deadline)
-                if not self._members() - self._stopped:  # nobody stopped can start another one
+                members = self._members()
+                if not members - self._stopped:  # nobody stopped can start another one
+                    self._stopped &= members  # the numbers of the dead may be given to others
                     self._known = set(self._stopped)
                     return grown
 
@@ -87,23 +94,28 @@ class Holder:
         """Copy memory of the main process. Raises HoldFailed for what is not mapped there, or if it is gone."""
         view = buffer.cast("B")
         done = 0
-        while done < len(view):
-            try:
-                count = os.preadv(self._memory, [view[done:]], address + done)
-            except (OSError, OverflowError) as error:
-                raise HoldFailed("the memory named is not the job's") from error
-            if count == 0:
-                raise HoldFailed("the job's main process is gone, or has become another program")
-            done += count
+        with self._lock:
+            while done < len(view):
+                try:
+                    count = os.preadv(self._memory, [view[done:]], address + done)
+                except (OSError, OverflowError) as error:
+                    raise HoldFailed("the memory named is not the job's") from error
+                if count == 0:
+                    raise HoldFailed("the job's main process is gone, or has become another program")
+                done += count
 
     def close(self) -> None:
         """Give the descriptor back; idempotent."""
-        if not self._closed:
-            self._closed = True
-            os.close(self._memory)
+        with self._lock:
+            memory, self._memory = self._memory, -1
+        if memory >= 0:
+            os.close(memory)
 
     def _stop(self, pid: int) -> None:
         self._stopped.add(pid)
+        # One signal for the whole process goes to one thread, which may be deep in the kernel while others run on.
+        for thread in _threads(pid):
+            _signal_thread(pid, int(thread))
         _signal(pid, signal.SIGSTOP)
 
     def _await_quiet(self, deadline: float) -> None:
@@ -160,10 +172,17 @@ def _states(pid: int) -> list[str]:
     for thread in _threads(pid):
         with suppress(OSError, IndexError):
             # The name, in parentheses, may hold anything.
-            states.append(Path(f"/proc/{pid}/task/{thread}/stat").read_text().rpartition(")")[2].split()[0])
+            text = Path(f"/proc/{pid}/task/{thread}/stat").read_bytes()
+            states.append(text.rpartition(b")")[2].split()[0].decode())
     return states
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
+    with suppress(OSError):  # gone, or somebody else's by now
         os.kill(pid, number)
+
+
+def _signal_thread(pid: int, thread: int) -> None:
+    """Stop this one at once, if it runs."""
+    if _TGKILL is not None:
+        _LIBC.syscall(_TGKILL, pid, thread, int(signal.SIGSTOP))

@@ -59,3 +59,8 @@ def sweep_folders() -> None:
         with suppress(OSError):
             if is_orphaned(tag) and folder.lstat().st_uid == os.getuid():
                 shutil.rmtree(folder, ignore_errors=True)
+    for place in (Path(tempfile.gettempdir()), Path("/dev/shm")):  # noqa: S108 - where memory files were made
+        for file in place.glob(f"{_FOLDER}*-arena-*"):
+            with suppress(OSError):
+                if is_orphaned(file.name.removeprefix(_FOLDER).split("-")[0]):
+                    file.unlink()

@@ -46,7 +46,7 @@ def write_all(fd: int, data: bytes | memoryview, deadline: float, over: int) -> 
             sent += os.write(fd, view[sent : sent + _CHUNK])
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                raise SessionEnded("the job did not read its input within its wall time") from None
+                raise SessionEnded("the job did not read its input in time") from None
             _raise_if_over(poller.poll(milliseconds_until(deadline)), over)
         except OSError as error:
             raise SessionEnded(f"the job no longer reads its input ({error.strerror})") from None

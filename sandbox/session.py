@@ -170,12 +170,13 @@ class PipeSession:
         self._watch = threading.Thread(target=self._look_after, name="sandbox-watch", daemon=True)
         self._watch.start()
 
-    def send(self, data: bytes | memoryview) -> None:
-        """Write all of ``data``. Raises SessionEnded if the job is gone or does not read in its wall time."""
+    def send(self, data: bytes | memoryview, timeout_s: float | None = None) -> None:
+        """Write all of ``data``. Raises SessionEnded if the job is gone or does not read in time."""
+        deadline = self._deadline if timeout_s is None else min(self._deadline, time.monotonic() + timeout_s)
         with self._sending:
             self._refuse_if_stopped()
             with self._noting_the_end():
-                write_all(self._running.ends.stdin, data, self._deadline, self._over)
+                write_all(self._running.ends.stdin, data, deadline, self._over)
 
     def receive_into(self, buffer: memoryview, timeout_s: float) -> None:
         """Fill ``buffer`` from its output. Raises SessionEnded (dead, closed) or SessionTimeout."""

@@ -59,6 +59,12 @@ def admit(crew: Crew, licence: Licence, name: str) -> Admission:
     for case in crew.cases:
         first, second = crew.draw(case, 2)
         _require_variety(first, second, name)
+        again = crew.oracle.make(case, seed=first.seed)
+        if again is None or again.inputs != first.inputs:
+            raise RequestError(
+                f"{name}.py: get_inputs() draws numbers that torch's seed does not determine: use torch.rand or "
+                "torch.randn"
+            )
         for index, mutant in _of_outputs(first, second):
             tried += 1
             if _passes(crew, licence, first, index, mutant.raw):
@@ -79,6 +85,12 @@ def _require_variety(first: InputSet, second: InputSet, name: str) -> None:
         raise RequestError(
             f"{name}.py: get_inputs() gives the same inputs every time, so an answer could simply be remembered: "
             "draw them with torch.rand or torch.randn"
+        )
+    forms = [[item.leaf for item in drawn.expected] for drawn in (first, second)]
+    if forms[0] != forms[1] or first.packed != second.packed:
+        raise RequestError(
+            f"{name}.py: shapes differ from draw to draw, and answers could not be compared: give it inputs of fixed "
+            "shapes whose outputs have fixed shapes too"
         )
     if all(one.eager == other.eager for one, other in zip(first.expected, second.expected, strict=False)):
         raise RequestError(f"{name}.py: forward() gives the same answer to different inputs: there is nothing to judge")

@@ -18,6 +18,7 @@ from typing import Any
 
 from sandbox.base import Mount
 from sandbox.ownership import owner_tag
+from tools.errors import JudgeUnavailable
 from tools.harness.wire import ARENA_HEADER_BYTES, ARENA_TABLE, ITEM_BYTES, MAX_CALLS, MAX_LEAVES
 from tools.inputs import Draw
 
@@ -28,8 +29,20 @@ SHIFTS = 64
 """A tensor begins at one of so many places, ``ALIGNMENT`` apart: 0 to 4 KiB further than it must."""
 PAGE_BYTES = 4096
 FENCE_BYTES = 8 * PAGE_BYTES
+CHUNK = 1 << 24
+ROOM_BYTES = 1 << 30
 POISONS = (0xFF, 0x7B)
 """What guard zones hold: as floating numbers NaN, or numbers too large to be overlooked."""
+
+
+def roomy_folder() -> str | None:
+    """Where memory files go; None for wherever temporary files do, if there is no room for them (containers)."""
+    try:
+        facts = os.statvfs("/dev/shm")  # noqa: S108 - not a place for secrets: inputs are random numbers
+    except OSError:
+        return None
+    roomy = facts.f_bavail * facts.f_frsize >= ROOM_BYTES and os.access("/dev/shm", os.W_OK)  # noqa: S108
+    return "/dev/shm" if roomy else None  # noqa: S108
 
 
 def _up(number: int, unit: int) -> int:
@@ -41,8 +54,7 @@ class Arena:
     """A file in memory that is shared with one worker."""
 
     def __init__(self) -> None:
-        folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - or wherever temporary files go
-        self._file, name = tempfile.mkstemp(prefix=f"kernelwright-{owner_tag()}-arena-", dir=folder)
+        self._file, name = tempfile.mkstemp(prefix=f"kernelwright-{owner_tag()}-arena-", dir=roomy_folder())
         self._path: Path | None = Path(name)
         self.mount = Mount(self._path, TARGET, writable=True)
         self._size = ARENA_HEADER_BYTES
@@ -86,7 +98,11 @@ class Arena:
                 cursor = _up(start + len(raw) + (FENCE_BYTES if fenced else GUARD_BYTES), ALIGNMENT)
             calls.append({"spec": item.spec, "tensors": places})
         self._size = max(self._size, cursor)
-        os.ftruncate(self._file, self._size)
+        try:
+            os.ftruncate(self._file, self._size)
+            os.posix_fallocate(self._file, 0, self._size)  # or else a worker would die of touching it
+        except OSError as error:
+            raise JudgeUnavailable(f"no shared memory for {self._size} bytes of inputs: {error.strerror}") from error
         return {"arena": self._size, "calls": calls, "fences": fences}
 
     def fill(self) -> None:
@@ -102,11 +118,19 @@ class Arena:
         """``guard`` or ``input`` if the worker wrote over one, else None. The worker is held."""
         found = None
         for number, (offset, raw) in enumerate(self._written):
-            if os.pread(self._file, len(raw), offset) != raw:
+            if not self._holds(offset, raw):
                 if number % 3 != 1:
                     return "guard"
                 found = "input"
         return found
+
+    def _holds(self, offset: int, raw: bytes | bytearray) -> bool:
+        view = memoryview(raw)
+        for start in range(0, len(raw), CHUNK):
+            piece = view[start : start + CHUNK]
+            if os.pread(self._file, len(piece), offset + start) != piece:
+                return False
+        return True
 
     def addresses(self) -> list[int] | None:
         """Where the worker says that its outputs lie; None if it says nothing of the kind."""
@@ -121,6 +145,7 @@ class Arena:
     def close(self) -> None:
         """Give it back; idempotent."""
         self.forget_name()
+        self._written = []
         if self._file >= 0:
             os.close(self._file)
             self._file = -1

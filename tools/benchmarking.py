@@ -224,7 +224,9 @@ class CaseRatios:
 def summarise(name: str, series: Series, seed: int) -> CaseRatios:
     """The candidate against the baseline with the lowest median, round by round."""
     baselines = {key: series.timing(key) for key in series.windows if key not in (CANDIDATE, TWIN)}
-    best = min(baselines, key=lambda key: baselines[key].median_s)
+    # One that was dropped early met other moments of the machine than the candidate.
+    whole = [key for key in baselines if len(series.claims[key]) >= len(series.claims[CANDIDATE])]
+    best = min(whole, key=lambda key: baselines[key].median_s)
     speedups = window_ratios(series.blocks(best), series.blocks(CANDIDATE))
     twins = window_ratios(series.blocks(series.best), series.blocks(TWIN))
     interval, aa = ratio_interval([speedups], seed).for_judgements(), ratio_interval([twins], seed)

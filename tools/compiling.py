@@ -76,7 +76,7 @@ class Room:
         names = ("KERNELWRIGHT_BUILD_DIR", "TORCH_EXTENSIONS_DIR", "TRITON_CACHE_DIR")
         env = dict.fromkeys(names, inside)
         worker = self._launcher.start("candidate", "candidate", (self._source, mount), env)
-        self._started.append(worker)
+        self._started = [other for other in self._started if other.alive] + [worker]
         return worker
 
     def take_builder(self) -> Worker:
@@ -223,8 +223,12 @@ class Builder:
 
     def _new_room(self) -> Room:
         room = Room(self._launcher, self._folder)
-        room.builder = room.start(building=True)
-        room.runner = room.start(building=False)
+        try:
+            room.builder = room.start(building=True)
+            room.runner = room.start(building=False)
+        except BaseException:
+            room.remove()
+            raise
         return room
 
     def compile(self, candidate: Candidate) -> CompileResult:
@@ -234,6 +238,8 @@ class Builder:
             if entry.result is None:
                 with self._lock:
                     room, self._spare = self._spare, None
+                if entry.room is not None:
+                    entry.room.remove()  # of a build that we failed
                 entry.room = room or self._new_room()
                 entry.result = self._build(candidate, entry.room)
                 if not entry.result.ok:

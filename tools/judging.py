@@ -128,6 +128,7 @@ class SandboxedJudge:
         description, _ = crew.describe()
         if self._admission is None and self.settings.admission:
             self._admission = admit(crew, self._licence, self._problem.name)
+        self._measure_roofline(crew)  # now, while no candidate exists that could disturb it
         return description
 
     def baselines(self, notice: Notice | None = None) -> dict[str, dict[str, Timing]]:
@@ -349,9 +350,9 @@ class SandboxedJudge:
         notice("compiling")
         crew.describe()
         with self._machine.shared(), ThreadPoolExecutor(1) as pool:
+            crew.baselines()  # before anything of the candidate's runs: the plan rests on their times
             building: Future[CompileResult] = pool.submit(self._builder.compile, candidate)
             try:
-                crew.baselines()
                 case = crew.cases[0]
                 drawn = {case: crew.draw(case, seeds)}
                 built = building.result()

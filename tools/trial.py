@@ -255,7 +255,10 @@ class Audit:
             require_unchanged(self._trial.candidate, may_mutate=may_mutate)
             self._mine = self._read(self._trial.candidate)
         elif name == self._baseline_name:
-            self._theirs = self._read(self._baseline)
+            try:
+                self._theirs = self._read(self._baseline)
+            except Rejected as error:
+                raise JudgeUnavailable(f"the {name} baseline gave no readable answer: {error}") from error
         if self._mine and self._theirs:
             try:
                 self._compare()

@@ -26,6 +26,8 @@ HARNESS_MOUNT = "/kernelwright/tools/harness"
 HARNESS_SOURCE = Path(__file__).parent / "harness"
 LOG_CHARACTERS = 4000
 SESSION_WALL_S = 24 * 3600.0
+SLOW_HOLD_S = 0.01
+"""Stopping takes a millisecond or two; what takes longer may have worked meanwhile."""
 START_TIMEOUT_S = 90.0
 """Importing torch on a busy machine."""
 
@@ -114,29 +116,28 @@ class Worker:
         with self._lock:
             self.await_ready()
             self.send(op, body, payload)
-            return self.receive()
+            record = self.receive()
+            if not self._is_trusted:
+                self.hold()  # nothing of a candidate's runs unless it was asked something
+            return record
 
     def send(self, op: str, body: Mapping[str, Any] | None = None, payload: Buffers = ()) -> None:
-        """Send a request. A worker that does not read is stopped when its time is over. Raises WorkerFailed."""
+        """Send a request. A worker that does not read in time is stopped. Raises WorkerFailed."""
         self._release()
         self._seq = next(self._sequence)
         text = json.dumps({**(body or {}), "op": op, "seq": self._seq}).encode()
         head = REQUEST.pack(REQUEST_MAGIC, len(text)) + text
-        expired = threading.Event()
-        watchdog = threading.Timer(self._timeout_s, self._expire, (expired,)) if payload else None
-        if watchdog:
-            watchdog.daemon = True
-            watchdog.start()
+        for item in (head, *payload):
+            self._send(item)
+
+    def _send(self, data: bytes | bytearray | memoryview) -> None:
+        began = time.monotonic()
         try:
-            self._session.send(head)
-            for item in payload:
-                if len(item):
-                    self._session.send(memoryview(item))
+            if len(data):
+                self._session.send(memoryview(data), self._timeout_s)
         except SessionEnded as error:
-            raise self._ended("timeout" if expired.is_set() else None) from error
-        finally:
-            if watchdog:
-                watchdog.cancel()
+            is_late = time.monotonic() - began >= self._timeout_s
+            raise self._ended("timeout" if is_late else None) from error
 
     def hold(self) -> bool:
         """Stop all that runs in its sandbox, until the next request: whether it has new processes.
@@ -165,23 +166,20 @@ class Worker:
         """Let a held worker make the calls it has laid out; hold it again.
 
         Its record, and the seconds from before it could run to the receipt of the record. Of its processes only the
-        main one runs; if it started others meanwhile, the clock runs until they were found and stopped: they share
-        its memory, perhaps. Raises WorkerFailed.
+        main one runs; if others ran as well, or if stopping took unusually long, the clock runs until all is still:
+        they share its memory, perhaps. Raises WorkerFailed.
         """
         with self._lock:
             self._seq = next(self._sequence)
             frame = REQUEST.pack(GO_MAGIC, self._seq)
             began = time.perf_counter()
-            try:
-                self._session.send(frame)
-            except SessionEnded as error:
-                raise self._ended(None) from error
+            self._send(frame)
             self._release(alone=True)
             raw = self.take(RECORD_BYTES)
             seconds = time.perf_counter() - began
-            if self.hold():
-                seconds = time.perf_counter() - began
-            return self._parsed(raw), seconds
+            grown = self.hold()
+            whole = time.perf_counter() - began
+            return self._parsed(raw), whole if grown or whole - seconds > SLOW_HOLD_S else seconds
 
     def read_memory(self, address: int, count: int) -> bytearray | None:
         """So much of its memory, best while it is held; None for what it does not have."""
@@ -193,10 +191,6 @@ class Worker:
         except SessionEnded as error:
             raise self._ended(None) from error
         return buffer
-
-    def _expire(self, expired: threading.Event) -> None:
-        expired.set()
-        self._session.stop()
 
     def receive(self) -> Record:
         """Wait for the record of the last request. Raises WorkerFailed unless it says OK."""
@@ -302,7 +296,10 @@ class Launcher:
     ) -> Worker:
         """Start one and return at once, while it still imports torch. Raises JudgeUnavailable."""
         harness = Mount(HARNESS_SOURCE, HARNESS_MOUNT)
-        arena = Arena()
+        try:
+            arena = Arena()
+        except OSError as error:
+            raise JudgeUnavailable(f"no shared memory for the {name} process: {error.strerror}") from error
         program = f"{self.inside(harness)}/kernel_harness.py"
         threads = str(self._threads)
         job = Job(
@@ -315,7 +312,7 @@ class Launcher:
             worker = Worker(
                 self.sandbox.start(job), name, timeout_s or self.timeout_s, arena, trusted=kind != "candidate"
             )
-        except SandboxError as error:
+        except (SandboxError, OSError) as error:
             arena.close()
             raise JudgeUnavailable(f"the {name} process could not be started: {error}") from error
         try:

@@ -67,7 +67,7 @@ def test_many_blocks_do_not_take_much_memory():
 
 @pytest.mark.parametrize("series", [[], [[]], [[0.1], []]])
 def test_a_case_without_blocks_is_an_error(series):
-    with pytest.raises(ValueError, match="at least one block"):
+    with pytest.raises(ValueError, match="at least one ratio"):
         ratio_interval(series, 0)
 
 

@@ -39,7 +39,7 @@ class Guards:
 
         def empty(*size: Any, **options: Any) -> torch.Tensor:
             plain = real_empty(*size, **options)
-            return self._guarded(plain, real_empty)
+            return plain if options.get("out") is not None else self._guarded(plain, real_empty)
 
         def empty_like(other: torch.Tensor, **options: Any) -> torch.Tensor:
             return self._guarded(real_like(other, **options), real_empty)
