@@ -1,6 +1,6 @@
 """``make survival``: is the next honest candidate judged as before, after each attack on the environment.
 
-Usage: python scripts/bench_survival.py [--isolation bubblewrap] [--blocks 24]
+Usage: python scripts/bench_survival.py [--isolation bubblewrap] [--blocks 24] [--only 'e1*']
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import argparse
 import sys
 import tempfile
 from contextlib import closing
+from fnmatch import fnmatch
 from pathlib import Path
 
 from evals.integrity.corpus import load_corpus
@@ -25,10 +26,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Judge an honest program after each attack.")
     parser.add_argument("--isolation", choices=list(Isolation), default=Isolation.BUBBLEWRAP)
     parser.add_argument("--blocks", type=int, default=24, help="of three rounds")
+    parser.add_argument("--only", default="*", metavar="PATTERN", help="attacks of such names")
     options = parser.parse_args()
     corpus = load_corpus()
     honest = next(program for program in corpus if program.name == HONEST)
-    attacks = [program for program in corpus if program.row in ROWS]
+    attacks = [program for program in corpus if program.row in ROWS and fnmatch(program.name, options.only)]
     settings = SETTINGS.model_copy(update={"blocks": options.blocks})
 
     def tell(item: Survival) -> None:
