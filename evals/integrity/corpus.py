@@ -77,7 +77,7 @@ def drawn(programs: list[Program], count: int, seed: int) -> list[Program]:
     chosen: list[Program] = []
     for problem in problems:
         mine = by_problem[problem]
-        share = min(len(mine), max(1, count // 3), count - len(chosen))
+        share = min(len(mine), max(1, count // 2), count - len(chosen))
         chosen += lot.sample(mine, share)
     return sorted(chosen, key=programs.index)
 

@@ -17,7 +17,7 @@ from tools.problem import JudgeSettings
 pytestmark = pytest.mark.torch
 
 HONEST = "return torch.softmax(x * self.weight, dim=-1)"
-FAST = JudgeSettings(blocks=6, check_seeds=3, stage_timeout_s=20, memory_bytes=1500 << 20)
+FAST = JudgeSettings(blocks=4, check_seeds=3, stage_timeout_s=20, memory_bytes=1500 << 20, admission=False)
 
 
 @pytest.fixture(scope="module")
