@@ -104,8 +104,11 @@ class Trial:
                 continue  # which of two equal elements is first is nobody's promise
             self._check_dressed(case, dress, rows, may_mutate)
         if self.dresses:
-            self._tolerating(lambda: self._misaligned(sets, may_mutate))
-            self._fenced(sets, may_mutate)
+            with self._tolerating("inputs one element off any alignment"):
+                require_window(self.candidate, sets[:1], self.examiner, may_mutate=may_mutate, misaligned=True)
+            # Where a page ends is off any alignment too, as a rule.
+            with self._tolerating("inputs that end where readable memory does"):
+                self._fenced(sets[0], may_mutate)
 
     def _check_dressed(self, case: str, dress: str, rows: int | None, may_mutate: bool) -> None:
         inputs = self.crew.oracle.make(case, rows, dress)
@@ -113,37 +116,26 @@ class Trial:
             inputs = self.crew.oracle.make(case, dress=dress)
         if inputs is None:
             return
-        try:
-            self._tolerating(
-                lambda: require_window(self.candidate, [inputs], self.examiner, may_mutate=may_mutate), may_mutate
-            )
-        except Rejected as error:
-            detail = f"with {DRESS_WORDS[dress]}: {error.detail}"
-            raise Rejected(error.reason, detail, error.log, error.facts) from error
+        with self._tolerating(DRESS_WORDS[dress]):
+            require_window(self.candidate, [inputs], self.examiner, may_mutate=may_mutate)
 
-    def _misaligned(self, sets: Sequence[InputSet], may_mutate: bool) -> None:
+    def _fenced(self, form: InputSet, may_mutate: bool) -> None:
         try:
-            require_window(self.candidate, sets[:1], self.examiner, may_mutate=may_mutate, misaligned=True)
-        except Rejected as error:
-            detail = f"with inputs one element off any alignment: {error.detail}"
-            raise Rejected(error.reason, detail, error.log, error.facts) from error
-
-    def _fenced(self, sets: Sequence[InputSet], may_mutate: bool) -> None:
-        try:
-            require_window(self.candidate, sets[:1], self.examiner, may_mutate=may_mutate, fenced=True)
+            require_window(self.candidate, [form], self.examiner, may_mutate=may_mutate, fenced=True)
         except Rejected as error:
             if error.reason != "crash":
                 raise
             detail = f"it reads or writes beyond the end of an input: {error.detail}"
             raise Rejected("out_of_bounds", detail, error.log) from error
 
-    def _tolerating(self, check: Callable[[], None], *_: object) -> None:
-        """An error instead of an answer is no lie: such a candidate is specialised."""
+    @contextmanager
+    def _tolerating(self, words: str) -> Iterator[None]:
+        """An error instead of an answer to such inputs is no lie: the candidate is specialised. ``words``: of them."""
         try:
-            check()
+            yield
         except Rejected as error:
             if error.reason != "runtime_error":
-                raise
+                raise Rejected(error.reason, f"with {words}: {error.detail}", error.log, error.facts) from error
             self.refused = True
 
     def _may_mutate(self, case: str) -> bool:

@@ -184,6 +184,15 @@ def test_unusual_inputs_are_answered_rightly_too(bench, forward, dress, reason, 
 def test_an_error_instead_of_an_answer_makes_it_specialised(bench):
     assert tried(bench, HONEST, *DRESSES, *CONFIRM_DRESSES).refused is False
     assert tried(bench, "assert x.is_contiguous()\n" + HONEST, "strided").refused is True
+    assert tried(bench, "assert x.data_ptr() % 64 == 0\n" + HONEST, "mixed").refused is True
+
+
+def test_an_error_at_the_end_of_readable_memory_makes_it_specialised_too(bench, monkeypatch):
+    def refuse(*_):
+        raise Rejected("runtime_error", "misaligned")
+
+    monkeypatch.setattr(Trial, "_fenced", refuse)
+    assert tried(bench, HONEST, "mixed").refused is True
 
 
 def test_reading_beyond_an_input_is_refused(bench):
