@@ -11,13 +11,10 @@ from dataclasses import dataclass, field
 
 from tools.crew import Crew
 from tools.errors import JudgeUnavailable, RequestError
-from tools.harness.wire import ITEM_BYTES
+from tools.harness.wire import ITEM_BYTES, PARTS
 from tools.inputs import InputSet
 from tools.licence import NO_ERROR, Expected, Licence, compare
 from tools.mutants import Mutant, mutants, shortened
-
-PARTS = 4
-"""As ``tools.harness.values`` has it, which imports torch."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,6 @@ class Admission:
     """Wrong by their precision alone, and yet they would pass."""
     ignored: tuple[str, ...] = ()
     """Inputs and parameters on which the answer hardly depends."""
-
     needed_bytes: dict[str, int] = field(default_factory=dict)
     """By case, the size of the parts of its inputs that change the answer: nobody can do without reading them."""
 

@@ -11,7 +11,7 @@ import torch
 
 from tools.harness.faults import Fault
 from tools.harness.tensors import decode, encode, pack, view
-from tools.harness.wire import Leaf
+from tools.harness.wire import PARTS, Leaf
 
 
 @contextmanager
@@ -95,7 +95,6 @@ def _part(number: int) -> Callable[[torch.Tensor], torch.Tensor]:
     return clear
 
 
-PARTS = 4
 CHANGES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "zeroed": torch.zeros_like,
     "coarse": coarse,
