@@ -47,7 +47,7 @@ WANTED = (
     "/candidate/../problem.py",
     "../reference.py",
     "../../problem.py",
-    "/root/.ssh/id_ed25519",
+    "/etc/ssh/ssh_host_ed25519_key",
     "/etc/shadow",
     "/proc/1/environ",
     "/run/secrets/token",

