@@ -14,7 +14,7 @@ from sandbox.base import Isolation
 from sandbox.errors import SandboxError
 from sandbox.target import Target, support_of
 from tools.errors import RequestError
-from tools.problem import JudgeSettings
+from tools.problem import CLOSE_CALL_S, JudgeSettings
 
 ENV_PREFIX = "KERNELWRIGHT_"
 SETTINGS_FILE = "kernelwright.toml"
@@ -79,6 +79,8 @@ class AgentSettings(BaseModel):
     rtol: float | None = Field(default=None, ge=0)
     check_seeds: int = Field(default=3, ge=1, le=64)
     blocks: int = Field(default=12, ge=4, le=400)
+    close_call_s: float | None = Field(default=None, ge=0)
+    """Default: a quarter of ``max_seconds``, at most what the judge would take."""
     stage_timeout_s: float = Field(default=120.0, gt=0)
     memory_bytes: int = Field(default=12 << 30, ge=256 << 20)
     threads: int | None = Field(default=None, ge=1)
@@ -117,6 +119,7 @@ class AgentSettings(BaseModel):
             rtol=self.rtol,
             check_seeds=self.check_seeds,
             blocks=self.blocks,
+            close_call_s=min(CLOSE_CALL_S, self.max_seconds / 4) if self.close_call_s is None else self.close_call_s,
             stage_timeout_s=self.stage_timeout_s,
             memory_bytes=self.memory_bytes,
             threads=self.threads,

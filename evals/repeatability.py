@@ -1,8 +1,8 @@
 """How often the judge sees a difference where there is none, and how often it finds one that is there.
 
 Two processes run the same operator (a pair A/A), or one of them does a stated share less of the same work (a pair
-A/B), and are timed by the protocol of a judgement, down to the words *faster*, *not faster* and *ambiguous*. Processes
-are replaced now and then, because they differ. Run by ``make bench-aa``.
+A/B), and are timed by the protocol of a confirmation, further sittings of close calls included, down to the words
+*faster*, *not faster* and *ambiguous*. Run by ``make bench-aa``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import math
 import random
 import secrets
-import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,19 +18,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from statistics import fmean, variance
 from typing import Any
 
 from sandbox.base import Mount, Sandbox
-from tools.benchmarking import CANDIDATE, measure, overall, plan_for, summarise
+from tools.benchmarking import CANDIDATE, CASE_BUDGET_S, CaseRatios, measure, plan_for, summarise
 from tools.caches import Flush
 from tools.contender import Contender, blame_ourselves
 from tools.inputs import Draw
 from tools.intervals import verdict_on
 from tools.oracle import Constructor
-from tools.worker import Launcher
+from tools.sittings import combined, settle
+from tools.worker import Launcher, Worker
 
-STEPS = 100
-"""Of the operator's work; a gain of 3 % leaves out three of them."""
+STEPS = 206
+"""Of the operator's work. The other of a pair with a true gain of 3 % does 200."""
 SOURCE = """
 import torch
 class ModelNew(torch.nn.Module):
@@ -41,10 +42,12 @@ class ModelNew(torch.nn.Module):
         return x
 """
 STEP = {"compute": "torch.sin(x)", "memory": "x + 1.0"}
-SIZE = {"compute": 1 << 14, "memory": 1 << 19}
-"""Elements: of the one, all stays in the innermost caches; of the other, every step passes through memory."""
-PAIRS_A_PROCESS = 12
+SIZE = {"compute": 1 << 14, "memory": 1 << 18}
+"""Elements: of the one, all stays in the innermost caches; of the other, every step goes beyond them."""
 BASELINE = "eager"
+CONFIRMED_BLOCKS = 24
+"""As a confirmation has."""
+RESERVE_BYTES = 32 << 20
 
 
 @dataclass
@@ -54,8 +57,10 @@ class Tally:
     kind: str
     gain: float
     said: Counter[str] = field(default_factory=Counter)
-    ratios: list[list[float]] = field(default_factory=list)
-    """Log ratios, by the processes they were measured with."""
+    sittings: list[list[float]] = field(default_factory=list)
+    """By pair, the log of the ratio of each sitting."""
+    seconds: float = 0.0
+    """What all pairs together took."""
 
     @property
     def pairs(self) -> int:
@@ -63,20 +68,18 @@ class Tally:
         return sum(self.said.values())
 
     def to_json(self) -> dict[str, Any]:
-        """Counts, and the standard deviations within and between processes."""
-        whole = [ratio for group in self.ratios for ratio in group]
-        groups = [group for group in self.ratios if len(group) > 1]
-        within = math.sqrt(statistics.fmean(statistics.variance(group) for group in groups)) if groups else None
-        between = statistics.stdev(map(statistics.fmean, groups)) if len(groups) > 1 else None
+        """Counts, and the standard deviation of a sitting."""
+        values = [fmean(group) for group in self.sittings]
+        several = [group for group in self.sittings if len(group) > 1]
         return {
             "kind": self.kind,
             "gain": self.gain,
             "pairs": self.pairs,
             **{word: self.said[word] for word in ("faster", "not faster", "ambiguous")},
-            "mean_ratio": math.exp(statistics.fmean(whole)) if whole else None,
-            "sd_within_processes": within,
-            "sd_between_processes": between,
-            "processes": len(self.ratios),
+            "mean_ratio": math.exp(fmean(values)) if values else None,
+            "sd_of_sittings": math.sqrt(fmean(map(variance, several))) if several else None,
+            "sittings": fmean(map(len, self.sittings)) if self.sittings else None,
+            "seconds": self.seconds / max(1, self.pairs),
         }
 
 
@@ -85,49 +88,59 @@ def run_pairs(
     kind: str,
     gain: float,
     seconds: float,
-    blocks: int,
     threads: int,
     work: Path,
+    budget_s: float,
     notice: Callable[[str], None] = lambda text: None,
 ) -> Tally:
-    """Measure pairs for so many seconds. ``gain``: share of the work that the second one leaves out, 0 for A/A."""
+    """Measure pairs for so many seconds, the last one to its end.
+
+    ``gain``: how much less the second one does, as a share of what it does; 0 for A/A. ``budget_s``: for close calls.
+    """
     tally = Tally(kind, gain)
     launcher = Launcher(sandbox, threads=threads, memory_bytes=2 << 30, timeout_s=60.0)
-    flush = Flush()
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        tally.ratios.append([])
-        with ExitStack() as stack:
-            pair = {
-                name: _open(stack, launcher, work / name, kind, steps)
-                for name, steps in ((BASELINE, STEPS), (CANDIDATE, round(STEPS * (1 - gain))))
-            }
-            estimate = _estimate(pair[BASELINE], kind)
-            for _ in range(PAIRS_A_PROCESS):
-                if time.monotonic() >= deadline:
-                    break
-                plan = plan_for(estimate, 0.0, 3, blocks)
-                lot = random.Random(secrets.randbits(64))  # noqa: S311 - which order, no secret
-                draw = partial(_draw, kind, plan.calls)
-                series = measure(pair, plan, lot, BASELINE, draw, flush=flush)
-                interval, spread = overall([summarise("pair", series, 0)], 0)
-                word = {True: "faster", False: "not faster", None: "ambiguous"}[verdict_on(interval, spread)]
-                tally.said[word] += 1
-                tally.ratios[-1].append(math.log(interval.value))
+    sit = partial(_sit, launcher, Flush(), kind, round(STEPS / (1 + gain)), work)
+    begin = time.monotonic()
+    while time.monotonic() - begin < seconds:
+        sittings = settle(sit(), sit, 0, budget_s)
+        interval, spread = combined(sittings, 0)
+        word = {True: "faster", False: "not faster", None: "ambiguous"}[verdict_on(interval, spread)]
+        tally.said[word] += 1
+        tally.sittings.append([cases[0].value for cases in sittings])
+        tally.seconds = time.monotonic() - begin
         notice(json.dumps(tally.to_json()))
     return tally
 
 
-def _open(stack: ExitStack, launcher: Launcher, folder: Path, kind: str, steps: int) -> Contender:
+def _sit(launcher: Launcher, flush: Flush, kind: str, steps: int, work: Path) -> list[CaseRatios]:
+    """Measure with fresh processes."""
+    with ExitStack() as stack:
+        workers = [(name, *_start(launcher, work / name, kind, count)) for name, count in _pair(steps)]
+        pair = {}
+        for name, path, worker in workers:
+            pair[name] = contender = Contender(name, worker, blame_ourselves(name))
+            stack.callback(contender.close)
+            contender.load(path, Constructor({"list": []}, (), {}, (), 0))
+            contender.reserve(RESERVE_BYTES)
+        plan = plan_for(_estimate(pair[BASELINE], kind), 0.0, 3, CONFIRMED_BLOCKS, budget_s=2 * CASE_BUDGET_S)
+        lot = random.Random(secrets.randbits(64))  # noqa: S311 - which order, no secret
+        series = measure(pair, plan, lot, BASELINE, partial(_draw, kind, plan.calls), flush=flush)
+        return [summarise("pair", series, 0)]
+
+
+def _pair(steps: int) -> list[tuple[str, int]]:
+    """Both, in random order: who comes first may find other memory."""
+    both = [(BASELINE, STEPS), (CANDIDATE, steps)]
+    return both if secrets.randbits(1) else both[::-1]
+
+
+def _start(launcher: Launcher, folder: Path, kind: str, steps: int) -> tuple[str, Worker]:
+    """Where the operator is, and a process that still imports torch."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "candidate.py").write_text(SOURCE.format(steps=steps, step=STEP[kind]), encoding="utf-8")
     folder.chmod(0o755)
     mount = Mount(folder, "/candidate")
-    worker = launcher.start("candidate", folder.name, [mount])
-    contender = Contender(folder.name, worker, blame_ourselves(folder.name))
-    stack.callback(contender.close)
-    contender.load(f"{launcher.inside(mount)}/candidate.py", Constructor({"list": []}, (), {}, (), 0))
-    return contender
+    return f"{launcher.inside(mount)}/candidate.py", launcher.start("candidate", folder.name, [mount])
 
 
 def _estimate(contender: Contender, kind: str) -> float:
@@ -149,22 +162,27 @@ def _draw(kind: str, calls: int) -> list[Draw]:
 
 
 def plan_of_all(seconds: float) -> Iterator[tuple[str, float, float]]:
-    """Kind, gain and seconds: most of the time for pairs without a difference, which are wrong so rarely."""
+    """Kind, gain and seconds."""
     for kind in STEP:
-        yield kind, 0.0, seconds * 0.3
-        yield kind, 0.03, seconds * 0.2
+        yield kind, 0.0, seconds * 0.25
+        yield kind, 0.03, seconds * 0.25
 
 
 def as_lines(tallies: list[Tally]) -> str:
     """A table for people."""
-    lines = ["| operator | true gain | pairs | faster | not faster | ambiguous | mean | sd within | sd between |"]
-    lines.append("|---|---|---|---|---|---|---|---|---|")
+    lines = [
+        "| operator | true gain | pairs | faster | not faster | ambiguous | mean | sd of a sitting | sittings | s |"
+    ]
+    lines.append("|---|---|---|---|---|---|---|---|---|---|")
     for tally in tallies:
         facts = tally.to_json()
         cells = [tally.kind, f"{tally.gain:.0%}", tally.pairs]
         cells += [facts[word] for word in ("faster", "not faster", "ambiguous")]
-        cells.append(f"{facts['mean_ratio']:.4f}")
-        spreads = (facts["sd_within_processes"], facts["sd_between_processes"])
-        cells += ["-" if spread is None else f"{spread:.2%}" for spread in spreads]
+        cells += [_shown(facts["mean_ratio"], ".4f"), _shown(facts["sd_of_sittings"], ".2%")]
+        cells += [_shown(facts["sittings"], ".1f"), _shown(facts["seconds"], ".0f")]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

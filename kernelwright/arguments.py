@@ -47,6 +47,7 @@ _JUDGING = (
     ("--rtol", "R", "relative tolerance, under --precision tolerance"),
     ("--check-seeds", "N", "secret input sets a check"),
     ("--blocks", "N", "interleaved timing blocks a judgement"),
+    ("--close-call-s", "S", "seconds that an ambiguous confirmation may be measured on"),
     ("--threads", "N", "threads every contender gets; default all cores"),
     ("--memory-bytes", "N", "memory one sandbox may use"),
     ("--stage-timeout-s", "S", "seconds one stage of judging may take"),

@@ -85,6 +85,8 @@ def cost_line(verdict: Json) -> str:
 def evidence_line(verdict: Json) -> str:
     """How far the numbers can be trusted, and what stood around the code."""
     confirmed = ", confirmed in fresh processes" if verdict.get("confirmed") else ""
+    if verdict.get("sittings", 1) > 1:
+        confirmed += f" (a close call: {verdict['sittings']} times)"
     licence = f"{verdict.get('precision', 'native')} precision"
     return (
         f"{verdict.get('evidence', '-')} on {verdict.get('target', '-')}{confirmed}; {licence}; "

@@ -1,6 +1,6 @@
 """``make bench-aa``: pairs without and with a true difference, timed by the judge's protocol; prints a table.
 
-Usage: python scripts/bench_aa.py [--minutes 30] [--blocks 12]
+Usage: python scripts/bench_aa.py [--minutes 30] [--close-call 180]
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Measure false and missed differences.")
     parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--blocks", type=int, default=12, help="of three rounds, as in a judgement")
+    parser.add_argument("--close-call", type=float, default=180.0, help="seconds for further sittings of a pair")
     parser.add_argument("--isolation", choices=list(Isolation), default=Isolation.BUBBLEWRAP)
     options = parser.parse_args()
     threads = len(os.sched_getaffinity(0))
@@ -30,7 +30,7 @@ def main() -> None:
         Path(work).chmod(0o755)
         for kind, gain, seconds in plan_of_all(60 * options.minutes):
             notice = lambda text: sys.stderr.write(text + "\n")  # noqa: E731 - one line is enough
-            tallies.append(run_pairs(sandbox, kind, gain, seconds, options.blocks, threads, Path(work), notice))
+            tallies.append(run_pairs(sandbox, kind, gain, seconds, threads, Path(work), options.close_call, notice))
     sys.stdout.write(as_lines(tallies) + "\n")
 
 

@@ -219,6 +219,13 @@ class CaseRatios:
     verdict: CaseVerdict
     speedups: list[float]
     twins: list[float]
+    best: str
+    """The baseline that the candidate is compared with."""
+
+    @property
+    def value(self) -> float:
+        """Log of the speed-up."""
+        return median(self.speedups)
 
 
 def summarise(name: str, series: Series, seed: int) -> CaseRatios:
@@ -238,10 +245,13 @@ def summarise(name: str, series: Series, seed: int) -> CaseRatios:
         baselines=baselines,
         aa_spread=aa.spread,
     )
-    return CaseRatios(verdict, speedups, twins)
+    return CaseRatios(verdict, speedups, twins, best)
 
 
-def overall(cases: Sequence[CaseRatios], seed: int) -> tuple[Interval, float]:
-    """Geometric mean over the cases with its interval, and the same statistic of the twins."""
-    speedups = ratio_interval([case.speedups for case in cases], seed).for_judgements()
+def overall(cases: Sequence[CaseRatios], seed: int, sittings: int = 1) -> tuple[Interval, float]:
+    """Geometric mean over the cases with its interval, and the same statistic of the twins.
+
+    ``sittings``: with how many sets of processes they were measured.
+    """
+    speedups = ratio_interval([case.speedups for case in cases], seed).for_judgements(sittings)
     return speedups, ratio_interval([case.twins for case in cases], seed).spread

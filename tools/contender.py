@@ -10,7 +10,7 @@ from tools.arena import Arena
 from tools.errors import JudgeUnavailable
 from tools.harness.wire import FLAG_OVERRUN, Leaf, Record
 from tools.inputs import Draw, InputSet
-from tools.oracle import Constructor
+from tools.oracle import Constructor, sizes
 from tools.verdict import CheckResult, ErrorFacts
 from tools.worker import Worker, WorkerFailed
 
@@ -81,6 +81,10 @@ class Contender:
             "state": constructor.state if with_state else {},
         }
         self._ask("load", body, constructor.payload[:count])
+
+    def open_problem(self, body: dict[str, object]) -> None:
+        """Have a trusted worker import the user's problem file and construct its model. Raises WorkerFailed."""
+        self._worker.ask_facts("problem", body, lambda facts: sizes(facts["tensors"]))
 
     def reserve(self, size_bytes: int) -> None:
         """Have so much memory mapped and touched before anything is timed; once is enough."""

@@ -16,7 +16,7 @@ from tools.contender import Contender, Rejected, blame_ourselves
 from tools.errors import JudgeUnavailable
 from tools.inputs import InputSet
 from tools.licence import Licence
-from tools.oracle import Constructor, Oracle, sizes
+from tools.oracle import Constructor, Oracle
 from tools.problem import Description, Problem
 from tools.worker import Launcher, Worker, WorkerFailed
 
@@ -161,14 +161,36 @@ class Crew:
                 self._baselines = {EAGER: eager} | ({COMPILED: compiled} if compiled else {})
             return self._baselines
 
+    def understudy(self, name: str) -> Contender:
+        """The same baseline in a process of its own, loaded and warm on every case; the caller closes it.
+
+        Raises JudgeUnavailable.
+        """
+        sets = {case: self.draw(case, 1)[0] for case in self.cases}
+        contender = Contender(name, self._start(name), blame_ourselves(name))
+        try:
+            self._open_on(contender, name, sets, {})
+        except (WorkerFailed, Rejected) as error:
+            contender.close()
+            raise JudgeUnavailable(f"another process of the {name} baseline failed: {error}") from error
+        except BaseException:
+            contender.close()
+            raise
+        return contender
+
+    def _open_on(
+        self, contender: Contender, name: str, sets: dict[str, InputSet], warmed: dict[str, dict[str, Warmed]]
+    ) -> None:
+        body = {"path": self._path, "name": self._site.problem.name, "seed": self._seed}
+        contender.open_problem({**body, "compiled": name == COMPILED})
+        for case, inputs in sets.items():
+            self._warm_case(contender, case, inputs, warmed)
+
     def _warm(self, name: str, sets: dict[str, InputSet]) -> Contender | None:
         worker = self._workers[name]
         contender = Contender(name, worker, blame_ourselves(name))
-        body = {"path": self._path, "name": self._site.problem.name, "seed": self._seed}
         try:
-            worker.ask_facts("problem", {**body, "compiled": name == COMPILED}, lambda facts: sizes(facts["tensors"]))
-            for case, inputs in sets.items():
-                self._warm_case(contender, case, inputs)
+            self._open_on(contender, name, sets, self.warmed)
         except (JudgeUnavailable, WorkerFailed, Rejected) as error:
             contender.close()
             with self._warm_lock:  # of the cases before the one that failed
@@ -180,7 +202,9 @@ class Crew:
             return None
         return contender
 
-    def _warm_case(self, contender: Contender, case: str, inputs: InputSet) -> None:
+    def _warm_case(
+        self, contender: Contender, case: str, inputs: InputSet, warmed: dict[str, dict[str, Warmed]]
+    ) -> None:
         seconds = overhead = float("inf")
         for _ in range(3):
             begin = time.perf_counter()
@@ -193,7 +217,7 @@ class Crew:
         contender.require_form(inputs)
         contender.forget()
         with self._warm_lock:
-            self.warmed.setdefault(case, {})[contender.name] = Warmed(seconds, overhead)
+            warmed.setdefault(case, {})[contender.name] = Warmed(seconds, overhead)
 
     def best_guess(self, case: str) -> str:
         """The baseline that was fastest when warm."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, fmean, stdev
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
@@ -39,13 +39,13 @@ class Interval:
         """Farthest that the interval reaches from 1; the half width when it is centred there."""
         return max(abs(self.high - 1), abs(1 - self.low))
 
-    def for_judgements(self) -> Interval:
+    def for_judgements(self, sittings: int = 1) -> Interval:
         """The interval once it is known that judgements of the same kernel differ by more than their blocks tell.
 
-        The blocks of one judgement share their processes, which lie somewhere in memory, and a state of the
-        machine; what differs from judgement to judgement (``REPEATABILITY``) is added in quadrature.
+        The blocks of one sitting share their processes, which lie somewhere in memory, and a state of the
+        machine; what differs from sitting to sitting (``REPEATABILITY``) is added in quadrature.
         """
-        reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * REPEATABILITY
+        reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * REPEATABILITY / math.sqrt(sittings)
         below = math.hypot(math.log(self.value / self.low), reach)
         above = math.hypot(math.log(self.high / self.value), reach)
         return Interval(self.value, self.value * math.exp(-below), self.value * math.exp(above))
@@ -72,6 +72,14 @@ def ratio_interval(series: Sequence[Sequence[float]], seed: int) -> Interval:
     low, high = np.quantile(total / len(series), _tails(min(len(logs) for logs in series)))
     # The estimate itself is never outside its interval, whatever the resamples did.
     return Interval(math.exp(value), math.exp(min(low, value)), math.exp(max(high, value)))
+
+
+def mean_interval(logs: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Geometric mean of ratios, two or more, with Student's interval for it. ``logs``: their logarithms."""
+    middle = fmean(logs)
+    quantile = student_quantile((1 + confidence) / 2, len(logs) - 1)
+    reach = quantile * stdev(logs) / math.sqrt(len(logs))
+    return Interval(math.exp(middle), math.exp(middle - reach), math.exp(middle + reach))
 
 
 def _tails(blocks: int) -> tuple[float, float]:

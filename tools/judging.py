@@ -35,6 +35,7 @@ from tools.judge import Notice
 from tools.licence import Licence
 from tools.problem import Description, JudgeSettings, Problem
 from tools.screening import screen
+from tools.sittings import settle
 from tools.trial import CONFIRM_DRESSES, DRESSES, Trial, reserve, unseen_shapes
 from tools.verdict import CheckResult, CompileResult, Timing, Verdict
 from tools.verdicts import accepted, doubts, failed_compile, infrastructure, rejected
@@ -317,7 +318,9 @@ class SandboxedJudge:
         try:
             with self._machine.alone():
                 self._builder.settle()
-                cases = trial.run(drawn)
+                first = trial.run(drawn)
+                again = partial(trial.again, partial(self._builder.open, candidate, crew.constructor()), first)
+                sittings = settle(first, again, self._seed, self.settings.close_call_s if confirm else 0.0)
                 specialised = unseen_shapes(crew, contender, notice) if confirm else None
                 specialised = True if trial.refused else specialised
                 roofline = self._measure_roofline(crew)
@@ -326,7 +329,7 @@ class SandboxedJudge:
             stages.update(trial.seconds)
         return accepted(
             about,
-            cases,
+            sittings,
             crew.describe()[0],
             trial.examiner.closest,
             roofline,
@@ -335,7 +338,7 @@ class SandboxedJudge:
             specialised=specialised,
             mutants=self._admission.tried if self._admission else 0,
             notes=[
-                *doubts(cases, confirm=confirm),
+                *doubts(first, confirm=confirm),
                 *crew.notes,
                 *(self._admission.notes if self._admission else ()),
                 *screen(candidate.source).labels,

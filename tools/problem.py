@@ -130,6 +130,9 @@ class Description(BaseModel):
         return hashlib.sha256("\n".join([*self.operators, *facts]).encode()).hexdigest()[:16]
 
 
+CLOSE_CALL_S = 180.0
+
+
 class JudgeSettings(BaseModel):
     """How strict a judgement is, fixed by a person."""
 
@@ -143,6 +146,8 @@ class JudgeSettings(BaseModel):
     """Secret seeds a case in the search; a confirmation takes two more."""
     blocks: int = Field(default=12, ge=4, le=400)
     """Interleaved timing blocks a judgement; a confirmation takes twice as many."""
+    close_call_s: float = Field(default=CLOSE_CALL_S, ge=0)
+    """How long a confirmation that came out ambiguous may be measured on, with fresh processes; 0 for not at all."""
     stage_timeout_s: float = Field(default=120.0, gt=0)
     memory_bytes: int = Field(default=12 << 30, ge=256 << 20)
     """Resident memory of one sandboxed process group."""

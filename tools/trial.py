@@ -7,8 +7,8 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 
 from tools.benchmarking import (
     CANDIDATE,
@@ -69,7 +69,7 @@ class Trial:
     refused: bool = field(default=False, init=False)
     """It raised an error instead of answering unusual inputs."""
     examiner: Examiner = field(init=False)
-    seconds: dict[str, float] = field(default_factory=lambda: {"check": 0.0, "time": 0.0})
+    seconds: dict[str, float] = field(default_factory=lambda: {"check": 0.0, "time": 0.0}, init=False)
 
     def __post_init__(self) -> None:
         self.examiner = self.crew.examiner()
@@ -82,8 +82,30 @@ class Trial:
             with self._clocked("check"):
                 self.check(case, sets)
             with self._clocked("time"):
-                results.append(self._time(case, sets))
+                baselines = self.crew.baselines(self.notice)
+                results.append(self._time(case, sets[0], baselines, self.crew.best_guess(case)))
         return results
+
+    def again(self, open_candidate: Callable[[], Contender], cases: Sequence[CaseRatios]) -> list[CaseRatios]:
+        """Time anew, with a fresh process of the candidate and of what was the best baseline of each case."""
+        self.notice("a close call: measuring on with fresh processes")
+        with ExitStack() as stack, self._clocked("close call"):
+            with ThreadPoolExecutor(2) as pool:
+                waiting = {name: pool.submit(self.crew.understudy, name) for name in {case.best for case in cases}}
+                try:
+                    candidate = open_candidate()
+                    stack.callback(candidate.close)
+                finally:
+                    rivals = {}
+                    for name, opening in waiting.items():
+                        rivals[name] = opening.result()
+                        stack.callback(rivals[name].close)
+            other = replace(self, candidate=candidate)
+            return [
+                other._time(case.verdict.name, form, {case.best: rivals[case.best]}, case.best)
+                for case in cases
+                for form in self.crew.draw(case.verdict.name, 1)
+            ]
 
     @contextmanager
     def _clocked(self, stage: str) -> Iterator[None]:
@@ -91,7 +113,7 @@ class Trial:
         try:
             yield
         finally:
-            self.seconds[stage] += time.monotonic() - begin
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - begin
 
     def check(self, case: str, sets: Sequence[InputSet]) -> None:
         """Compare with the oracle on all sets, then on unusual ones."""
@@ -141,22 +163,20 @@ class Trial:
     def _may_mutate(self, case: str) -> bool:
         return case in self.crew.describe()[1]
 
-    def _time(self, case: str, sets: Sequence[InputSet]) -> CaseRatios:
-        baselines = self.crew.baselines(self.notice)
+    def _time(self, case: str, form: InputSet, baselines: Mapping[str, Contender], best: str) -> CaseRatios:
         contenders = {CANDIDATE: self.candidate, **baselines}
-        best = self.crew.best_guess(case)
         warmed = self.crew.warmed[case]
         plan = plan_for(
             warmed[best].seconds,
             warmed[EAGER].overhead_s,
             len(contenders) + 1,
             self.blocks,
-            calls_that_fit(sets[0]),
+            calls_that_fit(form),
             self.budget_s,
         )
-        reserve([*contenders.values()], sets[0], plan.calls, self.memory_bytes)
+        reserve([*contenders.values()], form, plan.calls, self.memory_bytes)
         try:
-            series = self._measure(case, sets[0], plan, contenders, best)
+            series = self._measure(case, form, plan, contenders, best)
         finally:
             for contender in baselines.values():
                 contender.forget()

@@ -114,6 +114,9 @@ class Verdict(_Frozen):
     """True when it refuses shapes other than the declared ones (with an error, not a wrong answer)."""
     mutants: int = 0
     """Wrong answers that were made of the reference beforehand, all of which this licence rejects."""
+    sittings: int = 1
+    """Times it was measured, each with processes of its own; more than one for a close call. The interval then
+    is that of their mean; how long contenders took is what the first one said."""
     stage_seconds: dict[str, float] = {}
     """Where the judging time went."""
     log: str = ""

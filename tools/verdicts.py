@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tools.benchmarking import CaseRatios, overall
+from tools.benchmarking import CaseRatios
 from tools.contender import Rejected
 from tools.intervals import verdict_on
 from tools.licence import Comparison
 from tools.problem import Description
+from tools.sittings import Sitting, combined, pool
 from tools.verdict import CompileResult, Verdict
 
 IMPLAUSIBLE = 10.0
@@ -19,7 +20,7 @@ IMPLAUSIBLE = 10.0
 
 def accepted(
     about: Mapping[str, Any],
-    cases: Sequence[CaseRatios],
+    sittings: Sequence[Sitting],
     description: Description,
     closest: Comparison | None,
     roofline: tuple[float, float],
@@ -31,7 +32,8 @@ def accepted(
     notes: Sequence[str] = (),
 ) -> Verdict:
     """A verdict on a candidate that is right on every case. ``notes``: what the reader should know besides."""
-    interval, aa_spread = overall(cases, seed)
+    interval, aa_spread = combined(sittings, seed)
+    cases = [pool(group) for group in zip(*sittings, strict=True)]
     return Verdict(
         **about,
         status="accepted",
@@ -47,6 +49,7 @@ def accepted(
         roofline_fraction=roofline_fraction(cases, description, *roofline),
         specialised=specialised,
         mutants=mutants,
+        sittings=len(sittings),
         log="\n".join(notes),
         stage_seconds=rounded(stages),
     )

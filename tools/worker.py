@@ -142,8 +142,10 @@ class Worker:
     def hold(self) -> bool:
         """Stop all that runs in its sandbox, until the next request: whether it has new processes.
 
-        Raises WorkerFailed.
+        Does nothing while it is held. Raises WorkerFailed.
         """
+        if self._held:
+            return False
         try:
             grown = self._session.hold()
         except HoldFailed as error:

@@ -89,3 +89,8 @@ def test_the_home_follows_the_environment(tmp_path: Path) -> None:
 def test_the_judge_gets_its_part(tmp_path: Path) -> None:
     judging = load(tmp_path, {"precision": "tolerance", "atol": "1e-3", "blocks": "20"}).judging
     assert (judging.precision, judging.atol, judging.blocks, judging.check_seeds) == ("tolerance", 1e-3, 20, 3)
+
+
+def test_a_close_call_may_take_a_share_of_the_run(tmp_path: Path) -> None:
+    asked = [{"max_seconds": "60"}, {"max_seconds": "36000"}, {"max_seconds": "60", "close_call_s": "100"}]
+    assert [load(tmp_path, words).judging.close_call_s for words in asked] == [15.0, 180.0, 100.0]

@@ -9,6 +9,7 @@ from sandbox.errors import SandboxUnavailable
 from sandbox.fake import FakeSandbox
 from sandbox.opening import open_sandbox
 from tests.tools.judged import PROBLEM, candidate, problem
+from tools import sittings
 from tools.candidate import Candidate
 from tools.errors import JudgeUnavailable, RequestError
 from tools.judging import SandboxedJudge
@@ -17,7 +18,9 @@ from tools.problem import JudgeSettings
 pytestmark = pytest.mark.torch
 
 HONEST = "return torch.softmax(x * self.weight, dim=-1)"
-FAST = JudgeSettings(blocks=4, check_seeds=3, stage_timeout_s=20, memory_bytes=1500 << 20, admission=False)
+FAST = JudgeSettings(
+    blocks=4, close_call_s=0, check_seeds=3, stage_timeout_s=20, memory_bytes=1500 << 20, admission=False
+)
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +172,20 @@ def test_a_confirmation_tries_other_shapes_with_everything_fresh(judge):
     assert len(judge._crews) == crews + 1
     assert judge._crew().oracle is judge._crews[crews - 1].oracle
     assert (verdict.confirmed, verdict.specialised) == (True, False)
+
+
+def test_a_close_call_is_measured_on_with_fresh_processes(judge, monkeypatch):
+    for number in ("MIN_SITTINGS", "MAX_SITTINGS"):
+        monkeypatch.setattr(sittings, number, 2)
+    monkeypatch.setattr(sittings, "HOPELESS", 0.0)
+    monkeypatch.setattr(sittings, "verdict_on", lambda interval, spread: None)
+    monkeypatch.setattr(judge, "settings", FAST.model_copy(update={"close_call_s": 60}))
+    told = []
+    verdict = judge.confirm(candidate(HONEST), told.append)
+    assert (verdict.status, verdict.sittings) == ("accepted", 2), verdict.detail
+    assert verdict.stage_seconds["close call"] > 0
+    assert any("fresh processes" in text for text in told)
+    assert judge.judge(candidate(HONEST)).sittings == 1  # in the search, what is unclear stays so
 
 
 def test_a_dead_oracle_is_our_fault_and_is_replaced(judge):

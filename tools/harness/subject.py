@@ -98,6 +98,8 @@ class Subject:
         while len(self._outputs) > 1:
             self._outputs.popleft()  # freed now: that takes long for large ones, and is nobody's call
         collect_garbage()
+        poison(0)  # or else the whole reserve would be filled
+        self._reserve.tidy()
         self._arena.fence(size, fences)
         self._ready = [self._arena.arguments(size, call["spec"], call["tensors"]) for call in calls]
         torch.set_num_threads(self.threads)
