@@ -21,7 +21,7 @@ SAMPLE ?= 40
 BIN := .venv/bin
 STAMP := .venv/.set-up
 
-.PHONY: help setup system demo test test-slow check format image bench-cpu bench-aa integrity integrity-sample survival wheel-check clean
+.PHONY: help setup system demo test test-slow check format image bench-cpu bench-aa bench-strictness integrity integrity-sample survival wheel-check clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -65,6 +65,9 @@ bench-cpu: system setup  ## the whole CPU suite, judged; writes a dated report
 
 bench-aa: system setup  ## pairs without and with a true difference, timed as in a judgement (AA_ARGS="--minutes 60")
 	@$(BIN)/python scripts/bench_aa.py $(AA_ARGS)
+
+bench-strictness: system setup  ## what a judgement costs beside a lax one, stage by stage
+	@$(BIN)/python scripts/bench_strictness.py
 
 integrity: system setup  ## every attack and every honest program of the CPU corpus, judged (an hour)
 	@$(BIN)/kernelwright eval integrity

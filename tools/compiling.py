@@ -235,17 +235,21 @@ class Builder:
         """Build, or say again what came of it."""
         entry = self._entry(candidate)
         with entry.lock:
-            if entry.result is None:
-                with self._lock:
-                    room, self._spare = self._spare, None
-                if entry.room is not None:
-                    entry.room.remove()  # of a build that we failed
-                entry.room = room or self._new_room()
-                entry.result = self._build(candidate, entry.room)
-                if not entry.result.ok:
-                    entry.room.remove()
-                    entry.room = None
-            return entry.result
+            return self._built(entry, candidate)
+
+    def _built(self, entry: _Entry, candidate: Candidate) -> CompileResult:
+        """The entry's lock is held."""
+        if entry.result is None:
+            with self._lock:
+                room, self._spare = self._spare, None
+            if entry.room is not None:
+                entry.room.remove()  # of a build that we failed
+            entry.room = room or self._new_room()
+            entry.result = self._build(candidate, entry.room)
+            if not entry.result.ok:
+                entry.room.remove()
+                entry.room = None
+        return entry.result
 
     def open(self, candidate: Candidate, constructor: Constructor | None = None) -> Contender:
         """A fresh worker with a candidate that was built, loaded with the reference's parameters.
@@ -253,15 +257,17 @@ class Builder:
         ``constructor``: of another reference than the one it was built for. Raises Rejected if loading fails, or
         if it does not build.
         """
-        result = self.compile(candidate)
         entry = self._entry(candidate)
-        if entry.room is None:
-            raise Rejected(result.reason or "compile_error", "it does not compile", result.log)
-        entry.is_expected = False
-        contender = Contender("candidate", entry.room.take_runner(), reject)
+        with entry.lock:  # or else the room might be given to others between building and opening
+            result = self._built(entry, candidate)
+            if entry.room is None:
+                raise Rejected(result.reason or "compile_error", "it does not compile", result.log)
+            entry.is_expected = False
+            contender = Contender("candidate", entry.room.take_runner(), reject)
+            path = entry.room.path
         try:
-            contender.load(entry.room.path, constructor or self._constructor())
-        except Rejected:
+            contender.load(path, constructor or self._constructor())
+        except BaseException:
             contender.close()
             raise
         return contender

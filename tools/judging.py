@@ -301,6 +301,7 @@ class SandboxedJudge:
         seeds = self.settings.check_seeds + (EXTRA_CONFIRM_SEEDS if confirm else 0)
         drawn = self._prepare(crew, candidate, notice, max(2, seeds), stages)
         about["oracle"] = crew.describe()[0].oracle
+        floors_s = self._floors_s(crew)
         contender = self._builder.open(candidate, crew.constructor())
         times = CONFIRM_TIMES if confirm else 1
         trial = Trial(
@@ -313,7 +314,7 @@ class SandboxedJudge:
             notice,
             self.settings.memory_bytes,
             DRESSES + CONFIRM_DRESSES if confirm else DRESSES,
-            self._floors_s(crew),
+            floors_s,
         )
         try:
             with self._machine.alone():
