@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tools.parsing import parse
+
 MAX_SOURCE_BYTES = 1 << 20
 
 WORDS = {
@@ -64,7 +66,7 @@ def screen(source: str) -> Screening:
     if len(source.encode("utf-8", "replace")) > MAX_SOURCE_BYTES:
         return Screening("compile_error", f"the source is larger than {MAX_SOURCE_BYTES} bytes")
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except SyntaxError as error:
         return Screening("compile_error", f"line {error.lineno}: syntax error: {error.msg}")
     except (ValueError, RecursionError, MemoryError) as error:

@@ -22,6 +22,7 @@ from tools.artifacts import ArtifactStore
 from tools.candidate import Candidate
 from tools.errors import JudgeUnavailable, ToolError
 from tools.judge import Judge
+from tools.parsing import parse
 from tools.problem import Description, Problem
 from tools.problem_text import baselines_text, cases_text, fenced, machine_text, one_line
 from tools.verdict import CheckResult, CompileResult, ErrorFacts
@@ -259,7 +260,7 @@ def check_source(source: str) -> None:
     try:
         with _PARSING, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(source)
+            tree = parse(source)
     except SyntaxError as error:
         line = one_line(error.text or "", 120)
         raise ToolRefusal(

@@ -10,6 +10,7 @@ from typing import Literal
 
 from evals.errors import SuiteError
 from tools.candidate import Candidate
+from tools.parsing import parse
 from tools.problem import Problem, load_problem
 
 FOLDER = Path(__file__).parent
@@ -85,7 +86,7 @@ def drawn(programs: list[Program], count: int, seed: int) -> list[Program]:
 def read_program(name: str, source: str) -> Program:
     """Read its docstring. Raises SuiteError, one line."""
     try:
-        text = ast.get_docstring(ast.parse(source)) or ""
+        text = ast.get_docstring(parse(source)) or ""
     except SyntaxError as error:
         raise SuiteError(f"{name} is not Python: line {error.lineno}: {error.msg}") from error
     facts = {}
