@@ -56,7 +56,7 @@ def _run_integrity(only: str | None, sample: int | None, arguments: dict[str, An
     from agent.settings import AgentSettings
     from evals.integrity.corpus import drawn, load_corpus
     from evals.integrity.reporting import IntegrityReport, line_of
-    from evals.integrity.running import run_corpus
+    from evals.integrity.running import Outcome, run_corpus
     from sandbox.opening import open_sandbox
 
     settings = AgentSettings.load(to_settings(arguments))
@@ -72,14 +72,26 @@ def _run_integrity(only: str | None, sample: int | None, arguments: dict[str, An
     with closing(open_sandbox(settings.isolation)) as sandbox:
         if not sandbox.isolation.is_boundary:
             raise RequestError("the attacks run only in a sandbox: apt-get install bubblewrap")
-        outcomes = run_corpus(programs, sandbox, settings.home, notice=lambda outcome: note(line_of(outcome)))
+        outcomes: list[Outcome] = []
         report = IntegrityReport(
-            outcomes,
+            outcomes,  # filled below
             str(sandbox.isolation),
             package_version(),
             datetime.now(UTC).strftime("%Y-%m-%d"),
             skipped=len(load_corpus("cuda")) if only is None and sample is None else 0,
         )
+
+        def heard(outcome: Outcome) -> None:
+            outcomes.append(outcome)
+            note(line_of(outcome))
+
+        try:
+            run_corpus(programs, sandbox, settings.home, notice=heard)
+        except BaseException:  # an hour's work is shown, whatever ended it
+            if outcomes:
+                note(report.to_markdown().rstrip())
+                note(f"ended after {len(outcomes)} of {len(programs)} programs")
+            raise
     if as_json:
         write_json(report.to_json())
     else:

@@ -4,11 +4,15 @@ from contextlib import contextmanager
 
 import pytest
 
+import evals.integrity.running
+import kernelwright.commands.eval
+import sandbox.opening
 from evals.errors import SuiteError
 from evals.integrity.corpus import PROBLEMS, drawn, load_corpus, read_program
 from evals.integrity.reporting import IntegrityReport, line_of
 from evals.integrity.running import Outcome, run_corpus
 from evals.integrity.survival import ROWS, Remains, Survival, as_lines
+from sandbox.base import Isolation
 from tools.fake_judge import FakeJudge, accepted, rejected
 
 GPU_ROWS = {"T1", "T2", "T16", "T21", "T22", "T23", "C3", "E18", "E20", "E23", "R10", "R11", "R16", "R20"}
@@ -87,6 +91,26 @@ def test_a_lie_is_called_one(item, verdict, word, right):
     outcome = Outcome(item, verdict, 1.0)
     assert (outcome.word, outcome.is_right) == (word, right)
     assert line_of(outcome).startswith("ok" if right else "BAD")
+
+
+def test_what_was_judged_is_shown_whatever_ended_it(monkeypatch, capsys, tmp_path):
+    class Box:
+        isolation = Isolation.BUBBLEWRAP
+
+        def close(self):
+            pass
+
+    def fails_after_one(programs, sandbox, home, *, notice):
+        notice(Outcome(programs[0], rejected("wrong_output"), 1.0))
+        raise SystemError("in the middle")
+
+    monkeypatch.setattr(sandbox.opening, "open_sandbox", lambda isolation: Box())
+    monkeypatch.setattr(evals.integrity.running, "run_corpus", fails_after_one)
+    with pytest.raises(SystemError):
+        kernelwright.commands.eval.run({"suite": "integrity", "only": "t01*", "home": str(tmp_path)})
+    told = capsys.readouterr().err
+    assert "ended after 1 of " in told
+    assert "| T1 |" in told
 
 
 def test_what_one_judgement_lets_pass_is_confirmed_and_honest_ones_are_not():
