@@ -7,7 +7,6 @@ The lax way is what most harnesses do, in one process without a sandbox: import,
 from __future__ import annotations
 
 import itertools
-import os
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,9 @@ from tools.problem import JudgeSettings
 from tools.verdict import Verdict
 
 LAX = """
-import importlib.util, statistics, sys, time
+import importlib.util, os, statistics, sys, time
+os.environ["KERNELWRIGHT_BUILD_DIR"] = sys.argv[3] + "/build"
+os.environ["TORCHINDUCTOR_CACHE_DIR"] = sys.argv[3]
 import torch
 
 def load(path, name):
@@ -76,10 +77,9 @@ def lax_seconds(program: Program, work: Path) -> float:
     path = work / f"{program.name}.py"
     path.write_text(program.source, encoding="utf-8")
     (work / "build").mkdir(exist_ok=True)
-    environment = {**os.environ, "KERNELWRIGHT_BUILD_DIR": str(work / "build"), "TORCHINDUCTOR_CACHE_DIR": str(work)}
     begin = time.monotonic()
-    argv = [sys.executable, "-c", LAX, str(PROBLEMS / f"{program.problem}.py"), str(path)]
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+    argv = [sys.executable, "-c", LAX, str(PROBLEMS / f"{program.problem}.py"), str(path), str(work)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SuiteError(f"{program.name} fails in the lax harness: {done.stderr.strip()[-300:]}")
     return time.monotonic() - begin
