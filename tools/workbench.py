@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import ast
 import json
-import threading
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -37,9 +35,6 @@ NEEDS_LANGUAGE_MODEL = "this operator needs a language model"
 """How a refusal begins when the proposer itself is too simple for the operator."""
 
 Result = TypeVar("Result", CompileResult, CheckResult)
-
-# Warnings filters are global to the process: proposals parse in parallel threads, one at a time.
-_PARSING = threading.Lock()
 
 
 class ToolRefusal(ToolError):
@@ -258,9 +253,7 @@ def check_source(source: str) -> None:
     if size > MAX_SOURCE_BYTES:
         raise ToolRefusal(f"the file has {size} bytes, {MAX_SOURCE_BYTES} are allowed: write a shorter one")
     try:
-        with _PARSING, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = parse(source)
+        tree = parse(source)
     except SyntaxError as error:
         line = one_line(error.text or "", 120)
         raise ToolRefusal(

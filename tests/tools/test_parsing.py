@@ -52,3 +52,8 @@ def test_it_parses_as_the_library_does():
     assert ast.dump(parse("x = 1")) == ast.dump(ast.parse("x = 1"))
     with pytest.raises(SyntaxError):
         parse("x = = 1")
+
+
+def test_a_candidates_text_warns_nobody(recwarn):
+    parse("x = '\\d'\nassert (x, 'always true')\n")
+    assert list(recwarn) == []
