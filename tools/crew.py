@@ -169,7 +169,7 @@ class Crew:
         sets = {case: self.draw(case, 1)[0] for case in self.cases}
         contender = Contender(name, self._start(name), blame_ourselves(name))
         try:
-            self._open_on(contender, name, sets, {})
+            self._ready(contender, sets, {})
         except (WorkerFailed, Rejected) as error:
             contender.close()
             raise JudgeUnavailable(f"another process of the {name} baseline failed: {error}") from error
@@ -178,11 +178,10 @@ class Crew:
             raise
         return contender
 
-    def _open_on(
-        self, contender: Contender, name: str, sets: dict[str, InputSet], warmed: dict[str, dict[str, Warmed]]
-    ) -> None:
+    def _ready(self, contender: Contender, sets: dict[str, InputSet], warmed: dict[str, dict[str, Warmed]]) -> None:
+        """Have it construct the model, and warm it on every case; what its calls took goes into ``warmed``."""
         body = {"path": self._path, "name": self._site.problem.name, "seed": self._seed}
-        contender.open_problem({**body, "compiled": name == COMPILED})
+        contender.open_problem({**body, "compiled": contender.name == COMPILED})
         for case, inputs in sets.items():
             self._warm_case(contender, case, inputs, warmed)
 
@@ -190,7 +189,7 @@ class Crew:
         worker = self._workers[name]
         contender = Contender(name, worker, blame_ourselves(name))
         try:
-            self._open_on(contender, name, sets, self.warmed)
+            self._ready(contender, sets, self.warmed)
         except (JudgeUnavailable, WorkerFailed, Rejected) as error:
             contender.close()
             with self._warm_lock:  # of the cases before the one that failed

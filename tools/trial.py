@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from tools.benchmarking import (
     CANDIDATE,
@@ -90,22 +91,22 @@ class Trial:
         """Time anew, with a fresh process of the candidate and of what was the best baseline of each case."""
         self.notice("a close call: measuring on with fresh processes")
         with ExitStack() as stack, self._clocked("close call"):
-            with ThreadPoolExecutor(2) as pool:
-                waiting = {name: pool.submit(self.crew.understudy, name) for name in {case.best for case in cases}}
-                try:
-                    candidate = open_candidate()
-                    stack.callback(candidate.close)
-                finally:
-                    rivals = {}
-                    for name, opening in waiting.items():
-                        rivals[name] = opening.result()
-                        stack.callback(rivals[name].close)
-            other = replace(self, candidate=candidate)
-            return [
-                other._time(case.verdict.name, form, {case.best: rivals[case.best]}, case.best)
-                for case in cases
-                for form in self.crew.draw(case.verdict.name, 1)
-            ]
+
+            def opened(opening: Callable[[], Contender]) -> Contender:
+                contender = opening()
+                stack.callback(contender.close)  # whatever becomes of the others
+                return contender
+
+            names = {case.best for case in cases}
+            with ThreadPoolExecutor(len(names)) as pool:
+                waiting = {name: pool.submit(opened, partial(self.crew.understudy, name)) for name in names}
+                other = replace(self, candidate=opened(open_candidate))
+            results = []
+            for case in cases:
+                name, best = case.verdict.name, case.best
+                form = self.crew.draw(name, 1)[0]
+                results.append(other._time(name, form, {best: waiting[best].result()}, best))
+            return results
 
     @contextmanager
     def _clocked(self, stage: str) -> Iterator[None]:

@@ -1,0 +1,60 @@
+"""A further sitting: whose failure counts, and that nothing stays open."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from tools.contender import Rejected
+from tools.errors import JudgeUnavailable
+from tools.trial import Trial
+
+CASES = [SimpleNamespace(best=name, verdict=SimpleNamespace(name=name)) for name in ("eager", "torch.compile")]
+
+
+class Opened:
+    def __init__(self):
+        self.closed = False
+
+    def close(self):
+        self.closed = True
+
+
+class Crew:
+    """Its eager cannot be started again."""
+
+    def __init__(self):
+        self.opened = []
+
+    def examiner(self):
+        return None
+
+    def draw(self, case, count):
+        return [None] * count
+
+    def understudy(self, name):
+        if name == "eager":
+            raise JudgeUnavailable("no memory")
+        self.opened.append(Opened())
+        return self.opened[-1]
+
+
+def trial(crew):
+    return Trial(crew, None, 2, 4, 1.0, 0, lambda text: None, 1 << 30)
+
+
+def test_what_was_opened_is_closed_when_another_cannot_be():
+    crew, candidate = Crew(), Opened()
+    with pytest.raises(JudgeUnavailable):
+        trial(crew).again(lambda: candidate, CASES)
+    assert candidate.closed
+    assert [item.closed for item in crew.opened] == [True]
+
+
+def test_the_candidates_own_failure_is_not_hidden_by_ours():
+    def fails():
+        raise Rejected("crash", "it was killed")
+
+    crew = Crew()
+    with pytest.raises(Rejected, match="killed"):
+        trial(crew).again(fails, CASES)
+    assert [item.closed for item in crew.opened] == [True]
