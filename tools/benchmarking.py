@@ -23,7 +23,7 @@ from typing import Protocol
 from tools.contender import Call
 from tools.harness.wire import MAX_CALLS
 from tools.inputs import Draw
-from tools.intervals import Interval, quantiles, quartiles, ratio_interval, window_ratios
+from tools.intervals import quantiles, quartiles, ratio_interval, window_ratios
 from tools.verdict import CaseVerdict, Timing
 
 WINDOW_S = 6e-3
@@ -246,12 +246,3 @@ def summarise(name: str, series: Series, seed: int) -> CaseRatios:
         aa_spread=aa.spread,
     )
     return CaseRatios(verdict, speedups, twins, best)
-
-
-def overall(cases: Sequence[CaseRatios], seed: int, sittings: int = 1) -> tuple[Interval, float]:
-    """Geometric mean over the cases with its interval, and the same statistic of the twins.
-
-    ``sittings``: with how many sets of processes they were measured.
-    """
-    speedups = ratio_interval([case.speedups for case in cases], seed).for_judgements(sittings)
-    return speedups, ratio_interval([case.twins for case in cases], seed).spread

@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Sequence
 from statistics import fmean
 
-from tools.benchmarking import CaseRatios, overall
+from tools.benchmarking import CaseRatios
 from tools.intervals import CONFIDENCE, Interval, mean_interval, ratio_interval, verdict_on
+from tools.verdict import CaseVerdict
 
 MIN_SITTINGS = 6
 """From so many on the interval rests on their spread alone."""
@@ -21,7 +22,7 @@ MAX_SITTINGS = 32
 LOOK_CONFIDENCE = 0.99
 """For ending early: whoever looks at every sitting sees a chance result sooner or later."""
 SHORTEST_SITTING_S = 4.0
-"""Two processes import torch."""
+"""Two processes import torch; nothing is begun that could not come to ``MIN_SITTINGS``."""
 HOPELESS = 0.985
 """One sitting at or below it: further ones would find nothing faster."""
 
@@ -33,7 +34,7 @@ def settle(
 ) -> list[Sitting]:
     """``first`` and as many more as it takes to say *faster* or *not faster*, while ``budget_s`` lasts.
 
-    None if the first is clear, if it is hopeless, or if there is no time for ``MIN_SITTINGS``.
+    No more if the first is clear, if it is hopeless, or if there is no time for ``MIN_SITTINGS``.
     """
     sittings = [first]
     interval, spread = combined(sittings, seed)
@@ -52,25 +53,25 @@ def settle(
 
 def combined(sittings: Sequence[Sitting], seed: int, confidence: float = CONFIDENCE) -> tuple[Interval, float]:
     """Geometric mean over cases and sittings with its interval, and how far the best baseline is from itself."""
-    if len(sittings) < MIN_SITTINGS:
-        return overall([pool(cases) for cases in zip(*sittings, strict=True)], seed, len(sittings))
-    twins = [[ratio for case in cases for ratio in case.twins] for cases in zip(*sittings, strict=True)]
-    interval = mean_interval([fmean(case.value for case in cases) for cases in sittings], confidence)
-    return interval, ratio_interval(twins, seed).spread
+    cases = list(zip(*sittings, strict=True))
+    values = [fmean(case.value for case in sitting) for sitting in sittings]
+    twins = [[ratio for case in group for ratio in case.twins] for group in cases]
+    return _interval(values, cases, seed, confidence), ratio_interval(twins, seed).spread
 
 
-def pool(sittings: Sequence[CaseRatios]) -> CaseRatios:
+def pool(sittings: Sequence[CaseRatios], seed: int) -> CaseVerdict:
     """One case of all sittings. How long its contenders took is what the first one said."""
+    first = sittings[0].verdict
     if len(sittings) == 1:
-        return sittings[0]
-    values = [case.value for case in sittings]
-    interval = mean_interval(values)
-    verdict = sittings[0].verdict.model_copy(
-        update={"speedup": interval.value, "speedup_ci95": (interval.low, interval.high)}
-    )
-    return CaseRatios(
-        verdict,
-        [ratio for case in sittings for ratio in case.speedups],
-        [ratio for case in sittings for ratio in case.twins],
-        sittings[0].best,
-    )
+        return first
+    (interval, spread) = combined([[case] for case in sittings], seed)
+    ends = (interval.low, interval.high)
+    return first.model_copy(update={"speedup": interval.value, "speedup_ci95": ends, "aa_spread": spread})
+
+
+def _interval(values: Sequence[float], cases: Sequence[Sequence[CaseRatios]], seed: int, confidence: float) -> Interval:
+    """``values``: logs by sitting; they tell nothing of each other while they are few, and the rounds have to."""
+    if len(values) >= MIN_SITTINGS:
+        return mean_interval(values, confidence)
+    rounds = [[ratio for case in group for ratio in case.speedups] for group in cases]
+    return ratio_interval(rounds, seed).for_judgements(len(values))

@@ -12,7 +12,7 @@ from tools.intervals import verdict_on
 from tools.licence import Comparison
 from tools.problem import Description
 from tools.sittings import Sitting, combined, pool
-from tools.verdict import CompileResult, Verdict
+from tools.verdict import CaseVerdict, CompileResult, Verdict
 
 IMPLAUSIBLE = 10.0
 """A speed-up beyond it is told as doubtful until it was confirmed."""
@@ -33,7 +33,7 @@ def accepted(
 ) -> Verdict:
     """A verdict on a candidate that is right on every case. ``notes``: what the reader should know besides."""
     interval, aa_spread = combined(sittings, seed)
-    cases = [pool(group) for group in zip(*sittings, strict=True)]
+    cases = [pool(group, seed) for group in zip(*sittings, strict=True)]
     return Verdict(
         **about,
         status="accepted",
@@ -42,10 +42,10 @@ def accepted(
         error_bound=closest.bound if closest else None,
         speedup=interval.value,
         speedup_ci95=(interval.low, interval.high),
-        worst_case_speedup=min(case.verdict.speedup for case in cases),
+        worst_case_speedup=min(case.speedup for case in cases),
         faster=verdict_on(interval, aa_spread),
         baselines=mean_baselines(cases),
-        cases=tuple(case.verdict for case in cases),
+        cases=tuple(cases),
         roofline_fraction=roofline_fraction(cases, description, *roofline),
         specialised=specialised,
         mutants=mutants,
@@ -98,18 +98,18 @@ def failed_compile(result: CompileResult) -> str:
     return line[:300]
 
 
-def mean_baselines(cases: Sequence[CaseRatios]) -> dict[str, float]:
+def mean_baselines(cases: Sequence[CaseVerdict]) -> dict[str, float]:
     """Name to seconds, geometric mean over the cases."""
-    names = cases[0].verdict.baselines
+    names = cases[0].baselines
     return {
-        name: math.exp(sum(math.log(case.verdict.baselines[name].median_s) for case in cases) / len(cases))
+        name: math.exp(sum(math.log(case.baselines[name].median_s) for case in cases) / len(cases))
         for name in names
-        if all(name in case.verdict.baselines for case in cases)
+        if all(name in case.baselines for case in cases)
     }
 
 
 def roofline_fraction(
-    cases: Sequence[CaseRatios], description: Description, bandwidth: float, peak: float
+    cases: Sequence[CaseVerdict], description: Description, bandwidth: float, peak: float
 ) -> float | None:
     """Least time the machine's measured bandwidth and peak allow, over the candidate's; at most 1.
 
@@ -119,11 +119,11 @@ def roofline_fraction(
     facts = {case.name: case for case in description.cases}
     logs = []
     for case in cases:
-        known = facts[case.verdict.name]
+        known = facts[case.name]
         least = max(known.bytes_moved / bandwidth, known.flops / peak)
         if least <= 0:
             return None
-        logs.append(math.log(min(1.0, least / case.verdict.candidate.median_s)))
+        logs.append(math.log(min(1.0, least / case.candidate.median_s)))
     return math.exp(sum(logs) / len(logs))
 
 

@@ -17,12 +17,12 @@ from tools.benchmarking import (
     Series,
     clock_disagreement,
     measure,
-    overall,
     plan_for,
     summarise,
 )
 from tools.contender import Call
 from tools.harness.wire import MAX_CALLS
+from tools.sittings import combined
 
 PLAN = Plan(blocks=8, windows=2, calls=1)
 OVERHEAD = 1e-4
@@ -115,7 +115,7 @@ def test_the_ratio_is_to_the_fastest_baseline():
 
 def test_cases_are_averaged_geometrically():
     cases = [summarise(name, run(candidate=1e-3, eager=slow)[1], 0) for name, slow in (("a", 4e-3), ("b", 1e-3))]
-    interval, spread = overall(cases, 0)
+    interval, spread = combined([cases], 0)
     assert interval.value == pytest.approx(2.0, rel=0.02)
     assert spread < 0.02
     assert isinstance(cases[0], CaseRatios)

@@ -94,11 +94,22 @@ def test_few_sittings_keep_what_is_known_of_judgements():
 def test_cases_are_pooled_each_with_its_own():
     lot = random.Random(7)
     sittings = [[case(0.5, lot, "a"), case(0.1, lot, "b")] for _ in range(3)]
-    first, second = (pool(group) for group in zip(*sittings, strict=True))
-    assert (first.verdict.name, second.verdict.name) == ("a", "b")
-    assert first.verdict.speedup == pytest.approx(1.649, rel=0.02)
-    assert second.verdict.speedup == pytest.approx(1.105, rel=0.02)
-    assert len(first.speedups) == len(first.twins) == 3 * 24
+    first, second = (pool(group, 0) for group in zip(*sittings, strict=True))
+    assert (first.name, second.name) == ("a", "b")
+    assert first.speedup == pytest.approx(1.649, rel=0.02)
+    assert second.speedup == pytest.approx(1.105, rel=0.02)
+    assert first.speedup_ci95[0] < first.speedup < first.speedup_ci95[1]
+    assert pool([case(0.5, lot)], 0).aa_spread == 0.01  # of one sitting, what it said itself
+    assert 0 < first.aa_spread != 0.01
+
+
+def test_a_case_and_all_of_them_are_told_by_one_rule():
+    lot = random.Random(8)
+    for number in (2, MIN_SITTINGS):
+        sittings = [[case(0.1, lot)] for _ in range(number)]
+        interval, spread = combined(sittings, 0)
+        told = pool([cases[0] for cases in sittings], 0)
+        assert (told.speedup, *told.speedup_ci95, told.aa_spread) == (*vars(interval).values(), spread)
 
 
 def test_the_bar_is_what_is_documented():
