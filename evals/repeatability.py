@@ -27,7 +27,9 @@ from tools.caches import Flush
 from tools.contender import Contender, blame_ourselves
 from tools.inputs import Draw
 from tools.intervals import verdict_on
+from tools.judging import CONFIRM_TIMES
 from tools.oracle import Constructor
+from tools.problem import JudgeSettings
 from tools.sittings import combined, settle
 from tools.worker import Launcher, Worker
 
@@ -45,9 +47,9 @@ STEP = {"compute": "torch.sin(x)", "memory": "x + 1.0"}
 SIZE = {"compute": 1 << 14, "memory": 1 << 18}
 """Elements: of the one, all stays in the innermost caches; of the other, every step goes beyond them."""
 BASELINE = "eager"
-CONFIRMED_BLOCKS = 24
-"""As a confirmation has."""
+BLOCKS = JudgeSettings().blocks * CONFIRM_TIMES
 RESERVE_BYTES = 32 << 20
+"""More than the operator's tensors need in two windows."""
 
 
 @dataclass
@@ -115,14 +117,15 @@ def run_pairs(
 def _sit(launcher: Launcher, flush: Flush, kind: str, steps: int, work: Path) -> list[CaseRatios]:
     """Measure with fresh processes."""
     with ExitStack() as stack:
-        workers = [(name, *_start(launcher, work / name, kind, count)) for name, count in _pair(steps)]
-        pair = {}
-        for name, path, worker in workers:
-            pair[name] = contender = Contender(name, worker, blame_ourselves(name))
-            stack.callback(contender.close)
-            contender.load(path, Constructor({"list": []}, (), {}, (), 0))
+        pair, paths = {}, {}
+        for name, count in _pair(steps):  # both import torch at once
+            paths[name], worker = _start(launcher, work / name, kind, count)
+            pair[name] = Contender(name, worker, blame_ourselves(name))
+            stack.callback(pair[name].close)
+        for name, contender in pair.items():
+            contender.load(paths[name], Constructor({"list": []}, (), {}, (), 0))
             contender.reserve(RESERVE_BYTES)
-        plan = plan_for(_estimate(pair[BASELINE], kind), 0.0, 3, CONFIRMED_BLOCKS, budget_s=2 * CASE_BUDGET_S)
+        plan = plan_for(_estimate(pair[BASELINE], kind), 0.0, 3, BLOCKS, budget_s=CONFIRM_TIMES * CASE_BUDGET_S)
         lot = random.Random(secrets.randbits(64))  # noqa: S311 - which order, no secret
         series = measure(pair, plan, lot, BASELINE, partial(_draw, kind, plan.calls), flush=flush)
         return [summarise("pair", series, 0)]

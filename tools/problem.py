@@ -131,6 +131,7 @@ class Description(BaseModel):
 
 
 CLOSE_CALL_S = 180.0
+"""Some twenty sittings on two cores."""
 
 
 class JudgeSettings(BaseModel):
