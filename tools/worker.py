@@ -6,8 +6,8 @@ bytes may follow it.
 
 from __future__ import annotations
 
-import itertools
 import json
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -74,7 +74,6 @@ class Worker:
         self.alive = True
         self._session = session
         self._timeout_s = timeout_s
-        self._sequence = itertools.count(1)
         self._seq = 0
         self._greeting: dict[str, Any] | None = None
         self._held = False
@@ -124,7 +123,7 @@ class Worker:
     def send(self, op: str, body: Mapping[str, Any] | None = None, payload: Buffers = ()) -> None:
         """Send a request. A worker that does not read in time is stopped. Raises WorkerFailed."""
         self._release()
-        self._seq = next(self._sequence)
+        self._seq = secrets.randbits(64)  # an answer written before the request cannot name it
         text = json.dumps({**(body or {}), "op": op, "seq": self._seq}).encode()
         head = REQUEST.pack(REQUEST_MAGIC, len(text)) + text
         for item in (head, *payload):
@@ -172,7 +171,7 @@ class Worker:
         they share its memory, perhaps. Raises WorkerFailed.
         """
         with self._lock:
-            self._seq = next(self._sequence)
+            self._seq = secrets.randbits(64)
             frame = REQUEST.pack(GO_MAGIC, self._seq)
             began = time.perf_counter()
             self._send(frame)

@@ -1,11 +1,15 @@
 """How workers are started."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from sandbox.fake import FakeSandbox
-from tools.worker import STEADY, Launcher
+from tools.harness.wire import REQUEST, Record, Status, pack_record
+from tools.worker import STEADY, Launcher, Worker, WorkerFailed
 
 CHURN = """
 import ctypes, resource
@@ -67,3 +71,30 @@ def test_every_kind_of_worker_runs_in_the_same_environment():
     one, other = (job.env for job in sandbox.jobs)
     assert one == other
     assert one.items() >= {**STEADY, "OMP_NUM_THREADS": "3"}.items()
+
+
+class Answering:
+    """A session that answers every request with the number that comes after the last one's."""
+
+    def __init__(self):
+        self.last = 0
+
+    def send(self, data, timeout_s):
+        self.asked = json.loads(bytes(data)[REQUEST.size :])["seq"]
+
+    def receive_into(self, buffer, timeout_s):
+        self.last, told = self.asked, self.last + 1
+        buffer[:] = pack_record(Record(told, Status.OK))
+
+    def stderr_tail(self):
+        return b""
+
+    def stop(self):
+        pass
+
+
+def test_an_answer_that_was_written_before_its_request_is_forged():
+    worker = Worker(Answering(), "candidate", 1.0, trusted=True)
+    with pytest.raises(WorkerFailed) as failure:  # counting up would let it pass: its first answer is number 1
+        worker.ask("form")
+    assert failure.value.reason == "cheat.forged_record"
