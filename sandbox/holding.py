@@ -1,6 +1,7 @@
 """Holding a job still: every process of it stopped, so that it computes nothing, and its memory can be read in peace.
 
-Stopping is by SIGSTOP, which no process can catch, block or undo while all that could continue it is stopped too. It
+Stopping is by SIGSTOP, which no process can catch or block. What is not noticed yet: the kernel itself may send
+SIGCONT on behalf of a stopped process, for a timer or a descriptor's owner (SECURITY.md, "Known and open"). It
 works the same under every isolation and needs no control group: a controller may signal and read what it started,
 because it is root or because the job runs as the controller's own user.
 """
@@ -113,10 +114,11 @@ class Holder:
 
     def _stop(self, pid: int) -> None:
         self._stopped.add(pid)
-        # One signal for the whole process goes to one thread, which may be deep in the kernel while others run on.
+        # At once, before anything is listed: how long a list is, the job decides.
+        _signal(pid, signal.SIGSTOP)
+        # That signal went to one thread, which may be deep in the kernel while others run on.
         for thread in _threads(pid):
             _signal_thread(pid, int(thread))
-        _signal(pid, signal.SIGSTOP)
 
     def _await_quiet(self, deadline: float) -> None:
         began = time.monotonic()
