@@ -3,7 +3,7 @@
 All rounds of one sitting share their processes, and with them what no round can tell: where code and data came to
 lie, what malloc did. Each further sitting has another process of the candidate and another of the best baseline, so
 the spread from sitting to sitting holds all of that, and the interval of their mean (Student's t) needs nothing that
-was measured elsewhere. For a gain of 3 % against a bar of 2 % it takes some tens of them (decision 010).
+was measured elsewhere. For a gain of 3 % against a bar of 2 % it takes six to thirty of them (decision 010).
 """
 
 from __future__ import annotations
