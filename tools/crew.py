@@ -169,7 +169,7 @@ class Crew:
         sets = {case: self.draw(case, 1)[0] for case in self.cases}
         contender = Contender(name, self._start(name), blame_ourselves(name))
         try:
-            self._ready(contender, sets, {})
+            self._ready(contender, sets)
         except (WorkerFailed, Rejected) as error:
             contender.close()
             raise JudgeUnavailable(f"another process of the {name} baseline failed: {error}") from error
@@ -178,32 +178,28 @@ class Crew:
             raise
         return contender
 
-    def _ready(self, contender: Contender, sets: dict[str, InputSet], warmed: dict[str, dict[str, Warmed]]) -> None:
-        """Have it construct the model, and warm it on every case; what its calls took goes into ``warmed``."""
+    def _ready(self, contender: Contender, sets: dict[str, InputSet]) -> dict[str, Warmed]:
+        """Have it construct the model and warm it on every case: what its calls took, by case."""
         body = {"path": self._path, "name": self._site.problem.name, "seed": self._seed}
         contender.open_problem({**body, "compiled": contender.name == COMPILED})
-        for case, inputs in sets.items():
-            self._warm_case(contender, case, inputs, warmed)
+        return {case: self._warm_case(contender, inputs) for case, inputs in sets.items()}
 
     def _warm(self, name: str, sets: dict[str, InputSet]) -> Contender | None:
-        worker = self._workers[name]
-        contender = Contender(name, worker, blame_ourselves(name))
+        contender = Contender(name, self._workers[name], blame_ourselves(name))
         try:
-            self._ready(contender, sets, self.warmed)
+            warmed = self._ready(contender, sets)
         except (JudgeUnavailable, WorkerFailed, Rejected) as error:
             contender.close()
-            with self._warm_lock:  # of the cases before the one that failed
-                for warmed in self.warmed.values():
-                    warmed.pop(name, None)
             if name == EAGER:
                 raise JudgeUnavailable(f"the eager baseline failed: {error}") from error
             self.notes.append(f"{name} is no baseline here: {error}")
             return None
+        with self._warm_lock:
+            for case, facts in warmed.items():
+                self.warmed.setdefault(case, {})[name] = facts
         return contender
 
-    def _warm_case(
-        self, contender: Contender, case: str, inputs: InputSet, warmed: dict[str, dict[str, Warmed]]
-    ) -> None:
+    def _warm_case(self, contender: Contender, inputs: InputSet) -> Warmed:
         seconds = overhead = float("inf")
         for _ in range(3):
             begin = time.perf_counter()
@@ -215,8 +211,7 @@ class Crew:
         lenient.require(contender.outputs(inputs), inputs)
         contender.require_form(inputs)
         contender.forget()
-        with self._warm_lock:
-            warmed.setdefault(case, {})[contender.name] = Warmed(seconds, overhead)
+        return Warmed(seconds, overhead)
 
     def best_guess(self, case: str) -> str:
         """The baseline that was fastest when warm."""
