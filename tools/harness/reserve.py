@@ -6,6 +6,8 @@ import ctypes
 import random
 
 SPACER_BYTES = 4 << 20
+SPACER_SHARE = 8
+"""A spacer takes so small a part of the free stretch at most."""
 PLUGS = tuple(1 << power for power in range(26, 15, -1))
 """Sizes that holes are closed with, largest first. What is left of each serves the small things that a process
 allocates for good, which would otherwise come to lie in the midst of the free stretch.
@@ -54,7 +56,7 @@ class Reserve:
         if libc is None or not self._size_bytes:
             return
         self._free()
-        stretch = self._stretch(libc)
+        stretch, free_bytes = self._stretch(libc)
         if not stretch:
             return
         for size in PLUGS:
@@ -67,21 +69,24 @@ class Reserve:
                     break
                 self._plugs.append(block)
         libc.free(stretch)
-        spacer = libc.malloc(64 * self._lot.randrange(1, SPACER_BYTES // 64))
+        most = min(SPACER_BYTES, free_bytes // SPACER_SHARE)  # what follows has to fit as well
+        spacer = libc.malloc(64 * self._lot.randrange(1, most // 64))
         if spacer:
             self._plugs.append(spacer)
 
-    def _stretch(self, libc: ctypes.CDLL) -> int:
-        """A free piece of touched memory: of full size, unless the heap is so much in pieces that it would grow on."""
+    def _stretch(self, libc: ctypes.CDLL) -> tuple[int, int]:
+        """A piece of touched memory, where and how large: in full, unless the heap is so much in pieces that it would
+        grow on.
+        """
         size = self._size_bytes
         while size >= PLUGS[-1]:
             block = int(libc.malloc(size) or 0)
             if block and block + size - self._touched[0] <= MOST_TOUCHED * self._size_bytes:
                 self._touch(block, size)
-                return block
+                return block, size
             libc.free(block)
             size //= 2
-        return 0
+        return 0, 0
 
     def _touch(self, begin: int, size_bytes: int) -> None:
         """Touch what was not touched before. Between two stretches lies what others use, or used."""
