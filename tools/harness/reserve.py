@@ -12,6 +12,8 @@ PLUGS = tuple(1 << power for power in range(26, 15, -1))
 """Sizes that holes are closed with, largest first. What is left of each serves the small things that a process
 allocates for good, which would otherwise come to lie in the midst of the free stretch.
 """
+CRUMBS = ((1 << 11, 1024), (1 << 13, 128), (48 << 10, 32))
+"""Small holes, size and number, that are made once and for all: for what a process allocates for good."""
 MAX_PLUGS = 4096
 MOST_TOUCHED = 4
 """Times what is to be reserved. What stays where it is keeps breaking stretches in two."""
@@ -114,4 +116,8 @@ class Reserve:
             libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
             libc.free.restype, libc.free.argtypes = None, [ctypes.c_void_p]
             self._libc = libc
+            for size, count in CRUMBS:
+                blocks = [libc.malloc(size) for _ in range(2 * count)]
+                for block in blocks[::2]:  # every other one stays, or else they would be one hole
+                    libc.free(block)
         return self._libc
