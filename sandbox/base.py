@@ -95,6 +95,16 @@ class Execution:
         return self.exit_code == 0 and not self.timed_out and not self.out_of_memory
 
 
+@dataclass(frozen=True)
+class Held:
+    """What was found when a job was stopped."""
+
+    grown: bool
+    """There are processes that there were not at the last hold, or that ran although they were not released."""
+    main_at: float
+    """When all threads of its main process had been seen still, by ``time.perf_counter``."""
+
+
 class Session(Protocol):
     """A started job. Bytes go to its standard input; bytes come from its standard output; stderr is kept."""
 
@@ -112,11 +122,15 @@ class Session(Protocol):
     def watch(self) -> None:
         """Make ``hold`` possible. Called while the job is one process that runs trusted code. Raises HoldFailed."""
 
-    def hold(self) -> bool:
+    def hold(self) -> Held:
         """Stop every process of the job; on return none runs. The main one is stopped at once.
 
-        True if some were found that there were not at the last hold, or that ran although they were not released.
         Raises HoldFailed, SessionEnded.
+        """
+
+    def require_still(self) -> None:
+        """Raises HoldFailed if anything of it ran since ``hold``: the kernel can continue what is stopped. Nothing
+        is asked of a job that is not held.
         """
 
     def release(self, *, alone: bool = False) -> None:

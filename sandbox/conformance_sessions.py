@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from sandbox.conformance_probes import (
     LONG_S,
     MIB,
     STEALTH,
+    await_state,
     left_behind,
     open_descriptors,
     python,
@@ -219,15 +221,37 @@ class SessionContract:
             session.watch()
             session.send(b"1")
             receive(session, 1)  # now it has a child
-            assert session.hold() is True
+            assert session.hold().grown is True
             session.release(alone=True)
             session.send(b"2")
             receive(session, 1)  # nothing new: the child is still stopped
-            assert session.hold() is False
+            assert session.hold().grown is False
             session.release(alone=True)
             session.send(b"3")
             receive(session, 1)  # the child goes on
-            assert session.hold() is True
+            assert session.hold().grown is True
+
+    def test_a_held_job_that_somebody_continues_is_told(self, sandbox: Sandbox) -> None:
+        self.needs(sandbox, "orphans held")
+        marker = f"{uuid.uuid4().int % 10**9 + 10**8}"
+        with sandbox.start(Job(("sh", "-c", f"read line; sleep {marker} & echo up; wait"))) as session:
+            session.watch()
+            session.send(b"begin\n")
+            assert receive(session, 3) == b"up\n"
+            while not (found := survivors(marker)):  # it may not have become sleep yet
+                os.sched_yield()
+            (child,) = found
+            session.require_still()  # nobody holds it: nothing is asked of it
+            session.hold()
+            session.require_still()
+            os.kill(int(child), signal.SIGCONT)
+            await_state(child, "S")
+            with pytest.raises(HoldFailed, match="ran although"):
+                session.require_still()
+            os.kill(int(child), signal.SIGSTOP)  # as one would that hides it
+            await_state(child, "T")
+            with pytest.raises(HoldFailed, match="ran although"):
+                session.require_still()
 
     def test_a_held_job_can_be_stopped(self, sandbox: Sandbox) -> None:
         with sandbox.start(Job(("sh", "-c", "echo x; exec sleep 600"))) as session:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
-from sandbox.base import Execution, Isolation, Job, Mount
+from sandbox.base import Execution, Held, Isolation, Job, Mount
 from sandbox.errors import SandboxError, SessionEnded
 
 Reply = Execution | SandboxError
@@ -104,10 +105,14 @@ class FakeSession:
     def watch(self) -> None:
         """There is nothing to hold."""
 
-    def hold(self) -> bool:
+    def hold(self) -> Held:
         """Nothing runs anyway."""
         self._refuse_if_stopped()
-        return False
+        return Held(False, time.perf_counter())
+
+    def require_still(self) -> None:
+        """Nothing runs."""
+        self._refuse_if_stopped()
 
     def release(self, *, alone: bool = False) -> None:
         """Nothing was held."""

@@ -1,9 +1,10 @@
 """Holding a job still: every process of it stopped, so that it computes nothing, and its memory can be read in peace.
 
-Stopping is by SIGSTOP, which no process can catch or block. What is not noticed yet: the kernel itself may send
-SIGCONT on behalf of a stopped process, for a timer or a descriptor's owner (SECURITY.md, "Known and open"). It
-works the same under every isolation and needs no control group: a controller may signal and read what it started,
-because it is root or because the job runs as the controller's own user.
+Stopping is by SIGSTOP, which no process can catch or block. The kernel itself may send SIGCONT on behalf of a stopped
+process, for a timer or a descriptor's owner; so how often each thread has come onto a processor is noted when all is
+still, and has to be the same when the job is let go. It works the same under every isolation and needs no control
+group: a controller may signal and read what it started, because it is root or because the job runs as the
+controller's own user.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from sandbox.base import Held
 from sandbox.errors import HoldFailed
 
 _PATIENCE_S = 10.0
@@ -28,6 +30,10 @@ _STUCK_S = 0.25
 
 _QUIET = frozenset("TtZX")
 """Thread states in which nothing runs: stopped, traced, dead."""
+_SLIPS = 2
+"""So often in its life a job may be seen on a processor once more after it was stopped: a thread counts as stopped a
+few instructions before it leaves, and may be interrupted there.
+"""
 
 
 class Holder:
@@ -39,19 +45,23 @@ class Holder:
         """
         if not Path(f"/proc/self/task/{threading.get_native_id()}/children").exists():
             raise HoldFailed("this kernel does not tell which processes a process has (CONFIG_PROC_CHILDREN)")
+        if not Path("/proc/self/schedstat").exists():
+            raise HoldFailed("this kernel does not tell how often a thread ran (CONFIG_SCHED_INFO)")
         self._chain = _chain(root)
         self._main = self._chain[-1]
         self._lock = threading.Lock()
         self._stopped: set[int] = set()
         self._known = {self._main}
+        self._arrivals: dict[tuple[int, str], int] = {}
+        self._slips = 0
         try:
             os.kill(self._main, 0)
             self._memory = os.open(f"/proc/{self._main}/mem", os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise HoldFailed(f"a job cannot be stopped and read by this user ({error.strerror})") from error
 
-    def hold(self) -> bool:
-        """Stop everything and return once nothing runs: whether others than the main process ran that should not have.
+    def hold(self) -> Held:
+        """Stop everything and return once nothing runs.
 
         The main process is stopped at once; whoever else runs goes on until it is found. Raises HoldFailed.
         """
@@ -65,6 +75,8 @@ class Holder:
                 grown = True
             for pid in others:
                 self._stop(pid)
+            self._await_quiet({self._main}, deadline)
+            main_at = time.perf_counter()
             while True:
                 # First everybody, then wait: a process that is being waited for may have a child that works.
                 while missed := self._members() - self._stopped:
@@ -73,16 +85,32 @@ class Holder:
                     grown = grown or not missed <= self._known
                     for pid in missed:
                         self._stop(pid)
-                self._await_quiet(deadline)
+                self._await_quiet(self._stopped, deadline)
                 members = self._members()
                 if not members - self._stopped:  # nobody stopped can start another one
                     self._stopped &= members  # the numbers of the dead may be given to others
                     self._known = set(self._stopped)
-                    return grown
+                    self._arrivals = _arrivals(members)
+                    return Held(grown, main_at)
+
+    def require_still(self) -> None:
+        """Raises HoldFailed if anything ran since it was held, or runs."""
+        with self._lock:
+            if not self._arrivals:
+                return
+            now = _arrivals({pid for pid, _ in self._arrivals})
+            moved = [key for key, count in self._arrivals.items() if now.get(key) != count]
+            runs = not {state for pid in self._stopped for state in _states(pid)} <= _QUIET | {"D"}
+            slipped = len(moved) == 1 and now.get(moved[0]) == self._arrivals[moved[0]] + 1 and not runs
+            self._slips += slipped
+            if (moved or runs) and not (slipped and self._slips <= _SLIPS):
+                raise HoldFailed(f"{len(moved) or 'some'} of its threads ran although they were stopped")
+            self._arrivals = now
 
     def release(self, *, alone: bool = False) -> None:
         """Let everything go on, or the main process ``alone``."""
         with self._lock:
+            self._arrivals = {}
             others = sorted(self._stopped - {self._main})
             if not alone:
                 self._stopped.clear()
@@ -120,10 +148,10 @@ class Holder:
         for thread in _threads(pid):
             _signal_thread(pid, int(thread))
 
-    def _await_quiet(self, deadline: float) -> None:
+    def _await_quiet(self, pids: set[int], deadline: float) -> None:
         began = time.monotonic()
         while True:
-            states = {state for pid in self._stopped for state in _states(pid)}
+            states = {state for pid in pids for state in _states(pid)}
             now = time.monotonic()
             if states <= _QUIET or (states <= _QUIET | {"D"} and now - began > _STUCK_S):
                 return
@@ -177,6 +205,16 @@ def _states(pid: int) -> list[str]:
             text = Path(f"/proc/{pid}/task/{thread}/stat").read_bytes()
             states.append(text.rpartition(b")")[2].split()[0].decode())
     return states
+
+
+def _arrivals(pids: set[int]) -> dict[tuple[int, str], int]:
+    """How often each thread has come onto a processor; the number never falls while the thread lives."""
+    counts: dict[tuple[int, str], int] = {}
+    for pid in pids:
+        for thread in _threads(pid):
+            with suppress(OSError, IndexError, ValueError):
+                counts[pid, thread] = int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_bytes().split()[2])
+    return counts
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

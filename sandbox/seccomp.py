@@ -4,6 +4,10 @@ Namespaces already take away the network, the files and the other processes; wha
 itself. A kernel writer needs none of these calls, so each fails with EPERM: new namespaces (which would
 give back capabilities), mounts, tracing, BPF, performance counters, keyrings, io_uring, and sockets that no
 network namespace contains (AF_VSOCK reaches the hypervisor).
+
+A job that is held must stay so, and the kernel must not go on working for it: also closed are the ways to have a
+signal of one's choice sent later (POSIX timers, message queues, F_SETSIG, a parent's death, clone), asynchronous
+input and output, and all sockets but those between processes (a paced TCP stream goes on by itself).
 """
 
 from __future__ import annotations
@@ -30,13 +34,13 @@ os.execv(sys.argv[2], sys.argv[2:])
 _ALLOW = 0x7FFF0000
 _ERRNO = 0x00050000
 
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-"""Classic BPF: load a word, compare with a constant (==, >=, &), return."""
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN, _AND = 0x20, 0x15, 0x35, 0x45, 0x06, 0x54
+"""Classic BPF: load a word, compare with a constant (==, >=, &), return, mask."""
 
-_AT_NUMBER, _AT_ARCHITECTURE, _AT_FIRST_ARGUMENT = 0, 4, 16
+_AT_NUMBER, _AT_ARCHITECTURE, _AT_FIRST_ARGUMENT, _AT_SECOND_ARGUMENT = 0, 4, 16, 24
 _NEW_NAMESPACES = 0x7E020000
-_CAGED_FAMILIES = (1, 2, 10, 16)
-"""AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK: the socket families that a network namespace contains."""
+_FAMILIES = (1,)
+"""AF_UNIX."""
 
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32 = 0x40000000
@@ -90,11 +94,17 @@ _DENIED: dict[str, tuple[int, int | None]] = {
     "adjtimex": (159, 171),
     # No filter of its own: it could make the harness's system calls lie.
     "seccomp": (317, 277),
+    "timer_create": (222, 107),
+    "mq_notify": (244, 184),
+    "io_setup": (206, 0),
+    "io_submit": (209, 2),
     "iopl": (172, None),
     "ioperm": (173, None),
 }
-_PRCTL, _SET_SECCOMP = (157, 167), 22
+_PRCTL, _SET_PARENT_DEATH_SIGNAL, _SET_SECCOMP = (157, 167), 1, 22
 _CLONE, _CLONE3, _SOCKET = (56, 220), (435, 435), (41, 198)
+_FCNTL, _SET_SIGNAL = (72, 25), 10
+_SIGCHLD, _SIGCONT = 17, 18
 
 Instruction = tuple[int, int, int, int]
 
@@ -119,14 +129,31 @@ def _instructions(machine: str, column: int) -> list[Instruction]:
             steps += _when(_EQUAL, number, errno.EPERM)
     # clone3 hides its flags behind a pointer; without it the C library falls back to clone.
     steps += _when(_EQUAL, _CLONE3[column], errno.ENOSYS)
-    clone = [_load(_AT_FIRST_ARGUMENT), *_when(_ANY_BIT, _NEW_NAMESPACES, errno.EPERM), _return(_ALLOW)]
+    clone = [
+        _load(_AT_FIRST_ARGUMENT),
+        *_when(_ANY_BIT, _NEW_NAMESPACES, errno.EPERM),
+        (_AND, 0, 0, 0xFF),  # what is left is the signal for the parent
+        (_EQUAL, 2, 0, 0),
+        *_unless(_EQUAL, _SIGCHLD, errno.EPERM),
+        _return(_ALLOW),
+    ]
     socket = [_load(_AT_FIRST_ARGUMENT)]
-    for family in _CAGED_FAMILIES:
+    for family in _FAMILIES:
         socket += [(_EQUAL, 0, 1, family), _return(_ALLOW)]
     socket.append(_return(_ERRNO | errno.EAFNOSUPPORT))
-    prctl = [_load(_AT_FIRST_ARGUMENT), *_when(_EQUAL, _SET_SECCOMP, errno.EPERM), _return(_ALLOW)]
-    for number, block in ((_CLONE[column], clone), (_SOCKET[column], socket), (_PRCTL[column], prctl)):
-        steps += [(_EQUAL, 0, len(block), number), *block]
+    prctl = [
+        _load(_AT_FIRST_ARGUMENT),
+        *_when(_EQUAL, _SET_SECCOMP, errno.EPERM),
+        (_EQUAL, 1, 0, _SET_PARENT_DEATH_SIGNAL),
+        _return(_ALLOW),
+        _load(_AT_SECOND_ARGUMENT),
+        *_when(_EQUAL, _SIGCONT, errno.EPERM),
+        _return(_ALLOW),
+    ]
+    fcntl = [_load(_AT_SECOND_ARGUMENT), *_when(_EQUAL, _SET_SIGNAL, errno.EPERM), _return(_ALLOW)]
+    blocks = ((_CLONE, clone), (_SOCKET, socket), (_PRCTL, prctl), (_FCNTL, fcntl))
+    for numbers, block in blocks:
+        steps += [(_EQUAL, 0, len(block), numbers[column]), *block]
     return [*steps, _return(_ALLOW)]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from sandbox.base import Execution, Limits
+from sandbox.base import Execution, Held, Limits
 from sandbox.errors import HoldFailed, SessionEnded
 from sandbox.holding import Holder
 from sandbox.piping import Capture, drain, milliseconds_until, read_exactly, write_all
@@ -194,9 +194,13 @@ class PipeSession:
         self._refuse_if_stopped()
         self._holder = self._holder or Holder(self._running.root())
 
-    def hold(self) -> bool:
-        """Stop every process of the job; True if there are new ones. Raises HoldFailed, SessionEnded."""
+    def hold(self) -> Held:
+        """Stop every process of the job. Raises HoldFailed, SessionEnded."""
         return self._watched().hold()
+
+    def require_still(self) -> None:
+        """Raises HoldFailed if any ran since ``hold``, SessionEnded."""
+        self._watched().require_still()
 
     def release(self, *, alone: bool = False) -> None:
         """Let them go on, or only the main one. Raises HoldFailed, SessionEnded."""

@@ -30,6 +30,8 @@ SHIFTS = 64
 PAGE_BYTES = 4096
 FENCE_BYTES = 8 * PAGE_BYTES
 CHUNK = 1 << 24
+SPARE_BYTES = 16 << 20
+"""What a file system may give a file besides its length: large pages, extents."""
 ROOM_BYTES = 1 << 30
 POISONS = (0xFF, 0x7B)
 """What guard zones hold: as floating numbers NaN, or numbers too large to be overlooked."""
@@ -115,7 +117,13 @@ class Arena:
                 view, offset = view[count:], offset + count
 
     def what_changed(self) -> str | None:
-        """``guard`` or ``input`` if the worker wrote over one, else None. The worker is held."""
+        """``guard`` or ``input`` if the worker wrote over one, ``size`` if it changed the file's, else None.
+
+        The worker is held. A file that grows would take the memory in which others' inputs have to be put.
+        """
+        facts = os.fstat(self._file)
+        if facts.st_size != self._size or facts.st_blocks * 512 > self._size + SPARE_BYTES:
+            return "size"
         found = None
         for number, (offset, raw) in enumerate(self._written):
             if not self._holds(offset, raw):

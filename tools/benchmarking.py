@@ -1,12 +1,13 @@
 """Interleaved timing: who is called when, and what the samples say.
 
 A window is one or more calls in a row of one contender. The clock is the controller's: it starts before the worker
-can run and so before any code of a candidate can see the inputs, which are new in every window, and it ends with the
-worker's word that it is done, upon which the worker is held and its memory searched for the answers. What a window
-takes besides the calls (waking up, one message each way) is measured with the baselines, whose own clocks can be
-trusted, and taken off for all contenders alike.
+can run and so before any code of a candidate can see the inputs, which are new in every window, and it ends when the
+worker has said that it is done and has been seen to stand still; its memory is then searched for the answers. What a
+window takes besides the calls (waking up, one message each way, stopping) is measured with the baselines, whose own
+clocks can be trusted, and taken off for all contenders alike.
 
 In every block each contender has a few windows in random order, with cold caches. All others are held meanwhile.
+Between them, where nobody expects it, the candidate is looked at in windows that are not timed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ from tools.verdict import CaseVerdict, Timing
 
 WINDOW_S = 6e-3
 """A window has as many calls as take this long: what cannot be told apart from waking up is then small."""
+FASTEST = 20.0
+"""A candidate that is quicker than the baseline by more than this is measured in shorter windows."""
+SPARED_S = 100e-6
+"""Of what is taken off a window, so much a candidate could have spared itself with a harness of its own. In a window
+shorter than half of ``WINDOW_S`` that is not little any more, and it is not taken off.
+"""
 MIN_BLOCKS = 6
 CASE_BUDGET_S = 15.0
 """Time for one case; windows, then blocks, are given up to keep to it, down to one window and ``MIN_BLOCKS``."""
@@ -48,6 +55,7 @@ SHORTEST_CALL_S = 100e-9
 CANDIDATE = "candidate"
 TWIN = "twin"
 """The best baseline called again under another name: what difference does no difference make?"""
+_ASIDE = "aside"
 
 
 class Timed(Protocol):
@@ -85,6 +93,8 @@ class Series:
     windows: dict[str, list[list[float]]] = field(default_factory=dict)
     claims: dict[str, list[float]] = field(default_factory=dict)
     """What the workers' own clocks said, a window."""
+    waits: dict[str, list[float]] = field(default_factory=dict)
+    """How much longer the controller waited for the answer than that, a window."""
 
     def overhead_s(self) -> float:
         """What a window takes besides its calls, as the baselines tell."""
@@ -98,6 +108,8 @@ class Series:
     def blocks(self, name: str) -> list[list[float]]:
         """Seconds a call, by block."""
         overhead = self.overhead_s()
+        if name == CANDIDATE and median(itertools.chain(*self.windows[name])) - overhead < WINDOW_S / 2:
+            overhead = max(0.0, overhead - SPARED_S)
         # A window can come out as nothing but overhead; its logarithm is wanted all the same.
         return [[max(one - overhead, one / 50) / self.calls for one in block] for block in self.windows[name]]
 
@@ -119,11 +131,13 @@ def plan_for(
     blocks: int,
     fitting: int = MAX_CALLS,
     budget_s: float = CASE_BUDGET_S,
+    fastest_s: float = math.inf,
 ) -> Plan:
-    """Fit a case into its budget. ``overhead_s``: preparing one window; ``estimate_s``: one call; ``fitting``: calls
-    that a window can hold.
+    """Fit a case into its budget. ``overhead_s``: preparing one window; ``estimate_s``: one call of a baseline,
+    ``fastest_s``: of the candidate, for all it says; ``fitting``: calls that a window can hold.
     """
-    calls = max(1, min(fitting, MAX_CALLS, math.ceil(WINDOW_S / max(estimate_s, 1e-6))))
+    shortest_s = max(min(estimate_s, max(fastest_s, estimate_s / FASTEST)), 1e-6)
+    calls = max(1, min(fitting, MAX_CALLS, math.ceil(WINDOW_S / shortest_s)))
     round_s = contenders * (overhead_s + estimate_s * calls)
     windows = WINDOWS
     if windows * round_s * blocks > budget_s:
@@ -145,15 +159,18 @@ def measure(
     *,
     flush: Callable[[], None] = lambda: None,
     after_window: Callable[[str], None] = lambda name: None,
+    aside: Callable[[], None] = lambda: None,
     notice: Callable[[str], None] = lambda text: None,
 ) -> Series:
     """Time all contenders; ``best`` is also called as its own twin.
 
     ``draw`` gives the new inputs of one round of windows, ``flush`` makes caches cold, ``after_window`` gets a name
-    while that contender is held.
+    while that contender is held, ``aside`` is called once a round, anywhere between the windows.
     """
     who = {**dict.fromkeys(contenders), TWIN: None}
-    series = Series(best, plan.calls, {name: [] for name in who}, {name: [] for name in who})
+    series = Series(best, plan.calls)
+    for table in (series.windows, series.claims, series.waits):
+        table.update((name, []) for name in who)
     dropped: set[str] = set()
     for _ in range(plan.warm_up):
         sets = draw()
@@ -169,15 +186,19 @@ def measure(
             series.windows[name].append([])
         for _ in range(plan.windows):
             sets = draw()
-            order = [name for name in who if name not in dropped]
+            order = [name for name in (*who, _ASIDE) if name not in dropped]
             lot.shuffle(order)
             for name in order:
+                if name == _ASIDE:
+                    aside()
+                    continue
                 contender = contenders[best if name == TWIN else name]
                 contender.lay(sets, again=lot.random() < 0.5)
                 flush()
                 call = contender.go()
                 series.windows[name][-1].append(call.window_s)
                 series.claims[name].append(call.claimed_s)
+                series.waits[name].append(call.answered_s - call.claimed_s)
                 after_window(name)
         if block + 1 == BLOCKS_BEFORE_DROPPING:
             dropped = _slow_ones(series, best)
@@ -196,14 +217,15 @@ def clock_disagreement(series: Series) -> str | None:
     """One line if the candidate's own clock says less than ours, beyond what waking up explains.
 
     No verdict uses a candidate's clock: one that lies gains nothing, but is a reason not to trust the rest. Nearly all
-    of its gaps have to be larger than nearly all of the baselines', so that a busy machine never trips it.
+    of its waits have to be longer than nearly all of the baselines', so that a busy machine never trips it. Stopping is
+    left out: threads that wait for work by spinning are slow to stop.
     """
     claimed = median(series.claims[CANDIDATE])
     ours = median(itertools.chain(*series.windows[CANDIDATE]))
     if min(series.claims[CANDIDATE]) < SHORTEST_CALL_S * series.calls:
         return f"its own clock says that a call took less than {SHORTEST_CALL_S * 1e9:g} ns"
-    small, _ = quartiles(series.gaps(CANDIDATE))
-    _, large = quartiles([gap for name in series.claims if name != CANDIDATE for gap in series.gaps(name)])
+    small, _ = quartiles(series.waits[CANDIDATE])
+    _, large = quartiles([wait for name, waits in series.waits.items() if name != CANDIDATE for wait in waits])
     if small <= large + CLOCK_SLACK_S + CLOCK_SLACK_SHARE * ours:
         return None
     return (

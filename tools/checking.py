@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tools.contender import Contender, Rejected
 from tools.harness.wire import MAX_CALLS
 from tools.inputs import InputSet
-from tools.licence import NO_ERROR, Comparison, Expected, Licence, compare, is_near
+from tools.licence import EPS, NO_ERROR, Comparison, Expected, Licence, compare, is_near
 from tools.verdict import CheckResult, ErrorFacts
 
 Conditioning = Callable[[InputSet], tuple[ErrorFacts, ...]]
@@ -26,6 +27,16 @@ REPEATING_S = 2.0
 POISON_BYTES = (0x55, 0xFF)
 """Two, so that no honest answer agrees with both."""
 EXACT_DRESS = "integers"
+NEEDS_NO_TIES = frozenset({"integers"})
+DRESS_WORDS = {
+    "mixed": "large, tiny and subnormal numbers among the others",
+    "nonfinite": "a NaN and infinities among the numbers",
+    "strided": "inputs that are not contiguous",
+    "integers": "small whole numbers",
+    "sorted": "sorted inputs",
+    "expanded": "inputs expanded from one row",
+}
+"""Of ``tools.harness.dressing``, by dress."""
 
 
 class EagerHistory:
@@ -194,6 +205,25 @@ def check_contender(contender: Contender, sets: Sequence[InputSet], examiner: Ex
             raise Rejected("out_of_bounds", "it writes beside a tensor that it made")
 
 
+@contextmanager
+def tolerating(words: str, refused: Callable[[], None]) -> Iterator[None]:
+    """An error instead of an answer to unusual inputs is no lie, the candidate is specialised: ``refused`` is called.
+
+    ``words``: of the inputs, for what is worse.
+    """
+    try:
+        yield
+    except Rejected as error:
+        if error.reason != "runtime_error":
+            raise Rejected(error.reason, f"with {words}: {error.detail}", error.log, error.facts) from error
+        refused()
+
+
+def has_no_ties(form: InputSet) -> bool:
+    """Whether equal elements are no matter: which of two is the first is nobody's promise."""
+    return all(item.leaf.dtype in EPS for item in form.expected)
+
+
 def calls_that_fit(form: InputSet) -> int:
     """How many calls on such a set one window holds; two at least."""
     return max(2, min(MAX_CALLS, MAX_WINDOW_BYTES // max(1, form.input_bytes + form.output_bytes)))
@@ -211,6 +241,8 @@ def require_window(
 def require_unchanged(contender: Contender, *, may_mutate: bool) -> None:
     """Raises Rejected if the last window wrote to its inputs, or beside them."""
     changed = contender.what_changed()
+    if changed == "size":
+        raise Rejected("cheat.arena", "it changed the size of the memory in which it is given its inputs")
     if changed == "guard":
         raise Rejected("out_of_bounds", "it writes beside its inputs")
     if changed == "input" and not may_mutate:

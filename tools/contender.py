@@ -45,12 +45,14 @@ class Rejected(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """One window: one or more calls in a row, by two clocks."""
+    """One window: one or more calls in a row."""
 
     claimed_s: float
     """What the worker says that the calls took."""
-    window_s: float
+    answered_s: float
     """By the controller's clock: from before the worker could run, and so could see the inputs, to its record."""
+    window_s: float
+    """By the same clock, until it stood still."""
     calls: int = 1
 
 
@@ -124,11 +126,11 @@ class Contender:
     def go(self) -> Call:
         """Make the calls."""
         try:
-            record, window_s = self._worker.go()
+            record, answered_s, window_s = self._worker.go()
         except WorkerFailed as error:
             raise self._blame(error) from error
         self._addresses = self._arena().addresses() or []
-        return Call(record.elapsed_ns / 1e9, window_s, self._calls)
+        return Call(record.elapsed_ns / 1e9, answered_s, window_s, self._calls)
 
     def run(self, sets: Sequence[Draw], **options: Any) -> Call:
         """``lay`` and ``go``."""
@@ -163,8 +165,15 @@ class Contender:
         return found
 
     def what_changed(self) -> str | None:
-        """``input`` or ``guard`` if the last window wrote over one, else None."""
+        """``input`` or ``guard`` if the last window wrote over one, ``size`` if the arena's changed, else None."""
         return self._arena().what_changed()
+
+    def require_still(self) -> None:
+        """Raises what ``blame`` says if anything of it ran since it was held: what was read then counts for nothing."""
+        try:
+            self._worker.require_still()
+        except WorkerFailed as error:
+            raise self._blame(error) from error
 
     def require_form(self, form: InputSet, which: int = 0) -> bool:
         """Raises Rejected unless the output is nested, shaped and typed as ``form`` says.

@@ -320,9 +320,11 @@ class SandboxedJudge:
             with self._machine.alone():
                 self._builder.settle()
                 first = trial.run(drawn)
+                specialised = unseen_shapes(crew, contender, notice) if confirm else None
+                contender.require_still()
+                contender.close()  # the next process of the candidate is to find no other
                 again = partial(trial.again, partial(self._builder.open, candidate, crew.constructor()), first)
                 sittings = settle(first, again, self._seed, self.settings.close_call_s if confirm else 0.0)
-                specialised = unseen_shapes(crew, contender, notice) if confirm else None
                 specialised = True if trial.refused else specialised
                 roofline = self._measure_roofline(crew)
         finally:

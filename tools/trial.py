@@ -7,10 +7,11 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from tools.auditing import Audit
 from tools.benchmarking import (
     CANDIDATE,
     CaseRatios,
@@ -21,34 +22,34 @@ from tools.benchmarking import (
     plan_for,
     summarise,
 )
-from tools.checking import Examiner, calls_that_fit, check_contender, require_unchanged, require_window
+from tools.checking import (
+    DRESS_WORDS,
+    NEEDS_NO_TIES,
+    Examiner,
+    calls_that_fit,
+    check_contender,
+    has_no_ties,
+    require_window,
+    tolerating,
+)
 from tools.contender import Contender, Rejected
 from tools.crew import EAGER, Crew
 from tools.errors import JudgeUnavailable
-from tools.inputs import Draw, InputSet
-from tools.licence import EPS
+from tools.inputs import InputSet
 
 RESERVED_OUTPUTS = 8
 """Results, or temporaries of their size, for which memory is touched beforehand."""
 MAX_RESERVED_BYTES = 1 << 30
 RESERVED_SHARE = 0.1
 """Of what a worker may use, at most: none must die of memory that we touched."""
-ORACLE_SHARE = 6
-"""Of so many rounds of timed windows one is compared with the oracle itself, by lot; all are with the best baseline."""
+QUICK_CALLS = 4
+"""In the look that says how many calls a window should have."""
+MAYBE_THE_MACHINES = frozenset({"timeout", "out_of_memory"})
 DRESSES = ("mixed", "nonfinite", "strided")
 CONFIRM_DRESSES = ("integers", "sorted", "expanded")
 """Of ``tools.harness.dressing``: what every candidate is checked with, and what a champion besides."""
 MAX_DRESSED_BYTES = 8 << 20
 """Larger inputs are cut to fewer rows before they are dressed: what is tried there does not depend on their number."""
-NEEDS_NO_TIES = frozenset({"integers"})
-DRESS_WORDS = {
-    "mixed": "large, tiny and subnormal numbers among the others",
-    "nonfinite": "a NaN and infinities among the numbers",
-    "strided": "inputs that are not contiguous",
-    "integers": "small whole numbers",
-    "sorted": "sorted inputs",
-    "expanded": "inputs expanded from one row",
-}
 
 
 @dataclass
@@ -69,6 +70,7 @@ class Trial:
     """By case, a time that no call can be shorter than."""
     refused: bool = field(default=False, init=False)
     """It raised an error instead of answering unusual inputs."""
+    _pardoned: bool = field(default=False, init=False)
     examiner: Examiner = field(init=False)
     seconds: dict[str, float] = field(default_factory=lambda: {"check": 0.0, "time": 0.0}, init=False)
 
@@ -88,7 +90,20 @@ class Trial:
         return results
 
     def again(self, open_candidate: Callable[[], Contender], cases: Sequence[CaseRatios]) -> list[CaseRatios]:
-        """Time anew, with a fresh process of the candidate and of what was the best baseline of each case."""
+        """Time anew, with a fresh process of the candidate and of what was the best baseline of each case.
+
+        Once, a candidate that took too long or too much memory, which is as likely the machine's doing after all that
+        went well, is given another try.
+        """
+        try:
+            return self._sit(open_candidate, cases)
+        except Rejected as error:
+            if error.reason not in MAYBE_THE_MACHINES or self._pardoned:
+                raise
+            self._pardoned = True
+            return self._sit(open_candidate, cases)
+
+    def _sit(self, open_candidate: Callable[[], Contender], cases: Sequence[CaseRatios]) -> list[CaseRatios]:
         self.notice("a close call: measuring on with fresh processes")
         with ExitStack() as stack, self._clocked("close call"):
 
@@ -106,6 +121,7 @@ class Trial:
                 name, best = case.verdict.name, case.best
                 form = self.crew.draw(name, 1)[0]
                 results.append(other._time(name, form, {best: waiting[best].result()}, best))
+            self.refused |= other.refused
             return results
 
     @contextmanager
@@ -123,8 +139,8 @@ class Trial:
         check_contender(self.candidate, sets, self.examiner, may_mutate=may_mutate)
         rows = rows_within(sets[0], MAX_DRESSED_BYTES)
         for dress in self.dresses:
-            if dress in NEEDS_NO_TIES and not all(item.leaf.dtype in EPS for item in sets[0].expected):
-                continue  # which of two equal elements is first is nobody's promise
+            if dress in NEEDS_NO_TIES and not has_no_ties(sets[0]):
+                continue
             self._check_dressed(case, dress, rows, may_mutate)
         if self.dresses:
             with self._tolerating("inputs one element off any alignment"):
@@ -151,15 +167,11 @@ class Trial:
             detail = f"it reads or writes beyond the end of an input: {error.detail}"
             raise Rejected("out_of_bounds", detail, error.log) from error
 
-    @contextmanager
-    def _tolerating(self, words: str) -> Iterator[None]:
-        """An error instead of an answer to such inputs is no lie: the candidate is specialised. ``words``: of them."""
-        try:
-            yield
-        except Rejected as error:
-            if error.reason != "runtime_error":
-                raise Rejected(error.reason, f"with {words}: {error.detail}", error.log, error.facts) from error
-            self.refused = True
+    def _tolerating(self, words: str) -> AbstractContextManager[None]:
+        return tolerating(words, self._note_refusal)
+
+    def _note_refusal(self) -> None:
+        self.refused = True
 
     def _may_mutate(self, case: str) -> bool:
         return case in self.crew.describe()[1]
@@ -174,6 +186,7 @@ class Trial:
             self.blocks,
             calls_that_fit(form),
             self.budget_s,
+            self._quick_look(case, form),
         )
         reserve([*contenders.values()], form, plan.calls, self.memory_bytes)
         try:
@@ -184,8 +197,14 @@ class Trial:
         self.candidate.forget()
         return summarise(case, series, self.statistics_seed)
 
+    def _quick_look(self, case: str, form: InputSet) -> float:
+        """Seconds a call, for all the candidate says; whoever lies is measured for longer."""
+        calls = min(QUICK_CALLS, calls_that_fit(form))
+        return self.candidate.run(self.crew.oracle.draw(case, calls)).claimed_s / calls
+
     def _measure(self, case: str, form: InputSet, plan: Plan, contenders: dict[str, Contender], best: str) -> Series:
-        audit = Audit(self, case, form, plan.calls, contenders[best], best)
+        may_mutate = self._may_mutate(case)
+        audit = Audit(self.crew, self.candidate, self.examiner, form, plan, contenders[best], may_mutate)
         lot = random.Random(secrets.randbits(64))  # noqa: S311 - seeded from the operating system's entropy
         series = measure(
             contenders,
@@ -195,8 +214,10 @@ class Trial:
             audit.draw,
             flush=self.crew.flush,
             after_window=audit.after_window,
+            aside=audit.aside,
             notice=self.notice,
         )
+        self.refused |= audit.refused
         told = clock_disagreement(series)
         if told is not None:
             raise Rejected("cheat.clock_disagreement", told)
@@ -226,72 +247,6 @@ def reserve(contenders: Sequence[Contender], form: InputSet, calls: int, memory_
     size = min(size, MAX_RESERVED_BYTES, int(memory_bytes * RESERVED_SHARE))
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda contender: contender.reserve(size), contenders))
-
-
-class Audit:
-    """Draws the inputs of timed windows, and examines every answer of the candidate to them.
-
-    An answer is compared with the best baseline's, from the same round. One that differs more than an honest one may,
-    and those of rounds chosen by lot beforehand, are compared with the oracle.
-    """
-
-    def __init__(self, trial: Trial, case: str, form: InputSet, calls: int, baseline: Contender, name: str) -> None:
-        self._trial = trial
-        self._case = case
-        self._form = form
-        self._calls = calls
-        self._baseline = baseline
-        self._baseline_name = name
-        self._round = 0
-        self._with_oracle = secrets.randbelow(ORACLE_SHARE)
-        self._sets: list[Draw] = []
-        self._mine: list[list[bytearray]] = []
-        self._theirs: list[list[bytearray]] = []
-
-    def draw(self) -> list[Draw]:
-        """New inputs for one round; in some rounds, for one of its calls, the oracle has answered too."""
-        oracle = self._trial.crew.oracle
-        self._sets = list(oracle.draw(self._case, self._calls))
-        self._mine, self._theirs = [], []
-        if self._round % ORACLE_SHARE == self._with_oracle:
-            answered = oracle.make(self._case)
-            if answered is not None:
-                self._sets[secrets.randbelow(self._calls)] = answered
-            self._with_oracle = secrets.randbelow(ORACLE_SHARE)
-        self._round += 1
-        return self._sets
-
-    def after_window(self, name: str) -> None:
-        """Read the answers, and compare once both are there."""
-        if name == CANDIDATE:
-            may_mutate = self._trial._may_mutate(self._case)
-            require_unchanged(self._trial.candidate, may_mutate=may_mutate)
-            self._mine = self._read(self._trial.candidate)
-        elif name == self._baseline_name:
-            try:
-                self._theirs = self._read(self._baseline)
-            except Rejected as error:
-                raise JudgeUnavailable(f"the {name} baseline gave no readable answer: {error}") from error
-        if self._mine and self._theirs:
-            try:
-                self._compare()
-            except Rejected as error:
-                raise Rejected(error.reason, f"in a timed call: {error.detail}", facts=error.facts) from error
-            self._mine, self._theirs = [], []
-
-    def _read(self, contender: Contender) -> list[list[bytearray]]:
-        return [contender.outputs(self._form, which) for which in range(len(self._sets))]
-
-    def _compare(self) -> None:
-        examiner = self._trial.examiner
-        for inputs, mine, theirs in zip(self._sets, self._mine, self._theirs, strict=True):
-            if isinstance(inputs, InputSet):
-                examiner.require(mine, inputs)
-            elif not examiner.resembles(mine, theirs, self._form):
-                answered = self._trial.crew.oracle.make(self._case, seed=inputs.seed)
-                if answered is None or answered.inputs != inputs.inputs:
-                    raise JudgeUnavailable("the problem's inputs are not determined by torch's seed")
-                examiner.require(mine, answered)
 
 
 def unseen_shapes(crew: Crew, candidate: Contender, notice: Callable[[str], None]) -> bool | None:

@@ -10,11 +10,12 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from sandbox.base import Execution, Job, Limits, Mount, Sandbox, Session
+from sandbox.base import Execution, Held, Job, Limits, Mount, Sandbox, Session
 from sandbox.errors import HoldFailed, SandboxError, SessionEnded, SessionTimeout
 from tools.arena import Arena
 from tools.errors import JudgeUnavailable
@@ -26,8 +27,6 @@ HARNESS_MOUNT = "/kernelwright/tools/harness"
 HARNESS_SOURCE = Path(__file__).parent / "harness"
 LOG_CHARACTERS = 4000
 SESSION_WALL_S = 24 * 3600.0
-SLOW_HOLD_S = 0.01
-"""Stopping takes a millisecond or two; what takes longer may have worked meanwhile."""
 START_TIMEOUT_S = 90.0
 """Importing torch on a busy machine."""
 
@@ -122,6 +121,7 @@ class Worker:
 
     def send(self, op: str, body: Mapping[str, Any] | None = None, payload: Buffers = ()) -> None:
         """Send a request. A worker that does not read in time is stopped. Raises WorkerFailed."""
+        self.require_still()
         self._release()
         self._seq = secrets.randbits(64)  # an answer written before the request cannot name it
         text = json.dumps({**(body or {}), "op": op, "seq": self._seq}).encode()
@@ -138,49 +138,62 @@ class Worker:
             is_late = time.monotonic() - began >= self._timeout_s
             raise self._ended("timeout" if is_late else None) from error
 
-    def hold(self) -> bool:
-        """Stop all that runs in its sandbox, until the next request: whether it has new processes.
+    def hold(self) -> None:
+        """Stop all that runs in its sandbox, until the next request. Does nothing while it is held.
 
-        Does nothing while it is held. Raises WorkerFailed.
+        Raises WorkerFailed.
         """
+        if not self._held:
+            self._stop_all()
+
+    def _stop_all(self) -> Held:
+        with self._watching():
+            held = self._session.hold()
+        self._held = True
+        return held
+
+    def require_still(self) -> None:
+        """Raises WorkerFailed if anything of it ran since it was held. Asks nothing of one that is not held."""
         if self._held:
-            return False
+            with self._watching():
+                self._session.require_still()
+
+    def _release(self, *, alone: bool = False) -> None:
+        if self._held:
+            self._held = False
+            with self._watching():
+                self._session.release(alone=alone)
+
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
         try:
-            grown = self._session.hold()
+            yield
         except HoldFailed as error:
             self.close()
             raise WorkerFailed("cheat.unstoppable", str(error), self.log()) from error
         except SessionEnded as error:
             raise self._ended(None) from error
-        self._held = True
-        return grown
 
-    def _release(self, *, alone: bool = False) -> None:
-        if self._held:
-            self._held = False
-            try:
-                self._session.release(alone=alone)
-            except SessionEnded as error:
-                raise self._ended(None) from error
-
-    def go(self) -> tuple[Record, float]:
+    def go(self) -> tuple[Record, float, float]:
         """Let a held worker make the calls it has laid out; hold it again.
 
-        Its record, and the seconds from before it could run to the receipt of the record. Of its processes only the
-        main one runs; if others ran as well, or if stopping took unusually long, the clock runs until all is still:
-        they share its memory, perhaps. Raises WorkerFailed.
+        Its record, the seconds from before it could run until that came, and until after it all threads of its main
+        process were seen still: what they had asked the kernel to copy is done by then. Of its processes only the main
+        one runs; if others ran as well, the last clock runs until all is still: they share its memory, perhaps. Raises
+        WorkerFailed.
         """
         with self._lock:
+            self.require_still()
             self._seq = secrets.randbits(64)
             frame = REQUEST.pack(GO_MAGIC, self._seq)
             began = time.perf_counter()
             self._send(frame)
             self._release(alone=True)
             raw = self.take(RECORD_BYTES)
-            seconds = time.perf_counter() - began
-            grown = self.hold()
-            whole = time.perf_counter() - began
-            return self._parsed(raw), whole if grown or whole - seconds > SLOW_HOLD_S else seconds
+            answered = time.perf_counter()
+            held = self._stop_all()
+            ended = time.perf_counter() if held.grown else held.main_at
+            return self._parsed(raw), answered - began, ended - began
 
     def read_memory(self, address: int, count: int) -> bytearray | None:
         """So much of its memory, best while it is held; None for what it does not have."""

@@ -1,5 +1,6 @@
 """Memory shared with a worker: what lies where, and what a worker can do to it."""
 
+import ctypes
 import os
 import struct
 
@@ -105,3 +106,22 @@ def test_its_name_goes_and_it_stays(arena):
     arena.place([draw(1)])
     arena.fill()
     assert arena.what_changed() is None
+
+
+@pytest.mark.parametrize("size", [-1, 1, 32 << 20])
+def test_a_file_of_another_size_is_told(arena, size):
+    arena.place([draw(1)])
+    arena.fill()
+    assert arena.what_changed() is None
+    os.ftruncate(arena._file, arena._size + size)
+    assert arena.what_changed() == "size"
+
+
+def test_memory_beyond_its_end_is_told(arena):
+    arena.place([draw(1)])
+    arena.fill()
+    keep_size = 1
+    libc = ctypes.CDLL(None, use_errno=True)
+    length = ctypes.c_long(64 << 20)
+    assert libc.fallocate(arena._file, keep_size, ctypes.c_long(0), length) == 0
+    assert arena.what_changed() == "size"

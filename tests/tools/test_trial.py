@@ -50,6 +50,23 @@ def test_what_was_opened_is_closed_when_another_cannot_be():
     assert [item.closed for item in crew.opened] == [True]
 
 
+@pytest.mark.parametrize(("reason", "tries"), [("timeout", 2), ("out_of_memory", 2), ("crash", 1), ("wrong_output", 1)])
+def test_what_may_be_the_machines_doing_is_tried_once_more_and_only_once(reason, tries):
+    tried = []
+
+    def fails():
+        tried.append(reason)
+        raise Rejected(reason, "in a fresh process")
+
+    mine = trial(Crew())
+    with pytest.raises(Rejected):
+        mine.again(fails, CASES)
+    assert len(tried) == tries
+    with pytest.raises(Rejected):
+        mine.again(fails, CASES)
+    assert len(tried) == tries + 1
+
+
 def test_the_candidates_own_failure_is_not_hidden_by_ours():
     def fails():
         raise Rejected("crash", "it was killed")

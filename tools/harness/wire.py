@@ -29,12 +29,12 @@ MAX_RANK = 8
 MAX_TEXT_BYTES = 16 << 20
 PARTS = 4
 """Equal stretches of an input that mutants of the reference clear, one at a time."""
-MAX_CALLS = 64
+MAX_CALLS = 512
 """Calls in one window."""
 
 ARENA_TABLE = struct.Struct("<Q")
 """How many addresses follow; each is another of these."""
-ARENA_HEADER_BYTES = 1 << 16
+ARENA_HEADER_BYTES = 1 << 18
 assert ARENA_TABLE.size * (1 + MAX_CALLS * MAX_LEAVES) <= ARENA_HEADER_BYTES
 
 _HEAD = struct.Struct("<8sQIIQQ32sQ")

@@ -1,0 +1,141 @@
+"""What a candidate answers while it is timed: every answer is compared, and some windows are there to be looked at."""
+
+from __future__ import annotations
+
+import random
+import secrets
+from dataclasses import dataclass, field
+
+from tools.benchmarking import CANDIDATE, Plan
+from tools.checking import DRESS_WORDS, NEEDS_NO_TIES, Examiner, has_no_ties, require_unchanged, tolerating
+from tools.contender import Contender, Rejected
+from tools.crew import Crew
+from tools.errors import JudgeUnavailable
+from tools.inputs import Draw, InputSet
+
+ORACLE_SHARE = 6
+"""Of so many rounds of timed windows one is compared with the oracle itself, by lot; all are with the best baseline."""
+PROBES = 4
+"""Windows of a case that look like timed ones and have unusual values among the others: whoever is careful only while
+it is checked is found out there.
+"""
+PROBED_CALLS = 3
+"""Calls with unusual values in such a window, at most."""
+PROBE_DRESSES = ("mixed", "nonfinite", "integers", "sorted")
+"""Those that neither shapes nor strides tell."""
+
+
+@dataclass
+class Audit:
+    """Draws the inputs of timed windows, and examines every answer of the candidate to them.
+
+    An answer is compared with the best baseline's, from the same round. One that differs more than an honest one may,
+    and those of rounds chosen by lot beforehand, are compared with the oracle.
+    """
+
+    crew: Crew
+    candidate: Contender
+    examiner: Examiner
+    form: InputSet
+    """Any answered set of the case."""
+    plan: Plan
+    baseline: Contender
+    may_mutate: bool
+    refused: bool = field(default=False, init=False)
+    """The candidate raised an error instead of answering unusual values."""
+    _round: int = field(default=-1, init=False)
+    _probed: set[int] = field(default_factory=set, init=False)
+    _deck: list[str] = field(default_factory=list, init=False)
+    """Dresses that have not had their turn."""
+    _with_oracle: int = field(default_factory=lambda: secrets.randbelow(ORACLE_SHARE), init=False)
+    _sets: list[Draw] = field(default_factory=list, init=False)
+    _mine: list[list[bytearray]] = field(default_factory=list, init=False)
+    _theirs: list[list[bytearray]] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self._lot = random.Random(secrets.randbits(64))  # noqa: S311 - seeded from the system's entropy
+        rounds = self.plan.blocks * self.plan.windows
+        self._probed = {self._lot.randrange(rounds * n // PROBES, rounds * (n + 1) // PROBES) for n in range(PROBES)}
+
+    def draw(self) -> list[Draw]:
+        """New inputs for one round; in some rounds, for one of its calls, the oracle has answered too."""
+        case, calls = self.form.case, self.plan.calls
+        self._sets = list(self.crew.oracle.draw(case, calls))
+        self._mine, self._theirs = [], []
+        self._round += 1
+        if self._round % ORACLE_SHARE == self._with_oracle:
+            answered = self.crew.oracle.make(case)
+            if answered is not None:
+                self._sets[secrets.randbelow(calls)] = answered
+            self._with_oracle = secrets.randbelow(ORACLE_SHARE)
+        return self._sets
+
+    def after_window(self, name: str) -> None:
+        """Read the answers, and compare once both are there."""
+        if name == CANDIDATE:
+            require_unchanged(self.candidate, may_mutate=self.may_mutate)
+            self._mine = self._read(self.candidate)
+        elif name == self.baseline.name:
+            try:
+                self._theirs = self._read(self.baseline)
+            except Rejected as error:
+                raise JudgeUnavailable(f"the {name} baseline gave no readable answer: {error}") from error
+        if self._mine and self._theirs:
+            try:
+                self._compare()
+            except Rejected as error:
+                raise Rejected(error.reason, f"in a timed call: {error.detail}", facts=error.facts) from error
+            self._mine, self._theirs = [], []
+
+    def aside(self) -> None:
+        """In a few rounds: one more window of the candidate, with unusual values in some of its calls."""
+        if self._round - self.plan.warm_up not in self._probed:
+            return
+        unusual = self._unusual()
+        if not unusual:
+            return
+        sets = list(self.crew.oracle.draw(self.form.case, self.plan.calls))
+        places = self._lot.sample(range(len(sets)), len(unusual))
+        for place, inputs in zip(places, unusual, strict=True):
+            sets[place] = inputs
+        with tolerating("unusual values, met while it was timed", self._note_refusal):
+            self.candidate.lay(sets, again=self._lot.random() < 0.5)
+            self.crew.flush()
+            self.candidate.go()
+            require_unchanged(self.candidate, may_mutate=self.may_mutate)
+            answers = [self.candidate.outputs(self.form, place) for place in places]
+            for answer, inputs in zip(answers, unusual, strict=True):
+                with tolerating(DRESS_WORDS[inputs.dress or ""], self._note_refusal):
+                    self.examiner.require(answer, inputs)
+
+    def _unusual(self) -> list[InputSet]:
+        """Sets that the reference answers and that look like any other until their values are read, each in another
+        dress, one for a window of one call.
+        """
+        found: list[InputSet] = []
+        for _ in range(min(PROBED_CALLS, self.plan.calls)):
+            if not self._deck:
+                self._deck = self._lot.sample(PROBE_DRESSES, len(PROBE_DRESSES))
+            dress = self._deck.pop()
+            if dress in NEEDS_NO_TIES and not has_no_ties(self.form):
+                continue
+            made = self.crew.oracle.make(self.form.case, dress=dress)
+            if made is not None and made.packed == self.form.packed:
+                found.append(made)
+        return found
+
+    def _note_refusal(self) -> None:
+        self.refused = True
+
+    def _read(self, contender: Contender) -> list[list[bytearray]]:
+        return [contender.outputs(self.form, which) for which in range(len(self._sets))]
+
+    def _compare(self) -> None:
+        for inputs, mine, theirs in zip(self._sets, self._mine, self._theirs, strict=True):
+            if isinstance(inputs, InputSet):
+                self.examiner.require(mine, inputs)
+            elif not self.examiner.resembles(mine, theirs, self.form):
+                answered = self.crew.oracle.make(self.form.case, seed=inputs.seed)
+                if answered is None or answered.inputs != inputs.inputs:
+                    raise JudgeUnavailable("the problem's inputs are not determined by torch's seed")
+                self.examiner.require(mine, answered)
