@@ -72,7 +72,7 @@ class Crew:
         self.warmed: dict[str, dict[str, Warmed]] = {}
         """Case to baseline to what its warm calls took."""
         self.notes: list[str] = []
-        """Why a baseline is missing, one line each."""
+        """What is special about the reference, and why a baseline is missing, one line each."""
         self.flush = flush
         self._launcher = launcher
         self._site = site
@@ -122,8 +122,10 @@ class Crew:
         with self._lock:
             if self._described is None:
                 self.constructor()
-                self._described = self._known or self.oracle.describe()
+                described = self._known or self.oracle.describe()
                 self._workers[EAGER] = self._start(EAGER)
+                self._described = described
+                self.notes += described[0].notes
             return self._described
 
     @property

@@ -234,7 +234,10 @@ def get_init_inputs():
 def test_cases_structures_buffers_and_plain_inputs_travel(enclosed, tmp_path):
     many = problem(source=MANY)
     with closing(SandboxedJudge(many, enclosed, FAST, tmp_path)) as judge:
-        assert [case.name for case in judge.describe().cases] == ["small", "wide"]
+        description = judge.describe()
+        assert [case.name for case in description.cases] == ["small", "wide"]
+        assert "norm.running_mean" in description.notes[0]
+        assert judge._crew().notes == [*description.notes]
         right = MANY.replace("class Model(", "class ModelNew(").split("def get_inputs")[0]
         result = judge.check(Candidate(source=right, language="python"))
         assert result.passed, (result.reason, result.detail, result.log)
