@@ -83,3 +83,87 @@ def test_a_buffer_outside_of_the_state_dict_is_put_back_in_float64_too(opened):
     assert first.dtype == torch.float64
     assert torch.equal(first, second)
     assert torch.equal(first, inputs[0].double() - inputs[0].double().mean(0))
+
+
+WEIGHT = "self.weight = torch.nn.Parameter(torch.randn(8, 8))"
+
+
+@pytest.mark.parametrize(
+    ("forward", "truth"),
+    [
+        ("return (x.to(torch.bfloat16) @ self.weight.to(torch.bfloat16)).float()", "x @ w"),
+        ("return (x.half() @ self.weight.half())", "x @ w"),
+        ("return (x.float() @ self.weight.float()).type(torch.FloatTensor)", "x @ w"),
+        ("with torch.autocast('cpu', dtype=torch.bfloat16):\n    return x @ self.weight", "x @ w"),
+        ("return x.softmax(-1, dtype=torch.float32)", "x.softmax(-1)"),
+        ("return x.sum(0, dtype=torch.float32) + x.cumsum(0, dtype=torch.float32)", "x.sum(0) + x.cumsum(0)"),
+        ("y = torch.zeros(8, dtype=torch.float32)\nfor row in x:\n    y += row\nreturn y", "x.sum(0)"),
+        (
+            "y = torch.zeros(16, 8)\ny[:, 1:3] = x[:, 1:3].bfloat16()\ny.view(-1)[1] = 0\nreturn y",
+            "x * ((i == 1) | (i == 2)) * (torch.arange(16)[:, None] + i != 1)",
+        ),
+        ("y = x.new_empty(16, 8, dtype=torch.float16)\ny[torch.arange(16)] = x.half()\nreturn y.t_()", "x.t()"),
+        (
+            "return x * (torch.arange(8) / 3) * torch.arange(8, dtype=torch.float32).div(7)",
+            "x * (i[0] / 3) * (i[0] / 7)",
+        ),
+        ("return torch.view_as_real(torch.fft.fft(x).to(torch.complex64))", "torch.view_as_real(torch.fft.fft(x))"),
+        (
+            "return torch.nn.functional.scaled_dot_product_attention(x[None], x[None], x[None])",
+            "(x @ x.t() / 8 ** 0.5).softmax(-1) @ x[None]",
+        ),
+    ],
+)
+def test_the_oracle_is_float64_whatever_the_reference_casts_to(opened, forward, truth):
+    reference = opened(forward, WEIGHT)
+    inputs = reference.cases(3)["default"]
+    known = {"x": inputs[0].double(), "w": reference.model.weight.detach().double(), "torch": torch}
+    known["i"] = torch.arange(8, dtype=torch.float64).expand(16, 8)
+    (found,) = reference.run_precise(inputs)[1]
+    torch.testing.assert_close(found, eval(truth, known), rtol=1e-12, atol=1e-12)
+    assert described(reference)["oracle"] == "float64"
+    assert torch.get_default_dtype() == torch.float32
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float8_e4m3fn"])
+def test_what_a_reference_quantises_on_purpose_is_quantised_in_the_oracle(opened, dtype):
+    reference = opened(f"return (x * 9).round().to(torch.{dtype}).float() / 9")
+    inputs = reference.cases(3)["default"]
+    (found,) = reference.run_precise(inputs)[1]
+    rounded = (inputs[0].double() * 9).round().to(getattr(torch, dtype)).double()
+    assert not torch.equal(rounded, inputs[0].double() * 9)
+    torch.testing.assert_close(found, rounded / 9, rtol=1e-14, atol=0)
+
+
+def test_an_attribute_that_is_no_buffer_takes_part_in_float64(opened):
+    reference = opened("return torch.nn.functional.linear(x, self.table)", "self.table = torch.rand(3, 8)")
+    inputs = reference.cases(3)["default"]
+    (found,) = reference.run_precise(inputs)[1]
+    torch.testing.assert_close(found, inputs[0].double() @ reference.model.table.double().t(), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        "torch.rand(16, 8)",
+        "torch.randn_like(x)",
+        "torch.empty_like(x).uniform_()",
+        "torch.randint(0, 9, (16, 8))",
+        "torch.bernoulli(torch.full((16, 8), 0.3))",
+        "torch.nn.functional.dropout(torch.ones_like(x))",
+    ],
+)
+def test_numbers_drawn_from_a_fixed_seed_are_the_same_in_the_oracle(opened, draw):
+    reference = opened(f"torch.manual_seed(5)\nreturn x + {draw}")
+    inputs = reference.cases(3)["default"]
+    (eager,), (found,) = reference.run(inputs)[1], reference.run_precise(inputs)[1]
+    torch.testing.assert_close(found, eager.double(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(found - inputs[0].double(), (eager - inputs[0]).double(), rtol=1e-5, atol=1e-5)
+
+
+def test_a_reference_that_reads_bits_has_no_float64_oracle(opened):
+    """Twice as many, and others: what is summed up has the right shape and means nothing."""
+    reference = opened("return (x.float().view(torch.int32) & 0x7fffffff).view(torch.float32).sum(-1)")
+    assert described(reference)["oracle"] == "native"
+    writes = opened("return x.float() * (torch.arange(120, 128, dtype=torch.int32) << 23).view(torch.float32)")
+    assert described(writes)["oracle"] == "float64"

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from tools.harness.describing import describe_machine, describe_value, graph_facts
+from tools.harness.doubling import BitsRead, Doubling
 from tools.harness.dressing import put_on, says_something
 from tools.harness.faults import Fault, blamed_on
 from tools.harness.subject import adopt_state, buffers_of, load_module, put_back, seed_everything
@@ -156,12 +157,14 @@ class Reference:
         if self._precise is None:
             return None
         arguments = to_double(inputs)
-        for context in (no_context, default_double):
+        for context in (Doubling, no_context, default_double):
             put_back(self._precise, self._buffers)
             try:
                 with torch.no_grad(), context():
                     leaves: Leaves = []
                     return flatten(self._precise(*duplicate(arguments)), leaves), leaves
+            except BitsRead:
+                return None
             except REFUSALS:
                 continue
         return None
