@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sandbox.base import Mount
@@ -89,8 +90,8 @@ class Crew:
         self._baselines: dict[str, Contender] = {}
         self._problem_mount = Mount(site.problem_folder, "/problem")
         self._path = f"{launcher.inside(self._problem_mount)}/problem.py"
-        oracle = self._start("oracle")
-        self.oracle = Oracle(oracle, site.problem, self._path, site.memory_bytes, launcher.timeout_s)
+        start = partial(self._start, "oracle")
+        self.oracle = Oracle(start, site.problem, self._path, site.memory_bytes, launcher.timeout_s)
         if before is not None:
             self.oracle.conditioned.update(before.oracle.conditioned)
         self._workers: dict[str, Worker] = {}

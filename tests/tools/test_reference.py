@@ -167,3 +167,17 @@ def test_a_reference_that_reads_bits_has_no_float64_oracle(opened):
     assert described(reference)["oracle"] == "native"
     writes = opened("return x.float() * (torch.arange(120, 128, dtype=torch.int32) << 23).view(torch.float32)")
     assert described(writes)["oracle"] == "float64"
+
+
+LOOP = "h = x[0]\nfor _ in range({}):\n    h = torch.tanh(h + x[1])\nreturn h"
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_the_graph_of_a_long_loop_is_left_out_and_its_problem_described(opened, monkeypatch):
+    monkeypatch.setattr("tools.harness.describing.MAX_OPERATORS", 150)
+    long = opened(LOOP.format(100))
+    found = json.loads(long.graph(7))
+    assert (found["graph"], found["operators"]) == (None, [])
+    assert "carries out 3" in found["graph_error"]
+    assert described(long)["cases"][0]["outputs"]
+    assert json.loads(opened(LOOP.format(20)).graph(7))["operators"].count("aten.tanh.default") == 20

@@ -7,9 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from tools.harness.faults import blamed_on
 from tools.harness.operator_graph import GraphError, export_graph
 from tools.harness.tensors import dtype_name
+from tools.harness.values import duplicate
+
+MAX_OPERATORS = 5000
+"""More are not traced: that takes milliseconds for each of them, and nobody reads a loop that was unrolled."""
 
 
 def describe_value(value: Any) -> Any:
@@ -22,10 +28,30 @@ def describe_value(value: Any) -> Any:
 def graph_facts(model: torch.nn.Module, inputs: list[Any]) -> dict[str, Any]:
     """The operator graph of the module, or one line that says why there is none."""
     try:
+        _require_short(model, inputs)
         graph = export_graph(model, inputs)
     except GraphError as error:
         return {"graph": None, "graph_error": str(error), "operators": []}
     return {"graph": graph, "graph_error": None, "operators": [str(node["op"]) for node in graph["nodes"]]}
+
+
+class _Counter(TorchDispatchMode):  # type: ignore[misc]  # torch is unknown to mypy
+    """Counts the operators that are carried out."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """One more."""
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def _require_short(model: torch.nn.Module, inputs: list[Any]) -> None:
+    """Raises GraphError for a module that a trace would take too long for. Running it costs far less than tracing."""
+    with torch.no_grad(), blamed_on("forward()"), _Counter() as counter:
+        model(*duplicate(inputs))
+    if counter.count > MAX_OPERATORS:
+        raise GraphError(f"forward() carries out {counter.count} operators: more than {MAX_OPERATORS} are not traced")
 
 
 def describe_machine() -> dict[str, Any]:

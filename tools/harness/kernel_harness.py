@@ -143,6 +143,10 @@ class ReferenceHarness(Harness):
         """Run the reference on every case and describe it."""
         return self._with_text(self.reference.describe(body["seed"]), [])
 
+    def do_graph(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
+        """Trace the reference."""
+        return self._with_text(self.reference.graph(body["seed"]), [])
+
     def do_make(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Draw an input set, and compute what the oracle and eager make of it."""
         text, chunks = self.reference.make(body["case"], body["seed"], body["rows"], body["dress"])

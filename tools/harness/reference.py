@@ -175,12 +175,16 @@ class Reference:
         facts: dict[str, Any] = {"cases": [self._describe_case(name, inputs) for name, inputs in cases.items()]}
         changed = self._changed_buffers(cases, seed) if self._buffers else set()
         facts["notes"] = [UNCOMPARED.format(", ".join(sorted(changed)))] if changed else []
-        first = next(iter(cases.values()))
-        facts.update(graph_facts(self.model, duplicate(first)))
         facts.update(describe_machine())
         facts["oracle"] = "native" if self._precise is None else "float64"
         facts["training"] = self.model.training
         return json.dumps(facts).encode()
+
+    def graph(self, seed: int) -> bytes:
+        """JSON of the operator graph of the first case, or of why there is none."""
+        first = next(iter(self.cases(seed).values()))
+        put_back(self.model, self._buffers)
+        return json.dumps(graph_facts(self.model, duplicate(first))).encode()
 
     def _describe_case(self, name: str, inputs: list[Any]) -> dict[str, Any]:
         structure, leaves = self.run(inputs)
