@@ -66,7 +66,7 @@ class Oracle:
 
     def describe(self) -> tuple[Description, frozenset[str]]:
         """Facts, and the names of the cases whose inputs the reference changes. Raises RequestError."""
-        facts, _ = self._ask("describe", {"seed": secrets.randbits(62)})
+        facts, _ = self._ask("describe", {"seed": secrets.randbits(62), "memory_bytes": self._memory_bytes})
         facts |= self._graph()
         mutating = frozenset(case["name"] for case in facts["cases"] if case["mutates"])
         cases = tuple(CaseFacts.model_validate(_case_facts(case)) for case in facts.pop("cases"))

@@ -199,8 +199,9 @@ def test_a_dead_oracle_is_our_fault_and_is_replaced(judge):
     [
         (PROBLEM.replace("return [torch.randn", "raise OSError('gone')\n    return [torch.randn"), "raised OSError"),
         (PROBLEM.replace("x * self.weight", "x * torch.rand(512)"), "not deterministic"),
+        (PROBLEM.replace("randn(ROWS", "zeros(1 << 17"), "too large: .* 1.46 GiB"),
     ],
-    ids=["inputs", "random"],
+    ids=["inputs", "random", "large"],
 )
 def test_a_problem_that_cannot_be_used_is_a_wrong_request(enclosed, tmp_path, source, message):
     with closing(SandboxedJudge(problem(source=source), enclosed, FAST, tmp_path)) as judge:

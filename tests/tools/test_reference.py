@@ -47,7 +47,7 @@ def opened(tmp_path):
 
 
 def described(reference: Reference) -> dict:
-    return json.loads(reference.describe(7))
+    return json.loads(reference.describe(7, 1 << 30))
 
 
 EMA = "self.register_buffer('mean', torch.zeros(8), persistent={})"
@@ -66,7 +66,7 @@ EMA = "self.register_buffer('mean', torch.zeros(8), persistent={})"
 )
 def test_answers_from_buffers_that_forward_changes_are_refused(opened, forward, persistent):
     with pytest.raises(Fault, match=r"buffers that it changes \(mean\).* return it as an output"):
-        opened(forward, EMA.format(persistent)).describe(7)
+        opened(forward, EMA.format(persistent)).describe(7, 1 << 30)
 
 
 def test_updates_of_buffers_that_no_answer_depends_on_are_noted(opened):
@@ -181,3 +181,25 @@ def test_the_graph_of_a_long_loop_is_left_out_and_its_problem_described(opened, 
     assert "carries out 3" in found["graph_error"]
     assert described(long)["cases"][0]["outputs"]
     assert json.loads(opened(LOOP.format(20)).graph(7))["operators"].count("aten.tanh.default") == 20
+
+
+@pytest.mark.parametrize(
+    ("forward", "construct", "needed"),
+    [
+        ("return x.sum()", "", 2 * (512 + 1024 + 4 + 8)),
+        ("return x.long()", "", 2 * (512 + 1024 + 2 * 1024)),
+        ("return x.sum() + self.weight.sum()", WEIGHT, 2 * (512 + 1024 + 4 + 8) + 256 + 512),
+    ],
+    ids=["inputs", "outputs", "parameters"],
+)
+def test_a_case_that_would_not_fit_into_memory_twice_is_refused(opened, forward, construct, needed):
+    reference = opened(forward, construct)
+    assert json.loads(reference.describe(7, needed))["cases"]
+    with pytest.raises(Fault, match=r"case default is too large: .* make its inputs smaller or raise the memory limit"):
+        reference.describe(7, needed - 1)
+
+
+def test_inputs_that_are_too_large_are_refused_before_they_are_used(opened):
+    reference = opened("raise ValueError('it was called')")
+    with pytest.raises(Fault, match="too large"):
+        reference.describe(7, 1024)

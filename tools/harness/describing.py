@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tools.harness.faults import blamed_on
+from tools.harness.faults import Fault, blamed_on
 from tools.harness.operator_graph import GraphError, export_graph
 from tools.harness.tensors import dtype_name
 from tools.harness.values import duplicate
 
+GIB = 1 << 30
 MAX_OPERATORS = 5000
 """More are not traced: that takes milliseconds for each of them, and nobody reads a loop that was unrolled."""
 
@@ -23,6 +25,29 @@ def describe_value(value: Any) -> Any:
     if not isinstance(value, torch.Tensor):
         return repr(value)[:200]
     return {"shape": list(value.shape), "dtype": dtype_name(value.dtype), "stride": list(value.stride())}
+
+
+def require_room(case: str, call: Iterable[Any], state: Iterable[torch.Tensor], memory_bytes: int) -> None:
+    """Raises Fault where two calls, each with its float64 copy, and the model do not fit. ``call``: what is known of
+    a call's inputs and outputs.
+
+    A window holds two calls at least, and a set is drawn, copied and answered in both precisions.
+    """
+    call = [value for value in call if isinstance(value, torch.Tensor)]
+    once = sum(value.numel() * value.element_size() for value in call)
+    needed = 2 * sum(map(_with_double, call)) + sum(map(_with_double, state))
+    if needed > memory_bytes:
+        raise Fault(
+            f"case {case} is too large: a call's inputs and outputs are {once / GIB:.3g} GiB, two calls in both "
+            f"precisions and the model {needed / GIB:.3g} GiB, and a job may use {memory_bytes / GIB:.3g} GiB: "
+            "make its inputs smaller or raise the memory limit"
+        )
+
+
+def _with_double(tensor: torch.Tensor) -> int:
+    """Bytes of a tensor and its copy in float64; what is not floating is copied as it is."""
+    size = 16 if tensor.is_complex() else 8 if tensor.is_floating_point() else tensor.element_size()
+    return int(tensor.numel() * (tensor.element_size() + size))
 
 
 def graph_facts(model: torch.nn.Module, inputs: list[Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from tools.harness.describing import describe_machine, describe_value, graph_facts
+from tools.harness.describing import describe_machine, describe_value, graph_facts, require_room
 from tools.harness.doubling import BitsRead, Doubling
 from tools.harness.dressing import put_on, says_something
 from tools.harness.faults import Fault, blamed_on
@@ -169,10 +169,14 @@ class Reference:
                 continue
         return None
 
-    def describe(self, seed: int) -> bytes:
-        """Run every case twice; JSON of what was found. Raises Fault."""
+    def describe(self, seed: int, memory_bytes: int) -> bytes:
+        """Run every case twice; JSON of what was found. Raises Fault.
+
+        ``memory_bytes``: what a job may use; a case that would need more later is refused now.
+        """
         cases = self.cases(seed)
-        facts: dict[str, Any] = {"cases": [self._describe_case(name, inputs) for name, inputs in cases.items()]}
+        described = [self._describe_case(name, inputs, memory_bytes) for name, inputs in cases.items()]
+        facts: dict[str, Any] = {"cases": described}
         changed = self._changed_buffers(cases, seed) if self._buffers else set()
         facts["notes"] = [UNCOMPARED.format(", ".join(sorted(changed)))] if changed else []
         facts.update(describe_machine())
@@ -186,8 +190,13 @@ class Reference:
         put_back(self.model, self._buffers)
         return json.dumps(graph_facts(self.model, duplicate(first))).encode()
 
-    def _describe_case(self, name: str, inputs: list[Any]) -> dict[str, Any]:
+    def _describe_case(self, name: str, inputs: list[Any], memory_bytes: int) -> dict[str, Any]:
+        state = [*self.model.parameters(), *self.model.buffers()]
+        tensors: list[torch.Tensor] = []
+        encode(inputs, tensors)
+        require_room(name, tensors, state, memory_bytes)
         structure, leaves = self.run(inputs)
+        require_room(name, [*tensors, *leaves], state, memory_bytes)
         torch.manual_seed(time.perf_counter_ns())
         again_structure, again = self.run(inputs)
         self._require_usable(leaves)
@@ -199,9 +208,7 @@ class Reference:
         self._check_precise(structure, leaves, inputs)
         with blamed_on("forward()"):
             outputs = [describe_value(value) for value in leaves]
-        tensors: list[torch.Tensor] = []
-        encode(inputs, tensors)
-        moved = [*tensors, *self.model.parameters(), *self.model.buffers()]
+        moved = [*tensors, *state]
         moved += [value for value in leaves if isinstance(value, torch.Tensor)]
         sizes = {id(item): item.numel() * item.element_size() for item in moved}
         return {
