@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sandbox.base import Mount
@@ -72,7 +73,7 @@ class Crew:
         self.warmed: dict[str, dict[str, Warmed]] = {}
         """Case to baseline to what its warm calls took."""
         self.notes: list[str] = []
-        """Why a baseline is missing, one line each."""
+        """What is special about the reference, and why a baseline is missing, one line each."""
         self.flush = flush
         self._launcher = launcher
         self._site = site
@@ -89,8 +90,8 @@ class Crew:
         self._baselines: dict[str, Contender] = {}
         self._problem_mount = Mount(site.problem_folder, "/problem")
         self._path = f"{launcher.inside(self._problem_mount)}/problem.py"
-        oracle = self._start("oracle")
-        self.oracle = Oracle(oracle, site.problem, self._path, site.memory_bytes, launcher.timeout_s)
+        start = partial(self._start, "oracle")
+        self.oracle = Oracle(start, site.problem, self._path, site.memory_bytes, launcher.timeout_s)
         if before is not None:
             self.oracle.conditioned.update(before.oracle.conditioned)
         self._workers: dict[str, Worker] = {}
@@ -122,8 +123,10 @@ class Crew:
         with self._lock:
             if self._described is None:
                 self.constructor()
-                self._described = self._known or self.oracle.describe()
+                described = self._known or self.oracle.describe()
                 self._workers[EAGER] = self._start(EAGER)
+                self._described = described
+                self.notes += described[0].notes
             return self._described
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,11 +40,15 @@ class Constructor:
 class Oracle:
     """One trusted worker that imported the problem file. Safe to use from several threads."""
 
-    def __init__(self, worker: Worker, problem: Problem, path: str, memory_bytes: int, timeout_s: float) -> None:
+    def __init__(
+        self, start: Callable[[], Worker], problem: Problem, path: str, memory_bytes: int, timeout_s: float
+    ) -> None:
+        """``start`` starts such a worker."""
         self.constructor: Constructor | None = None
         self.conditioned: dict[tuple[str, str | None, int | None], tuple[ErrorFacts, ...]] = {}
         """By case, dress and rows, what ``conditioning`` found."""
-        self._worker = worker
+        self._start = start
+        self._worker = start()
         self._problem = problem
         self._path = path
         self._memory_bytes = memory_bytes
@@ -62,10 +66,24 @@ class Oracle:
 
     def describe(self) -> tuple[Description, frozenset[str]]:
         """Facts, and the names of the cases whose inputs the reference changes. Raises RequestError."""
-        facts, _ = self._ask("describe", {"seed": secrets.randbits(62)})
+        facts, _ = self._ask("describe", {"seed": secrets.randbits(62), "memory_bytes": self._memory_bytes})
+        facts |= self._graph()
         mutating = frozenset(case["name"] for case in facts["cases"] if case["mutates"])
         cases = tuple(CaseFacts.model_validate(_case_facts(case)) for case in facts.pop("cases"))
         return Description(problem=self._problem.name, cases=cases, **facts), mutating
+
+    def _graph(self) -> dict[str, Any]:
+        """The operator graph, or why there is none. A problem can be judged without, so a failure is no refusal."""
+        try:
+            facts, _ = self._worker.ask_facts("graph", {"seed": secrets.randbits(62)})
+        except WorkerFailed as error:
+            if not self._worker.alive:
+                assert self.constructor is not None  # it was described
+                self._worker = self._start()
+                self.open(self.constructor.seed)
+            why = f"the operator graph could not be read: {error.detail}"
+            return {"graph": None, "graph_error": why, "operators": ()}
+        return dict(facts)
 
     def make(
         self, case: str, rows: int | None = None, dress: str | None = None, seed: int | None = None

@@ -113,6 +113,8 @@ class Description(BaseModel):
     oracle: Literal["float64", "native"] = "float64"
     """``native`` where the reference cannot run in float64; then eager itself is the oracle."""
     training: bool = False
+    notes: tuple[str, ...] = ()
+    """What the reader of a verdict should know about the reference, one line each."""
     torch_version: str = ""
     cpu: str = ""
     """Model name and instruction sets of the processor it ran on."""

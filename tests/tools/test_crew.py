@@ -9,6 +9,7 @@ from tests.tools.judged import problem
 from tools.contender import Rejected
 from tools.crew import COMPILED, EAGER, Crew, Site, Warmed
 from tools.licence import Licence
+from tools.problem import Description
 from tools.worker import Launcher
 
 
@@ -42,3 +43,16 @@ def test_a_baseline_that_is_left_out_is_left_out_of_every_case(crew, monkeypatch
     assert crew._warm(COMPILED, {"small": "small", "large": "large"}) is None
     assert crew.notes == ["torch.compile is no baseline here: far off"]
     assert [crew.best_guess(case) for case in ("small", "large")] == [EAGER, EAGER]
+
+
+def test_what_is_special_about_the_reference_is_noted_once_and_by_a_later_crew_too(crew, monkeypatch):
+    found = Description(problem="scaled_softmax", cases=(), notes=("it updates buffers",)), frozenset()
+    monkeypatch.setattr(crew, "constructor", lambda: None)
+    monkeypatch.setattr(Crew, "_start", lambda self, name: Answering())
+    monkeypatch.setattr(crew.oracle, "describe", lambda: found)
+    for _ in range(2):
+        assert crew.describe() == found
+    later = Crew(crew._launcher, crew._site, Licence(), lambda: None, crew)
+    monkeypatch.setattr(later, "constructor", lambda: None)
+    later.describe()
+    assert crew.notes == later.notes == ["it updates buffers"]

@@ -199,8 +199,9 @@ def test_a_dead_oracle_is_our_fault_and_is_replaced(judge):
     [
         (PROBLEM.replace("return [torch.randn", "raise OSError('gone')\n    return [torch.randn"), "raised OSError"),
         (PROBLEM.replace("x * self.weight", "x * torch.rand(512)"), "not deterministic"),
+        (PROBLEM.replace("randn(ROWS", "zeros(1 << 17"), "too large: .* 1.46 GiB"),
     ],
-    ids=["inputs", "random"],
+    ids=["inputs", "random", "large"],
 )
 def test_a_problem_that_cannot_be_used_is_a_wrong_request(enclosed, tmp_path, source, message):
     with closing(SandboxedJudge(problem(source=source), enclosed, FAST, tmp_path)) as judge:
@@ -234,7 +235,10 @@ def get_init_inputs():
 def test_cases_structures_buffers_and_plain_inputs_travel(enclosed, tmp_path):
     many = problem(source=MANY)
     with closing(SandboxedJudge(many, enclosed, FAST, tmp_path)) as judge:
-        assert [case.name for case in judge.describe().cases] == ["small", "wide"]
+        description = judge.describe()
+        assert [case.name for case in description.cases] == ["small", "wide"]
+        assert "norm.running_mean" in description.notes[0]
+        assert judge._crew().notes == [*description.notes]
         right = MANY.replace("class Model(", "class ModelNew(").split("def get_inputs")[0]
         result = judge.check(Candidate(source=right, language="python"))
         assert result.passed, (result.reason, result.detail, result.log)

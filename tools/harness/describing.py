@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from tools.harness.faults import Fault, blamed_on
 from tools.harness.operator_graph import GraphError, export_graph
 from tools.harness.tensors import dtype_name
+from tools.harness.values import duplicate
+
+GIB = 1 << 30
+MAX_OPERATORS = 5000
+"""More are not traced: that takes milliseconds for each of them, and nobody reads a loop that was unrolled."""
 
 
 def describe_value(value: Any) -> Any:
@@ -19,13 +27,56 @@ def describe_value(value: Any) -> Any:
     return {"shape": list(value.shape), "dtype": dtype_name(value.dtype), "stride": list(value.stride())}
 
 
+def require_room(case: str, call: Iterable[Any], state: Iterable[torch.Tensor], memory_bytes: int) -> None:
+    """Raises Fault where two calls, each with its float64 copy, and the model do not fit. ``call``: what is known of
+    a call's inputs and outputs.
+
+    A window holds two calls at least, and a set is drawn, copied and answered in both precisions.
+    """
+    call = [value for value in call if isinstance(value, torch.Tensor)]
+    once = sum(value.numel() * value.element_size() for value in call)
+    needed = 2 * sum(map(_with_double, call)) + sum(map(_with_double, state))
+    if needed > memory_bytes:
+        raise Fault(
+            f"case {case} is too large: a call's inputs and outputs are {once / GIB:.3g} GiB, two calls in both "
+            f"precisions and the model {needed / GIB:.3g} GiB, and a job may use {memory_bytes / GIB:.3g} GiB: "
+            "make its inputs smaller or raise the memory limit"
+        )
+
+
+def _with_double(tensor: torch.Tensor) -> int:
+    """Bytes of a tensor and its copy in float64; what is not floating is copied as it is."""
+    size = 16 if tensor.is_complex() else 8 if tensor.is_floating_point() else tensor.element_size()
+    return int(tensor.numel() * (tensor.element_size() + size))
+
+
 def graph_facts(model: torch.nn.Module, inputs: list[Any]) -> dict[str, Any]:
     """The operator graph of the module, or one line that says why there is none."""
     try:
+        _require_short(model, inputs)
         graph = export_graph(model, inputs)
     except GraphError as error:
         return {"graph": None, "graph_error": str(error), "operators": []}
     return {"graph": graph, "graph_error": None, "operators": [str(node["op"]) for node in graph["nodes"]]}
+
+
+class _Counter(TorchDispatchMode):  # type: ignore[misc]  # torch is unknown to mypy
+    """Counts the operators that are carried out."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """One more."""
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def _require_short(model: torch.nn.Module, inputs: list[Any]) -> None:
+    """Raises GraphError for a module that a trace would take too long for. Running it costs far less than tracing."""
+    with torch.no_grad(), blamed_on("forward()"), _Counter() as counter:
+        model(*duplicate(inputs))
+    if counter.count > MAX_OPERATORS:
+        raise GraphError(f"forward() carries out {counter.count} operators: more than {MAX_OPERATORS} are not traced")
 
 
 def describe_machine() -> dict[str, Any]:

@@ -141,7 +141,11 @@ class ReferenceHarness(Harness):
 
     def do_describe(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Run the reference on every case and describe it."""
-        return self._with_text(self.reference.describe(body["seed"]), [])
+        return self._with_text(self.reference.describe(body["seed"], body["memory_bytes"]), [])
+
+    def do_graph(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
+        """Trace the reference."""
+        return self._with_text(self.reference.graph(body["seed"]), [])
 
     def do_make(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Draw an input set, and compute what the oracle and eager make of it."""

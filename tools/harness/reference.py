@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 
-from tools.harness.describing import describe_machine, describe_value, graph_facts
+from tools.harness.describing import describe_machine, describe_value, graph_facts, require_room
+from tools.harness.doubling import BitsRead, Doubling
 from tools.harness.dressing import put_on, says_something
 from tools.harness.faults import Fault, blamed_on
-from tools.harness.subject import adopt_state, load_module, seed_everything
+from tools.harness.subject import adopt_state, buffers_of, load_module, put_back, seed_everything
 from tools.harness.tensors import Leaves, Unsupported, decode, encode, flatten, leaf_of, pack
 from tools.harness.values import (
     CHANGES,
@@ -49,6 +50,10 @@ REFUSALS = (
 """What a module that was not written for float64 may raise in it."""
 
 
+UNCOMPARED = "forward() updates buffers ({}): only what it returns is compared, not these"
+"""A note on a module whose answers do not depend on what it updates, such as BatchNorm in training."""
+
+
 class Reference:
     """One problem file, imported and constructed."""
 
@@ -73,7 +78,7 @@ class Reference:
             with blamed_on("get_init_inputs()"):
                 self._init = list(self.module.get_init_inputs())
         self.model = self._construct(seed)
-        self._buffers = {key: value.detach().clone() for key, value in self.model.named_buffers()}
+        self._buffers = buffers_of(self.model)
         self._precise = self._make_precise()
         return self._constructor_facts()
 
@@ -139,44 +144,59 @@ class Reference:
 
     def run(self, inputs: list[Any]) -> tuple[str, Leaves]:
         """Eager's output on a copy of ``inputs``, flattened. Raises Fault."""
-        with torch.no_grad():
-            for name, value in self.model.named_buffers():
-                saved = self._buffers.get(name)
-                if saved is not None and saved.shape == value.shape:
-                    value.copy_(saved)
-            with blamed_on("forward()"):
-                leaves: Leaves = []
-                structure = flatten(self.model(*duplicate(inputs)), leaves)
-        return structure, leaves
+        put_back(self.model, self._buffers)
+        return self._call(inputs)
+
+    def _call(self, inputs: list[Any]) -> tuple[str, Leaves]:
+        with torch.no_grad(), blamed_on("forward()"):
+            leaves: Leaves = []
+            return flatten(self.model(*duplicate(inputs)), leaves), leaves
 
     def run_precise(self, inputs: list[Any]) -> tuple[str, Leaves] | None:
         """The float64 output on a copy of ``inputs``, or None where the module cannot run them in float64."""
         if self._precise is None:
             return None
-        adopt_state(self._precise, self._buffers)
         arguments = to_double(inputs)
-        for context in (no_context, default_double):
+        for context in (Doubling, no_context, default_double):
+            put_back(self._precise, self._buffers)
             try:
                 with torch.no_grad(), context():
                     leaves: Leaves = []
                     return flatten(self._precise(*duplicate(arguments)), leaves), leaves
+            except BitsRead:
+                return None
             except REFUSALS:
                 continue
         return None
 
-    def describe(self, seed: int) -> bytes:
-        """Run every case twice; JSON of what was found. Raises Fault."""
+    def describe(self, seed: int, memory_bytes: int) -> bytes:
+        """Run every case twice; JSON of what was found. Raises Fault.
+
+        ``memory_bytes``: what a job may use; a case that would need more later is refused now.
+        """
         cases = self.cases(seed)
-        facts: dict[str, Any] = {"cases": [self._describe_case(name, inputs) for name, inputs in cases.items()]}
-        first = next(iter(cases.values()))
-        facts.update(graph_facts(self.model, duplicate(first)))
+        described = [self._describe_case(name, inputs, memory_bytes) for name, inputs in cases.items()]
+        facts: dict[str, Any] = {"cases": described}
+        changed = self._changed_buffers(cases, seed) if self._buffers else set()
+        facts["notes"] = [UNCOMPARED.format(", ".join(sorted(changed)))] if changed else []
         facts.update(describe_machine())
         facts["oracle"] = "native" if self._precise is None else "float64"
         facts["training"] = self.model.training
         return json.dumps(facts).encode()
 
-    def _describe_case(self, name: str, inputs: list[Any]) -> dict[str, Any]:
+    def graph(self, seed: int) -> bytes:
+        """JSON of the operator graph of the first case, or of why there is none."""
+        first = next(iter(self.cases(seed).values()))
+        put_back(self.model, self._buffers)
+        return json.dumps(graph_facts(self.model, duplicate(first))).encode()
+
+    def _describe_case(self, name: str, inputs: list[Any], memory_bytes: int) -> dict[str, Any]:
+        state = [*self.model.parameters(), *self.model.buffers()]
+        tensors: list[torch.Tensor] = []
+        encode(inputs, tensors)
+        require_room(name, tensors, state, memory_bytes)
         structure, leaves = self.run(inputs)
+        require_room(name, [*tensors, *leaves], state, memory_bytes)
         torch.manual_seed(time.perf_counter_ns())
         again_structure, again = self.run(inputs)
         self._require_usable(leaves)
@@ -188,9 +208,7 @@ class Reference:
         self._check_precise(structure, leaves, inputs)
         with blamed_on("forward()"):
             outputs = [describe_value(value) for value in leaves]
-        tensors: list[torch.Tensor] = []
-        encode(inputs, tensors)
-        moved = [*tensors, *self.model.parameters(), *self.model.buffers()]
+        moved = [*tensors, *state]
         moved += [value for value in leaves if isinstance(value, torch.Tensor)]
         sizes = {id(item): item.numel() * item.element_size() for item in moved}
         return {
@@ -201,6 +219,28 @@ class Reference:
             "flops": count_flops(lambda: self.run(inputs)),
             "mutates": self._mutates(inputs),
         }
+
+    def _changed_buffers(self, cases: dict[str, list[Any]], seed: int) -> set[str]:
+        """Names of the buffers that forward() changes. Raises Fault if what it answers next depends on them.
+
+        Buffers are put back once a window of many calls: what one call leaves there, the next one finds.
+        """
+        others = self.cases(seed + 1)
+        found: set[str] = set()
+        for name, inputs in cases.items():
+            _, leaves = self.run(inputs)
+            now = dict(self.model.named_buffers())
+            changed = {key for key, saved in self._buffers.items() if key not in now or not agree(now[key], saved)}
+            for before in (inputs, others.get(name, inputs)) if changed else ():
+                self.run(before)
+                if not all(map(agree, leaves, self._call(inputs)[1])):
+                    raise Fault(
+                        f"forward() answers from buffers that it changes ({', '.join(sorted(changed))}): the same "
+                        "inputs get another answer in the next call; take such state as an input, return it as an "
+                        "output"
+                    )
+            found |= changed
+        return found
 
     def _require_usable(self, leaves: Leaves) -> None:
         tensors = [value for value in leaves if isinstance(value, torch.Tensor)]

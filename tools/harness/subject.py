@@ -56,6 +56,20 @@ def adopt_state(model: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
                 own[name].copy_(value)
 
 
+def buffers_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Copies of all buffers, those that are not in the state dict too."""
+    return {name: value.detach().clone() for name, value in model.named_buffers()}
+
+
+def put_back(model: torch.nn.Module, saved: dict[str, torch.Tensor]) -> None:
+    """Give buffers their ``saved`` values, each in its own dtype; one whose shape has changed is left alone."""
+    with torch.no_grad():
+        for name, value in model.named_buffers():
+            before = saved.get(name)
+            if before is not None and before.shape == value.shape:
+                value.copy_(before)
+
+
 class Subject:
     """What the commands of a worker act on."""
 
@@ -74,7 +88,7 @@ class Subject:
     def adopt(self, model: torch.nn.Module, call: Callable[..., Any]) -> None:
         """Take a constructed model; its buffers are put back to their present values before calls."""
         self.model, self.call = model, call
-        self._saved = {name: value.detach().clone() for name, value in model.named_buffers()}
+        self._saved = buffers_of(model)
 
     def reserve(self, size_bytes: int) -> None:
         """See ``Reserve``."""
@@ -94,7 +108,8 @@ class Subject:
         that changes hands, 0 for none. ``guarded``: zones around new tensors.
         """
         assert self._arena is not None
-        self._restore()
+        if self.model is not None:
+            put_back(self.model, self._saved)
         while len(self._outputs) > 1:
             self._outputs.popleft()  # freed now: that takes long for large ones, and is nobody's call
         collect_garbage()
@@ -105,15 +120,6 @@ class Subject:
         torch.set_num_threads(self.threads)
         poison(poisoned)
         self._guards = Guards(poisoned) if guarded else None
-
-    def _restore(self) -> None:
-        if self.model is None or not self._saved:
-            return
-        with torch.no_grad():
-            for name, value in self.model.named_buffers():
-                saved = self._saved.get(name)
-                if saved is not None and saved.shape == value.shape:
-                    value.copy_(saved)
 
     def go(self) -> int:
         """Call the model on everything that was laid out; nanoseconds for all of it. The outputs are kept."""
