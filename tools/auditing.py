@@ -7,11 +7,19 @@ import secrets
 from dataclasses import dataclass, field
 
 from tools.benchmarking import CANDIDATE, Plan
-from tools.checking import DRESS_WORDS, NEEDS_NO_TIES, Examiner, has_no_ties, require_unchanged, tolerating
+from tools.checking import (
+    DRESS_WORDS,
+    NEEDS_NO_TIES,
+    Examiner,
+    has_no_ties,
+    require_own_memory,
+    require_unchanged,
+    tolerating,
+)
 from tools.contender import Contender, Rejected
 from tools.crew import Crew
 from tools.errors import JudgeUnavailable
-from tools.inputs import Draw, InputSet
+from tools.inputs import Draw, InputSet, Manners
 
 ORACLE_SHARE = 6
 """Of so many rounds of timed windows one is compared with the oracle itself, by lot; all are with the best baseline."""
@@ -40,7 +48,7 @@ class Audit:
     """Any answered set of the case."""
     plan: Plan
     baseline: Contender
-    may_mutate: bool
+    manners: Manners
     refused: bool = field(default=False, init=False)
     """The candidate raised an error instead of answering unusual values."""
     _round: int = field(default=-1, init=False)
@@ -73,7 +81,7 @@ class Audit:
     def after_window(self, name: str) -> None:
         """Read the answers, and compare once both are there."""
         if name == CANDIDATE:
-            require_unchanged(self.candidate, may_mutate=self.may_mutate)
+            require_unchanged(self.candidate, self.manners)
             self._mine = self._read(self.candidate)
         elif name == self.baseline.name:
             try:
@@ -102,8 +110,9 @@ class Audit:
             self.candidate.lay(sets, again=self._lot.random() < 0.5)
             self.crew.flush()
             self.candidate.go()
-            require_unchanged(self.candidate, may_mutate=self.may_mutate)
+            require_unchanged(self.candidate, self.manners)
             answers = [self.candidate.outputs(self.form, place) for place in places]
+            require_own_memory(self.candidate, [(self.form, place) for place in places], answers, self.manners)
             for answer, inputs in zip(answers, unusual, strict=True):
                 with tolerating(DRESS_WORDS[inputs.dress or ""], self._note_refusal):
                     self.examiner.require(answer, inputs)

@@ -11,7 +11,7 @@ from typing import Any
 
 from tools.contender import Contender, Rejected
 from tools.harness.wire import MAX_CALLS
-from tools.inputs import InputSet
+from tools.inputs import InputSet, Manners
 from tools.licence import EPS, NO_ERROR, Comparison, Expected, Licence, compare, is_near
 from tools.verdict import CheckResult, ErrorFacts
 
@@ -177,7 +177,7 @@ def differ(one: InputSet, other: InputSet) -> bool:
     return any(a.eager != b.eager for a, b in zip(one.expected, other.expected, strict=True))
 
 
-def check_contender(contender: Contender, sets: Sequence[InputSet], examiner: Examiner, *, may_mutate: bool) -> None:
+def check_contender(contender: Contender, sets: Sequence[InputSet], examiner: Examiner, manners: Manners) -> None:
     """Check on all ``sets`` (two or more). Raises Rejected.
 
     Several calls are made before anybody looks at an output, so that a static output buffer shows; then others at the
@@ -190,13 +190,14 @@ def check_contender(contender: Contender, sets: Sequence[InputSet], examiner: Ex
         window = list(sets[start : start + fitting])
         if len(window) < 2:
             window = [sets[0], *window]
-        require_window(contender, window, examiner, may_mutate=may_mutate)
-        require_window(contender, [*window[1:], window[0]], examiner, may_mutate=may_mutate, again=True)
+        require_window(contender, window, examiner, manners)
+        require_window(contender, [*window[1:], window[0]], examiner, manners, again=True)
     _check_repeats(contender, sets, examiner, fitting)
     for poison in POISON_BYTES:
         contender.run(sets[:2], poison=poison, guarded=True)
         try:
-            overrun = _require_outputs(contender, sets[:2], examiner)
+            answers = [contender.outputs(inputs, which) for which, inputs in enumerate(sets[:2])]
+            overrun = _require_answers(contender, sets[:2], answers, examiner)
         except Rejected as error:
             detail = f"once memory that changes hands is filled with 0x{poison:02x}: {error.detail}"
             reason = "uninitialised_output" if error.reason == "wrong_output" else error.reason
@@ -230,31 +231,53 @@ def calls_that_fit(form: InputSet) -> int:
 
 
 def require_window(
-    contender: Contender, sets: Sequence[InputSet], examiner: Examiner, *, may_mutate: bool, **options: Any
+    contender: Contender, sets: Sequence[InputSet], examiner: Examiner, manners: Manners, **options: Any
 ) -> None:
     """One window on ``sets``, all of whose outputs are right, and nothing else was written to. Raises Rejected."""
     contender.run(sets, **options)
-    require_unchanged(contender, may_mutate=may_mutate)
-    _require_outputs(contender, sets, examiner, seen=bool(options.get("again")))
+    require_unchanged(contender, manners)
+    answers = [contender.outputs(inputs, which) for which, inputs in enumerate(sets)]
+    require_own_memory(contender, [(inputs, which) for which, inputs in enumerate(sets)], answers, manners)
+    _require_answers(contender, sets, answers, examiner, seen=bool(options.get("again")))
 
 
-def require_unchanged(contender: Contender, *, may_mutate: bool) -> None:
+def require_unchanged(contender: Contender, manners: Manners) -> None:
     """Raises Rejected if the last window wrote to its inputs, or beside them."""
     changed = contender.what_changed()
     if changed == "size":
         raise Rejected("cheat.arena", "it changed the size of the memory in which it is given its inputs")
     if changed == "guard":
         raise Rejected("out_of_bounds", "it writes beside its inputs")
-    if changed == "input" and not may_mutate:
+    if changed == "input" and not manners.mutates:
         raise Rejected("input_mutation", "it changes its inputs; the reference does not")
 
 
-def _require_outputs(contender: Contender, sets: Sequence[InputSet], examiner: Examiner, *, seen: bool = False) -> bool:
+def require_own_memory(
+    contender: Contender, calls: Sequence[tuple[InputSet, int]], answers: Sequence[list[bytearray]], manners: Manners
+) -> None:
+    """Raises Rejected if ``answers``, which were read, are views of the inputs. ``calls``: form and number of each.
+
+    The inputs of the last window are gone after this.
+    """
+    if manners.aliases or manners.mutates:
+        return
+    contender.spoil_inputs()
+    if any(contender.outputs(form, which) != answer for (form, which), answer in zip(calls, answers, strict=True)):
+        raise Rejected("aliased_output", "its output is a view of its input; the reference's has memory of its own")
+
+
+def _require_answers(
+    contender: Contender,
+    sets: Sequence[InputSet],
+    outputs: Sequence[list[bytearray]],
+    examiner: Examiner,
+    *,
+    seen: bool = False,
+) -> bool:
     """Form and values of all outputs of the last window; whether a guard zone was hit.
 
     ``seen``: the contender met all of these sets in an earlier window.
     """
-    outputs = [contender.outputs(inputs, which) for which, inputs in enumerate(sets)]
     overrun = False
     for which, inputs in enumerate(sets):
         overrun |= contender.require_form(inputs, which)

@@ -168,6 +168,10 @@ class Contender:
         """``input`` or ``guard`` if the last window wrote over one, ``size`` if the arena's changed, else None."""
         return self._arena().what_changed()
 
+    def spoil_inputs(self) -> None:
+        """Write over the inputs of the last window. The worker is held."""
+        self._arena().spoil()
+
     def require_still(self) -> None:
         """Raises what ``blame`` says if anything of it ran since it was held: what was read then counts for nothing."""
         try:

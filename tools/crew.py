@@ -15,7 +15,7 @@ from sandbox.base import Mount
 from tools.checking import EagerHistory, Examiner
 from tools.contender import Contender, Rejected, blame_ourselves
 from tools.errors import JudgeUnavailable
-from tools.inputs import InputSet
+from tools.inputs import InputSet, Manners
 from tools.licence import Licence
 from tools.oracle import Constructor, Oracle
 from tools.problem import Description, Problem
@@ -86,7 +86,7 @@ class Crew:
         self._warm_lock = threading.Lock()
         self._opened: Constructor | None = None
         self._known = before.describe() if before is not None else None
-        self._described: tuple[Description, frozenset[str]] | None = None
+        self._described: tuple[Description, dict[str, Manners]] | None = None
         self._baselines: dict[str, Contender] = {}
         self._problem_mount = Mount(site.problem_folder, "/problem")
         self._path = f"{launcher.inside(self._problem_mount)}/problem.py"
@@ -118,8 +118,8 @@ class Crew:
                 self._workers[COMPILED] = self._start(COMPILED)
             return self._opened
 
-    def describe(self) -> tuple[Description, frozenset[str]]:
-        """Facts, and the cases whose inputs the reference changes. Raises RequestError."""
+    def describe(self) -> tuple[Description, dict[str, Manners]]:
+        """Facts, and by case what the reference does with its inputs. Raises RequestError."""
         with self._lock:
             if self._described is None:
                 self.constructor()

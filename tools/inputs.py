@@ -12,6 +12,16 @@ PackedJson = list[Any]
 
 
 @dataclass(frozen=True)
+class Manners:
+    """What the reference does with the inputs of a case, and a candidate therefore may do too."""
+
+    mutates: bool = False
+    """It writes to them."""
+    aliases: bool = False
+    """Its outputs are views of them."""
+
+
+@dataclass(frozen=True)
 class Draw:
     """One secret draw of a case's inputs. Held by the controller until the moment of the call."""
 

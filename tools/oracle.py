@@ -11,7 +11,7 @@ from typing import Any
 
 from tools.errors import JudgeUnavailable, RequestError
 from tools.harness.wire import ITEM_BYTES, Leaf, structure_digest
-from tools.inputs import Draw, InputSet, PackedJson
+from tools.inputs import Draw, InputSet, Manners, PackedJson
 from tools.licence import NO_ERROR, Expected
 from tools.problem import CaseFacts, Description, Problem
 from tools.verdict import ErrorFacts
@@ -64,13 +64,13 @@ class Oracle:
         )
         return self.constructor
 
-    def describe(self) -> tuple[Description, frozenset[str]]:
-        """Facts, and the names of the cases whose inputs the reference changes. Raises RequestError."""
+    def describe(self) -> tuple[Description, dict[str, Manners]]:
+        """Facts, and by case what the reference does with its inputs. Raises RequestError."""
         facts, _ = self._ask("describe", {"seed": secrets.randbits(62), "memory_bytes": self._memory_bytes})
         facts |= self._graph()
-        mutating = frozenset(case["name"] for case in facts["cases"] if case["mutates"])
+        manners = {case["name"]: Manners(case["mutates"], case["aliases"]) for case in facts["cases"]}
         cases = tuple(CaseFacts.model_validate(_case_facts(case)) for case in facts.pop("cases"))
-        return Description(problem=self._problem.name, cases=cases, **facts), mutating
+        return Description(problem=self._problem.name, cases=cases, **facts), manners
 
     def _graph(self) -> dict[str, Any]:
         """The operator graph, or why there is none. A problem can be judged without, so a failure is no refusal."""

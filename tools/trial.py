@@ -35,7 +35,7 @@ from tools.checking import (
 from tools.contender import Contender, Rejected
 from tools.crew import EAGER, Crew
 from tools.errors import JudgeUnavailable
-from tools.inputs import InputSet
+from tools.inputs import InputSet, Manners
 
 RESERVED_OUTPUTS = 8
 """Results, or temporaries of their size, for which memory is touched beforehand."""
@@ -135,32 +135,32 @@ class Trial:
     def check(self, case: str, sets: Sequence[InputSet]) -> None:
         """Compare with the oracle on all sets, then on unusual ones."""
         self.notice("checking")
-        may_mutate = self._may_mutate(case)
-        check_contender(self.candidate, sets, self.examiner, may_mutate=may_mutate)
+        manners = self._manners(case)
+        check_contender(self.candidate, sets, self.examiner, manners)
         rows = rows_within(sets[0], MAX_DRESSED_BYTES)
         for dress in self.dresses:
             if dress in NEEDS_NO_TIES and not has_no_ties(sets[0]):
                 continue
-            self._check_dressed(case, dress, rows, may_mutate)
+            self._check_dressed(case, dress, rows, manners)
         if self.dresses:
             with self._tolerating("inputs one element off any alignment"):
-                require_window(self.candidate, sets[:1], self.examiner, may_mutate=may_mutate, misaligned=True)
+                require_window(self.candidate, sets[:1], self.examiner, manners, misaligned=True)
             # Where a page ends is off any alignment too, as a rule.
             with self._tolerating("inputs that end where readable memory does"):
-                self._fenced(sets[0], may_mutate)
+                self._fenced(sets[0], manners)
 
-    def _check_dressed(self, case: str, dress: str, rows: int | None, may_mutate: bool) -> None:
+    def _check_dressed(self, case: str, dress: str, rows: int | None, manners: Manners) -> None:
         inputs = self.crew.oracle.make(case, rows, dress)
         if inputs is None and rows is not None:
             inputs = self.crew.oracle.make(case, dress=dress)
         if inputs is None:
             return
         with self._tolerating(DRESS_WORDS[dress]):
-            require_window(self.candidate, [inputs], self.examiner, may_mutate=may_mutate)
+            require_window(self.candidate, [inputs], self.examiner, manners)
 
-    def _fenced(self, form: InputSet, may_mutate: bool) -> None:
+    def _fenced(self, form: InputSet, manners: Manners) -> None:
         try:
-            require_window(self.candidate, [form], self.examiner, may_mutate=may_mutate, fenced=True)
+            require_window(self.candidate, [form], self.examiner, manners, fenced=True)
         except Rejected as error:
             if error.reason != "crash":
                 raise
@@ -173,8 +173,8 @@ class Trial:
     def _note_refusal(self) -> None:
         self.refused = True
 
-    def _may_mutate(self, case: str) -> bool:
-        return case in self.crew.describe()[1]
+    def _manners(self, case: str) -> Manners:
+        return self.crew.describe()[1][case]
 
     def _time(self, case: str, form: InputSet, baselines: Mapping[str, Contender], best: str) -> CaseRatios:
         contenders = {CANDIDATE: self.candidate, **baselines}
@@ -203,8 +203,8 @@ class Trial:
         return self.candidate.run(self.crew.oracle.draw(case, calls)).claimed_s / calls
 
     def _measure(self, case: str, form: InputSet, plan: Plan, contenders: dict[str, Contender], best: str) -> Series:
-        may_mutate = self._may_mutate(case)
-        audit = Audit(self.crew, self.candidate, self.examiner, form, plan, contenders[best], may_mutate)
+        manners = self._manners(case)
+        audit = Audit(self.crew, self.candidate, self.examiner, form, plan, contenders[best], manners)
         lot = random.Random(secrets.randbits(64))  # noqa: S311 - seeded from the operating system's entropy
         series = measure(
             contenders,

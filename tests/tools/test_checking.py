@@ -8,6 +8,7 @@ from tests.tools.judged import candidate, problem
 from tools.checking import check_contender
 from tools.compiling import Room
 from tools.contender import Contender, Rejected, reject
+from tools.inputs import Manners
 from tools.judging import SandboxedJudge
 from tools.problem import JudgeSettings
 from tools.trial import CONFIRM_DRESSES, DRESSES, Trial, unseen_shapes
@@ -38,7 +39,7 @@ class Bench:
         return contender
 
     def check(self, what) -> None:
-        check_contender(self.load(what), self.sets, self.crew.examiner(), may_mutate=False)
+        check_contender(self.load(what), self.sets, self.crew.examiner(), Manners())
 
     def close(self) -> None:
         if self.worker is not None:
@@ -102,6 +103,35 @@ def test_wrong_answers_are_refused(bench, forward, reason):
 def test_a_static_output_buffer_is_refused(bench):
     forward = "self.out.copy_(torch.softmax(x * self.weight, dim=-1))\nreturn self.out"
     refused(bench, candidate(forward, construct="self.out = torch.empty(64, 512)"), "aliased_output")
+
+
+IDENTITY = """
+import torch
+
+class Model(torch.nn.Module):
+    def __init__(self, width):
+        super().__init__()
+
+    def forward(self, x):
+        return HOW
+
+def get_inputs():
+    return [torch.randn(64, 512)]
+
+def get_init_inputs():
+    return [512]
+"""
+
+
+@pytest.mark.parametrize(("how", "passes"), [("x[:32].clone()", False), ("x[:32]", True)])
+def test_a_view_of_the_input_passes_only_for_a_view(tmp_path, enclosed, how, passes):
+    source = IDENTITY.replace("HOW", how)
+    settings = SETTINGS.model_copy(update={"admission": False})
+    with closing(SandboxedJudge(problem(source=source), enclosed, settings, tmp_path)) as judge:
+        found = judge.check(candidate("return x[:32]"))
+        assert found.passed is passes
+        assert passes or found.reason == "aliased_output"
+        assert judge.check(candidate("return x[:32].clone()")).passed
 
 
 @pytest.mark.parametrize("length", [3, 20])

@@ -4,6 +4,7 @@ import pytest
 
 from tests.tools.judged import problem
 from tools.errors import RequestError
+from tools.inputs import Manners
 from tools.oracle import Oracle
 from tools.worker import WorkerFailed
 
@@ -14,6 +15,7 @@ CASE = {
     "bytes_moved": 8,
     "flops": 0,
     "mutates": False,
+    "aliases": False,
 }
 ANSWERS = {
     "problem": {"init": [], "tensors": [], "state": {}},
@@ -49,8 +51,8 @@ def described(failing: str, reason: str):
 
     oracle = Oracle(start, problem(), "/problem/problem.py", 1 << 30, 20.0)
     oracle.open(5)
-    description, mutating = oracle.describe()
-    assert mutating == frozenset()
+    description, manners = oracle.describe()
+    assert manners == {"default": Manners()}
     return description, started
 
 

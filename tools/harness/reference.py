@@ -217,7 +217,7 @@ class Reference:
             "outputs": outputs,
             "bytes_moved": sum(sizes.values()),
             "flops": count_flops(lambda: self.run(inputs)),
-            "mutates": self._mutates(inputs),
+            **self._manners(inputs),
         }
 
     def _changed_buffers(self, cases: dict[str, list[Any]], seed: int) -> set[str]:
@@ -260,15 +260,21 @@ class Reference:
         if answer is None or answer[0] != structure or not all(map(same_form, leaves, answer[1])):
             self._precise = None
 
-    def _mutates(self, inputs: list[Any]) -> bool:
+    def _manners(self, inputs: list[Any]) -> dict[str, bool]:
+        """Whether forward() writes to its inputs, and whether it returns views of them."""
         copied = duplicate(inputs)
+        leaves: Leaves = []
         with torch.no_grad(), blamed_on("forward()"):
-            self.model(*copied)
+            flatten(self.model(*copied), leaves)
         before: list[torch.Tensor] = []
         after: list[torch.Tensor] = []
         encode(inputs, before)
         encode(copied, after)
-        return not all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(before, after, strict=True))
+        same = [torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(before, after, strict=True)]
+        storages = {tensor.untyped_storage().data_ptr() for tensor in after}
+        views = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        aliases = any(leaf.untyped_storage().data_ptr() in storages for leaf in views)
+        return {"mutates": not all(same), "aliases": aliases}
 
     def make(
         self, case: str, seed: int, rows: int | None = None, dress: str | None = None
