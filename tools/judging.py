@@ -7,6 +7,8 @@ candidate's imports the candidate and nothing else. The verdict is computed here
 from __future__ import annotations
 
 import os
+import random
+import secrets
 import shutil
 import tempfile
 import threading
@@ -167,8 +169,8 @@ class SandboxedJudge:
         """See ``tools.judge.Judge``."""
         self._closed = True
         self._builder.close()
-        for crew in self._crews:
-            crew.close()
+        for crew in tuple(self._crews):
+            self._dismiss(crew)
         with self._lock:
             self._crew_now = None
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -179,7 +181,16 @@ class SandboxedJudge:
         self._site.write()
         crew = Crew(self._launcher, self._site, self._licence, self._flush, before)
         self._crews.append(crew)
+        if self._closed:  # meanwhile
+            self._dismiss(crew)
+            raise JudgeUnavailable("the judge is closed")
         return crew
+
+    def _dismiss(self, crew: Crew) -> None:
+        """Close it, and let go of what it knows: there is one more for every confirmation."""
+        crew.close()
+        with suppress(ValueError):
+            self._crews.remove(crew)
 
     def _crew(self) -> Crew:
         with self._lock:
@@ -208,7 +219,7 @@ class SandboxedJudge:
     def _renew(self) -> None:
         with self._lock:
             if self._crew_now is not None:
-                self._crew_now.close()
+                self._dismiss(self._crew_now)
                 self._crew_now = None
 
     def _check(self, candidate: Candidate) -> CheckResult:
@@ -228,24 +239,15 @@ class SandboxedJudge:
         return trial.examiner.result(2)
 
     def _time_baselines(self, notice: Notice) -> dict[str, dict[str, Timing]]:
-        import random
-        import secrets
-
         crew = self._crew()
         self._builder.settle()
         contenders = crew.baselines(notice)
         found: dict[str, dict[str, Timing]] = {name: {} for name in contenders}
         for case in crew.cases:
             form = crew.draw(case, 1)[0]
-            warmed = crew.warmed[case]
-            best = crew.best_guess(case)
-            plan = plan_for(
-                warmed[best].seconds,
-                warmed[EAGER].overhead_s,
-                len(contenders) + 1,
-                BASELINE_BLOCKS,
-                calls_that_fit(form),
-            )
+            warmed, best = crew.warmed[case], crew.best_guess(case)
+            times = (warmed[best].seconds, warmed[EAGER].overhead_s)
+            plan = plan_for(*times, len(contenders) + 1, BASELINE_BLOCKS, calls_that_fit(form))
             reserve([*contenders.values()], form, plan.calls, self.settings.memory_bytes)
             lot = random.Random(secrets.randbits(64))  # noqa: S311 - seeded from the system's entropy
             draw = partial(crew.oracle.draw, case, plan.calls)
@@ -284,7 +286,7 @@ class SandboxedJudge:
             return self._try(crew, candidate, notice, confirm, about, stages)
         finally:
             if crew is not self._crew_now:
-                crew.close()
+                self._dismiss(crew)
             if not confirm:
                 with suppress(JudgeUnavailable):  # the next judgement will say so itself
                     self._builder.prepare()
