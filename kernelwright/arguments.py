@@ -163,6 +163,7 @@ def _add_eval(commands: Any) -> None:
     parser.add_argument("suite", metavar="SUITE", help="cpu, integrity, or the path of a suite file")
     parser.add_argument("--only", metavar="PATTERN", help="of the suite integrity, only programs of such names: 't0*'")
     parser.add_argument("--sample", metavar="N", type=int, help="of the suite integrity, so many programs by lot")
+    parser.add_argument("--confirm", action="store_true", help="of the suite integrity, confirm all that is accepted")
     parser.add_argument("--out", metavar="DIR", help="results folder; finished problems in it are not run again")
     parser.add_argument("--no-memory", action="store_true", help="neither recall nor remember")
     parser.add_argument("--no-streaming", action="store_true", help="ask the model for whole replies")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import secrets
 from dataclasses import dataclass, field
 
-from tools.benchmarking import CANDIDATE, Plan
+from tools.benchmarking import CANDIDATE, Plan, a_lot
 from tools.checking import (
     DRESS_WORDS,
     NEEDS_NO_TIES,
@@ -61,7 +60,7 @@ class Audit:
     _theirs: list[list[bytearray]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        self._lot = random.Random(secrets.randbits(64))  # noqa: S311 - seeded from the system's entropy
+        self._lot = a_lot()
         rounds = self.plan.blocks * self.plan.windows
         self._probed = {self._lot.randrange(rounds * n // PROBES, rounds * (n + 1) // PROBES) for n in range(PROBES)}
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -122,6 +123,11 @@ class Series:
         samples = self.samples(name)
         middle, low, high = quantiles(samples)
         return Timing(median_s=middle, p5_s=low, p95_s=high, samples=len(samples))
+
+
+def a_lot() -> random.Random:
+    """A generator that nobody can foresee."""
+    return random.Random(secrets.randbits(64))  # noqa: S311 - seeded from the operating system's entropy
 
 
 def plan_for(

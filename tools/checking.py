@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any
 
 from tools.contender import Contender, Rejected
@@ -20,7 +21,9 @@ Conditioning = Callable[[InputSet], tuple[ErrorFacts, ...]]
 
 MAX_WINDOW_BYTES = 512 << 20
 """Inputs and outputs of one window, together; two calls at least."""
-MAX_LICENSED = 8
+MAX_LICENSED = 9
+MAX_LICENSED_BYTES = 256 << 20
+"""Of answers found right, with the sets they answer."""
 REPEATS = 32
 """Calls that are made again and have to agree, as far as they fit into one window."""
 REPEATING_S = 2.0
@@ -80,8 +83,15 @@ class Examiner:
             return None
         found = self._examine(outputs, inputs)
         if found is None:
-            self._licensed = [*self._licensed[-MAX_LICENSED:], (inputs, list(outputs))]
+            self._remember(inputs, list(outputs))
         return found
+
+    def _remember(self, inputs: InputSet, outputs: list[bytearray]) -> None:
+        """The latest that fit. They outlive the check, and large sets are quicker compared again than kept."""
+        latest = [(inputs, outputs), *reversed(self._licensed)][:MAX_LICENSED]
+        sizes = accumulate(known.held_bytes + sum(map(len, answer)) for known, answer in latest)
+        kept = [item for item, size in zip(latest, sizes, strict=True) if size <= MAX_LICENSED_BYTES]
+        self._licensed = kept[::-1]
 
     def _examine(self, outputs: Sequence[bytearray], inputs: InputSet) -> Comparison | None:
         conditioning = self.conditioning(inputs)

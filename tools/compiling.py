@@ -37,6 +37,7 @@ COUNTING_S = 20.0
 WATCHING_S = 0.5
 """A build that floods the disk is seen within this time."""
 
+CLOSED = "the judge is closed"
 EMPTY = 'cd "$1" && chmod -R u+rwX . ; find . -mindepth 1 -delete'
 
 
@@ -54,7 +55,8 @@ class Room:
         self.builder: Worker | None = None
         self.runner: Worker | None = None
         self._started: list[Worker] = []
-        self._lock = threading.Lock()
+        self._removed = False
+        self._lock = threading.RLock()
         self._launcher = launcher
         self._source = Mount(source, "/candidate")
         self._build = build
@@ -69,15 +71,23 @@ class Room:
         (self._source.source / "candidate.py").write_text(source, encoding="utf-8")
 
     def start(self, *, building: bool) -> Worker:
-        """Start a worker that may write the build folder, or one that may only read it."""
+        """Start a worker that may write the build folder, or one that may only read it.
+
+        Raises JudgeUnavailable if the room is gone, or goes meanwhile: nobody would ever stop the worker.
+        """
         mount = Mount(self._build, "/build", writable=building)
         inside = self._launcher.inside(mount)
         # Not torch.compile's cache: it is filled by the first call, in the worker that may only read this folder.
         names = ("KERNELWRIGHT_BUILD_DIR", "TORCH_EXTENSIONS_DIR", "TRITON_CACHE_DIR")
         env = dict.fromkeys(names, inside)
-        worker = self._launcher.start("candidate", "candidate", (self._source, mount), env)
-        self._started = [other for other in self._started if other.alive] + [worker]
-        return worker
+        if not self._removed:
+            worker = self._launcher.start("candidate", "candidate", (self._source, mount), env)
+            with self._lock:
+                self._started = [other for other in self._started if other.alive] + [worker]
+                if not self._removed:
+                    return worker
+            worker.close()
+        raise JudgeUnavailable(CLOSED)
 
     def take_builder(self) -> Worker:
         """The worker started beforehand for the build, or a new one."""
@@ -151,7 +161,10 @@ class Room:
     def remove(self) -> None:
         """Stop every worker ever started here and delete the folders; links are removed, never followed."""
         self.close_workers()
-        for worker in self._started:
+        with self._lock:
+            self._removed = True
+            started = tuple(self._started)
+        for worker in started:
             worker.close()
         remove_tree(self.folder)
         if self.folder.exists():
@@ -240,16 +253,28 @@ class Builder:
     def _built(self, entry: _Entry, candidate: Candidate) -> CompileResult:
         """The entry's lock is held."""
         if entry.result is None:
-            with self._lock:
-                room, self._spare = self._spare, None
             if entry.room is not None:
                 entry.room.remove()  # of a build that we failed
-            entry.room = room or self._new_room()
-            entry.result = self._build(candidate, entry.room)
+            room = self._furnish(entry)
+            entry.result = self._build(candidate, room)
             if not entry.result.ok:
-                entry.room.remove()
+                room.remove()
                 entry.room = None
         return entry.result
+
+    def _furnish(self, entry: _Entry) -> Room:
+        """Give it the room that was prepared, or a new one. Raises JudgeUnavailable."""
+        with self._lock:
+            if self._closed:
+                raise JudgeUnavailable(CLOSED)
+            room, self._spare = self._spare, None
+        room = room or self._new_room()
+        with self._lock:
+            if not self._closed:
+                entry.room = room
+                return room
+        room.remove()
+        raise JudgeUnavailable(CLOSED)
 
     def open(self, candidate: Candidate, constructor: Constructor | None = None) -> Contender:
         """A fresh worker with a candidate that was built, loaded with the reference's parameters.

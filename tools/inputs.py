@@ -51,3 +51,8 @@ class InputSet(Draw):
     def output_bytes(self) -> int:
         """Size of the outputs."""
         return sum(item.leaf.size_bytes for item in self.expected)
+
+    @property
+    def held_bytes(self) -> int:
+        """What it takes to keep it: inputs, and both answers to them."""
+        return self.input_bytes + sum(len(item.eager) + len(item.oracle) for item in self.expected)

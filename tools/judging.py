@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from sandbox.base import Sandbox
 from sandbox.errors import SandboxError
 from tools.admission import Admission, admit
-from tools.benchmarking import CASE_BUDGET_S, measure, plan_for
+from tools.benchmarking import CASE_BUDGET_S, a_lot, measure, plan_for
 from tools.caches import Flush
 from tools.candidate import Candidate
 from tools.checking import calls_that_fit
@@ -167,8 +167,8 @@ class SandboxedJudge:
         """See ``tools.judge.Judge``."""
         self._closed = True
         self._builder.close()
-        for crew in self._crews:
-            crew.close()
+        for crew in tuple(self._crews):
+            self._dismiss(crew)
         with self._lock:
             self._crew_now = None
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -179,7 +179,16 @@ class SandboxedJudge:
         self._site.write()
         crew = Crew(self._launcher, self._site, self._licence, self._flush, before)
         self._crews.append(crew)
+        if self._closed:  # meanwhile
+            self._dismiss(crew)
+            raise JudgeUnavailable("the judge is closed")
         return crew
+
+    def _dismiss(self, crew: Crew) -> None:
+        """Close it, and let go of what it knows: there is one more for every confirmation."""
+        crew.close()
+        with suppress(ValueError):
+            self._crews.remove(crew)
 
     def _crew(self) -> Crew:
         with self._lock:
@@ -208,7 +217,7 @@ class SandboxedJudge:
     def _renew(self) -> None:
         with self._lock:
             if self._crew_now is not None:
-                self._crew_now.close()
+                self._dismiss(self._crew_now)
                 self._crew_now = None
 
     def _check(self, candidate: Candidate) -> CheckResult:
@@ -228,28 +237,18 @@ class SandboxedJudge:
         return trial.examiner.result(2)
 
     def _time_baselines(self, notice: Notice) -> dict[str, dict[str, Timing]]:
-        import random
-        import secrets
-
         crew = self._crew()
         self._builder.settle()
         contenders = crew.baselines(notice)
         found: dict[str, dict[str, Timing]] = {name: {} for name in contenders}
         for case in crew.cases:
             form = crew.draw(case, 1)[0]
-            warmed = crew.warmed[case]
-            best = crew.best_guess(case)
-            plan = plan_for(
-                warmed[best].seconds,
-                warmed[EAGER].overhead_s,
-                len(contenders) + 1,
-                BASELINE_BLOCKS,
-                calls_that_fit(form),
-            )
+            warmed, best = crew.warmed[case], crew.best_guess(case)
+            times = warmed[best].seconds, warmed[EAGER].overhead_s
+            plan = plan_for(*times, len(contenders) + 1, BASELINE_BLOCKS, calls_that_fit(form))
             reserve([*contenders.values()], form, plan.calls, self.settings.memory_bytes)
-            lot = random.Random(secrets.randbits(64))  # noqa: S311 - seeded from the system's entropy
             draw = partial(crew.oracle.draw, case, plan.calls)
-            series = measure(contenders, plan, lot, best, draw, flush=self._flush, notice=notice)
+            series = measure(contenders, plan, a_lot(), best, draw, flush=self._flush, notice=notice)
             for name, contender in contenders.items():
                 found[name][case] = series.timing(name)
                 contender.forget()
@@ -284,7 +283,7 @@ class SandboxedJudge:
             return self._try(crew, candidate, notice, confirm, about, stages)
         finally:
             if crew is not self._crew_now:
-                crew.close()
+                self._dismiss(crew)
             if not confirm:
                 with suppress(JudgeUnavailable):  # the next judgement will say so itself
                     self._builder.prepare()
@@ -298,8 +297,8 @@ class SandboxedJudge:
         about: dict[str, Any],
         stages: dict[str, float],
     ) -> Verdict:
-        seeds = self.settings.check_seeds + (EXTRA_CONFIRM_SEEDS if confirm else 0)
-        drawn = self._prepare(crew, candidate, notice, max(2, seeds), stages)
+        seeds = max(2, self.settings.check_seeds + (EXTRA_CONFIRM_SEEDS if confirm else 0))
+        drawn = self._prepare(crew, candidate, notice, seeds, stages)
         about["oracle"] = crew.describe()[0].oracle
         floors_s = self._floors_s(crew)
         contender = self._builder.open(candidate, crew.constructor())
@@ -325,7 +324,6 @@ class SandboxedJudge:
                 contender.close()  # the next process of the candidate is to find no other
                 again = partial(trial.again, partial(self._builder.open, candidate, crew.constructor()), first)
                 sittings = settle(first, again, self._seed, self.settings.close_call_s if confirm else 0.0)
-                specialised = True if trial.refused else specialised
                 roofline = self._measure_roofline(crew)
         finally:
             contender.close()
@@ -338,7 +336,7 @@ class SandboxedJudge:
             roofline,
             stages,
             seed=self._seed,
-            specialised=specialised,
+            specialised=True if trial.refused else specialised,
             mutants=self._admission.tried if self._admission else 0,
             notes=[
                 *doubts(first, confirm=confirm),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +15,7 @@ from tools.benchmarking import (
     CaseRatios,
     Plan,
     Series,
+    a_lot,
     clock_disagreement,
     measure,
     plan_for,
@@ -84,9 +83,11 @@ class Trial:
             sets = drawn.pop(case, None) or self.crew.draw(case, max(2, self.seeds))
             with self._clocked("check"):
                 self.check(case, sets)
+            form = sets[0]
+            del sets  # or else large ones would lie about all the time that is measured
             with self._clocked("time"):
                 baselines = self.crew.baselines(self.notice)
-                results.append(self._time(case, sets[0], baselines, self.crew.best_guess(case)))
+                results.append(self._time(case, form, baselines, self.crew.best_guess(case)))
         return results
 
     def again(self, open_candidate: Callable[[], Contender], cases: Sequence[CaseRatios]) -> list[CaseRatios]:
@@ -205,11 +206,10 @@ class Trial:
     def _measure(self, case: str, form: InputSet, plan: Plan, contenders: dict[str, Contender], best: str) -> Series:
         manners = self._manners(case)
         audit = Audit(self.crew, self.candidate, self.examiner, form, plan, contenders[best], manners)
-        lot = random.Random(secrets.randbits(64))  # noqa: S311 - seeded from the operating system's entropy
         series = measure(
             contenders,
             plan,
-            lot,
+            a_lot(),
             best,
             audit.draw,
             flush=self.crew.flush,

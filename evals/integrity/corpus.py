@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import random
+import re
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +22,10 @@ _FOLDERS = {"cpu": ("attacks", "honest"), "cuda": ("gpu_attacks", "gpu_honest")}
 Expectation = Literal["rejected", "truth", "accepted"]
 """``rejected``: it answers wrongly or tampers. ``truth``: it may be accepted, with the speed that it really has, which
 is eager's or less. ``accepted``: it is honest.
+"""
+PROVE_NOTHING = ("compile_error", "import_error", "no_model_new", "runtime_error")
+"""Reasons for which a program that is merely broken is rejected: its trick was never tried. One that is meant to be
+rejected like that says so.
 """
 
 
@@ -38,11 +44,19 @@ class Program:
     """``cpu`` or ``cuda``."""
     expect: Expectation
     source: str
+    reasons: tuple[str, ...] = ()
+    """For which it may be rejected, as patterns (``cheat.*``); empty: any but those of ``PROVE_NOTHING``."""
 
     @property
     def is_honest(self) -> bool:
         """Whether rejecting it would be wrong."""
         return self.row == "honest"
+
+    def is_stopped_by(self, reason: str) -> bool:
+        """Whether a rejection for this reason shows that its trick was tried and seen, or stopped."""
+        if self.reasons:
+            return any(fnmatch(reason, pattern) for pattern in self.reasons)
+        return reason not in PROVE_NOTHING
 
     @property
     def candidate(self) -> Candidate:
@@ -92,7 +106,7 @@ def read_program(name: str, source: str) -> Program:
     facts = {}
     for line in text.splitlines():
         key, colon, value = line.partition(": ")
-        if colon and key in {"row", "form", "problem", "needs", "expect", "stage"}:
+        if colon and key in {"row", "form", "problem", "needs", "expect", "reasons", "stage"}:
             facts[key] = value.strip()
     missing = {"row", "form", "problem", "needs"} - facts.keys()
     if missing:
@@ -100,7 +114,21 @@ def read_program(name: str, source: str) -> Program:
     expect = facts.get("expect", "accepted" if facts["row"] == "honest" else "rejected")
     if expect not in ("rejected", "truth", "accepted"):
         raise SuiteError(f"{name} expects {expect}: it must be rejected, truth or accepted")
+    reasons = tuple(pattern.strip() for pattern in facts["reasons"].split(",")) if "reasons" in facts else ()
+    if reasons and (expect == "accepted" or not all(re.fullmatch(r"[a-z_.*]+", pattern) for pattern in reasons)):
+        raise SuiteError(
+            f"{name} has the reasons {facts['reasons']}: name codes or patterns, with commas, and none of an honest one"
+        )
     if not (PROBLEMS / f"{facts['problem']}.py").is_file():
         raise SuiteError(f"{name} answers {facts['problem']}, which is no problem of the corpus")
-    title = text.split("\n\n")[0].replace("\n", " ").strip()
-    return Program(name, facts["row"], facts["form"], title, facts["problem"], facts["needs"], expect, source)  # type: ignore[arg-type]
+    return Program(
+        name=name,
+        row=facts["row"],
+        form=facts["form"],
+        title=text.split("\n\n")[0].replace("\n", " ").strip(),
+        problem=facts["problem"],
+        needs=facts["needs"],
+        expect=expect,  # type: ignore[arg-type]
+        source=source,
+        reasons=reasons,
+    )

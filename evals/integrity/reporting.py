@@ -42,6 +42,9 @@ class IntegrityReport:
         return {
             "attacks": len(attacks),
             "attacks_rejected": sum(outcome.verdict.status == "rejected" for outcome in attacks),
+            "attacks_rejected_for_another_reason": sum(
+                outcome.verdict.status == "rejected" and not outcome.is_right for outcome in attacks
+            ),
             "attacks_with_their_true_time": sum(outcome.word == "true time" for outcome in attacks),
             "attacks_accepted": sum(outcome.word == "ACCEPTED" for outcome in attacks),
             "attacks_said_to_be_faster": sum(outcome.tells_a_lie for outcome in attacks),
@@ -66,10 +69,12 @@ class IntegrityReport:
                     "form": outcome.program.form,
                     "problem": outcome.program.problem,
                     "expect": outcome.program.expect,
+                    "reasons": list(outcome.program.reasons),
                     "right": outcome.is_right,
                     "status": outcome.verdict.status,
                     "reason": outcome.verdict.reason,
                     "detail": outcome.verdict.detail,
+                    "confirmed": outcome.verdict.confirmed,
                     "speedup": outcome.verdict.speedup,
                     "speedup_ci95": outcome.verdict.speedup_ci95,
                     "seconds": round(outcome.seconds, 2),

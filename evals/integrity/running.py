@@ -42,7 +42,7 @@ class Outcome:
         if self.program.is_honest:
             return self.verdict.status == "accepted"
         if self.verdict.status == "rejected":
-            return True
+            return self.program.is_stopped_by(self.verdict.reason or "")
         return self.program.expect == "truth" and not self.tells_a_lie
 
     @property
@@ -60,7 +60,9 @@ class Outcome:
         if self.verdict.status == "infrastructure_error":
             return "NOT JUDGED"
         if self.verdict.status == "rejected":
-            return "REJECTED" if self.program.is_honest else "rejected"
+            if self.program.is_honest:
+                return "REJECTED"
+            return "rejected" if self.is_right else f"rejected ({self.verdict.reason})?"
         if self.program.is_honest:
             return "accepted"
         if self.tells_a_lie:
@@ -74,10 +76,13 @@ def run_corpus(
     home: Path,
     *,
     settings: JudgeSettings = SETTINGS,
+    confirm: bool = False,
     judge_for: JudgeFor | None = None,
     notice: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
     """Judge all; those that one judgement lets pass, and that should not, are confirmed as a champion would be.
+
+    ``confirm``: so is everything else that is accepted, which takes about twice as long.
 
     One judge serves all programs of a problem, as in a search, so that what one leaves behind meets the next.
     """
@@ -89,13 +94,13 @@ def run_corpus(
     for _, group in itertools.groupby(programs, key=lambda item: item.problem):
         mine = list(group)
         with (judge_for or usual)(mine[0]) as judge:
-            for outcome in _judge_all(mine, judge):
+            for outcome in _judge_all(mine, judge, confirm):
                 outcomes.append(outcome)
                 notice(outcome)
     return outcomes
 
 
-def _judge_all(programs: Sequence[Program], judge: Judge) -> Iterable[Outcome]:
+def _judge_all(programs: Sequence[Program], judge: Judge, confirm: bool) -> Iterable[Outcome]:
     """In turn; the next one is compiled while the present one is checked."""
     with ThreadPoolExecutor(1) as ahead:
         for program, following in itertools.zip_longest(programs, programs[1:]):
@@ -104,7 +109,7 @@ def _judge_all(programs: Sequence[Program], judge: Judge) -> Iterable[Outcome]:
                 ahead.submit(_compile, judge, following)
             verdict = judge.judge(program.candidate)
             outcome = Outcome(program, verdict, time.monotonic() - began)
-            if not program.is_honest and not outcome.is_right and verdict.status == "accepted":
+            if verdict.status == "accepted" and (confirm or not outcome.is_right):
                 verdict = judge.confirm(program.candidate)
                 outcome = Outcome(program, verdict, time.monotonic() - began)
             yield outcome

@@ -7,12 +7,15 @@ import shlex
 from contextlib import closing
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kernelwright.commands.optimize import to_settings
 from kernelwright.live import watching
 from kernelwright.output import note, write, write_json
 from tools.errors import RequestError
+
+if TYPE_CHECKING:
+    from evals.integrity.corpus import Program
 
 
 def run(arguments: dict[str, Any]) -> int:
@@ -23,11 +26,11 @@ def run(arguments: dict[str, Any]) -> int:
 
     as_json = arguments.pop("json", False)
     name, out, only = arguments.pop("suite"), arguments.pop("out", None), arguments.pop("only", None)
-    sample = arguments.pop("sample", None)
+    sample, confirm = arguments.pop("sample", None), arguments.pop("confirm", False)
     if name == "integrity":
-        return _run_integrity(only, sample, arguments, as_json=as_json)
-    if only is not None or sample is not None:
-        raise RequestError("--only and --sample are for the suite integrity")
+        return _run_integrity(_chosen(only, sample), arguments, confirm=confirm, as_json=as_json)
+    if only is not None or sample is not None or confirm:
+        raise RequestError("--only, --sample and --confirm are for the suite integrity")
     suite = load_suite(name)
     settings = AgentSettings.load(to_settings(arguments))
     folder = Path(out or f"eval-{suite.name}").absolute()
@@ -48,18 +51,10 @@ def run(arguments: dict[str, Any]) -> int:
     return report.exit_code
 
 
-def _run_integrity(only: str | None, sample: int | None, arguments: dict[str, Any], *, as_json: bool) -> int:
-    """Judge the adversarial corpus; the table attack by verdict."""
-    from datetime import UTC, datetime
-
-    from agent.folder import package_version
-    from agent.settings import AgentSettings
+def _chosen(only: str | None, sample: int | None) -> tuple[list[Program], int]:
+    """The programs to be judged, and how many are left out because they need a GPU."""
     from evals.integrity.corpus import drawn, load_corpus
-    from evals.integrity.reporting import IntegrityReport, line_of
-    from evals.integrity.running import Outcome, run_corpus
-    from sandbox.opening import open_sandbox
 
-    settings = AgentSettings.load(to_settings(arguments))
     programs = [item for item in load_corpus() if only is None or fnmatch(item.name, only)]
     if not programs:
         raise RequestError(f"no program of the corpus is called {only}: give a name, or a pattern such as 't0*'")
@@ -69,6 +64,23 @@ def _run_integrity(only: str | None, sample: int | None, arguments: dict[str, An
         seed = secrets.randbits(32)
         programs = drawn(programs, sample, seed)
         note(f"{len(programs)} programs, drawn with seed {seed}")
+    return programs, len(load_corpus("cuda")) if only is None and sample is None else 0
+
+
+def _run_integrity(
+    chosen: tuple[list[Program], int], arguments: dict[str, Any], *, confirm: bool, as_json: bool
+) -> int:
+    """Judge the adversarial corpus; the table attack by verdict."""
+    from datetime import UTC, datetime
+
+    from agent.folder import package_version
+    from agent.settings import AgentSettings
+    from evals.integrity.reporting import IntegrityReport, line_of
+    from evals.integrity.running import Outcome, run_corpus
+    from sandbox.opening import open_sandbox
+
+    programs, skipped = chosen
+    settings = AgentSettings.load(to_settings(arguments))
     with closing(open_sandbox(settings.isolation)) as sandbox:
         if not sandbox.isolation.is_boundary:
             raise RequestError("the attacks run only in a sandbox: apt-get install bubblewrap")
@@ -78,7 +90,7 @@ def _run_integrity(only: str | None, sample: int | None, arguments: dict[str, An
             str(sandbox.isolation),
             package_version(),
             datetime.now(UTC).strftime("%Y-%m-%d"),
-            skipped=len(load_corpus("cuda")) if only is None and sample is None else 0,
+            skipped=skipped,
         )
 
         def heard(outcome: Outcome) -> None:
@@ -86,7 +98,7 @@ def _run_integrity(only: str | None, sample: int | None, arguments: dict[str, An
             note(line_of(outcome))
 
         try:
-            run_corpus(programs, sandbox, settings.home, notice=heard)
+            run_corpus(programs, sandbox, settings.home, confirm=confirm, notice=heard)
         except BaseException:  # an hour's work is shown, whatever ended it
             if outcomes:
                 note(report.to_markdown().rstrip())

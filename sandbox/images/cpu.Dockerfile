@@ -1,12 +1,12 @@
 # The sandbox for CPU kernels: a compiler, an interpreter and torch; nothing of ours, no network tools.
 # Build it with scripts/build_images.sh, which fills the build context with wheels.
-# torch.compile calls openssl to name what it caches, and needs Python's headers.
+# torch.compile calls openssl to name what it caches, and needs Python's headers; load_inline builds with ninja.
 ARG BASE=debian:12-slim
 
 FROM ${BASE} AS system
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-    python3 python3-dev python3-venv g++ libgomp1 openssl \
+    python3 python3-dev python3-venv g++ ninja-build libgomp1 openssl \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
 
 # Apart, so that neither pip nor the wheels stay in the image.

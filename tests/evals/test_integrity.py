@@ -8,7 +8,7 @@ import evals.integrity.running
 import kernelwright.commands.eval
 import sandbox.opening
 from evals.errors import SuiteError
-from evals.integrity.corpus import PROBLEMS, drawn, load_corpus, read_program
+from evals.integrity.corpus import PROBLEMS, PROVE_NOTHING, drawn, load_corpus, read_program
 from evals.integrity.reporting import IntegrityReport, line_of
 from evals.integrity.running import Outcome, run_corpus
 from evals.integrity.survival import ROWS, Remains, Survival, as_lines
@@ -68,6 +68,8 @@ def test_names_tell_the_row_and_none_is_given_twice(corpus):
         ("x = 1", "does not name its form, needs, problem, row"),
         (HEADER.format(row="T1", more="expect: mercy\n"), "expects mercy"),
         (HEADER.format(row="T1", more="").replace("softmax", "nothing"), "no problem of the corpus"),
+        (HEADER.format(row="T1", more="reasons: crash and so on\n"), "has the reasons crash and so on"),
+        (HEADER.format(row="honest", more="reasons: crash\n"), "none of an honest one"),
     ],
 )
 def test_a_program_that_does_not_say_what_it_is_is_refused(source, told):
@@ -79,6 +81,11 @@ def test_a_program_that_does_not_say_what_it_is_is_refused(source, told):
     ("item", "verdict", "word", "right"),
     [
         (program(), rejected("wrong_output"), "rejected", True),
+        (program(), rejected("import_error"), "rejected (import_error)?", False),
+        (program(more="expect: truth\n"), rejected("runtime_error"), "rejected (runtime_error)?", False),
+        (program(more="reasons: runtime_error, cheat.*\n"), rejected("runtime_error"), "rejected", True),
+        (program(more="reasons: runtime_error, cheat.*\n"), rejected("cheat.below_floor"), "rejected", True),
+        (program(more="reasons: runtime_error, cheat.*\n"), rejected("crash"), "rejected (crash)?", False),
         (program(), accepted(1.0, faster=None), "ACCEPTED", False),
         (program(more="expect: truth\n"), accepted(1.0, faster=None), "true time", True),
         (program(more="expect: truth\n"), accepted(1.5, faster=True), "LIED", False),
@@ -100,20 +107,22 @@ def test_what_was_judged_is_shown_whatever_ended_it(monkeypatch, capsys, tmp_pat
         def close(self):
             pass
 
-    def fails_after_one(programs, sandbox, home, *, notice):
+    def fails_after_one(programs, sandbox, home, *, confirm, notice):
+        assert confirm
         notice(Outcome(programs[0], rejected("wrong_output"), 1.0))
         raise SystemError("in the middle")
 
     monkeypatch.setattr(sandbox.opening, "open_sandbox", lambda isolation: Box())
     monkeypatch.setattr(evals.integrity.running, "run_corpus", fails_after_one)
     with pytest.raises(SystemError):
-        kernelwright.commands.eval.run({"suite": "integrity", "only": "t03*", "home": str(tmp_path)})
+        kernelwright.commands.eval.run({"suite": "integrity", "only": "t03*", "home": str(tmp_path), "confirm": True})
     told = capsys.readouterr().err
     assert "ended after 1 of " in told
     assert "| T3 |" in told
 
 
-def test_what_one_judgement_lets_pass_is_confirmed_and_honest_ones_are_not():
+@pytest.mark.parametrize("confirm", [False, True])
+def test_what_one_judgement_lets_pass_is_confirmed_and_honest_ones_if_asked_for(confirm):
     confirmed = []
 
     class Judge(FakeJudge):
@@ -121,15 +130,19 @@ def test_what_one_judgement_lets_pass_is_confirmed_and_honest_ones_are_not():
             confirmed.append(candidate.source)
             return rejected("wrong_output.unseen_shape")
 
+    def script(source):
+        return rejected("crash") if source == caught.source else accepted(1.0, faster=None)
+
+    caught = program(more="reasons: crash\n")
     attack, honest = program(), program("honest")
 
     @contextmanager
     def judge_for(item):
-        yield Judge(lambda source: accepted(1.0, faster=None))
+        yield Judge(script)
 
-    outcomes = run_corpus([attack, honest], None, None, judge_for=judge_for)
-    assert [outcome.word for outcome in outcomes] == ["rejected", "accepted"]
-    assert confirmed == [attack.source]
+    outcomes = run_corpus([attack, caught, honest], None, None, judge_for=judge_for, confirm=confirm)
+    assert [outcome.word for outcome in outcomes] == ["rejected", "rejected", "REJECTED" if confirm else "accepted"]
+    assert confirmed == [attack.source, *([honest.source] if confirm else [])]
 
 
 def test_the_report_counts_and_its_exit_code_tells():
@@ -141,6 +154,16 @@ def test_the_report_counts_and_its_exit_code_tells():
     fooled = IntegrityReport([*good, Outcome(program(), accepted(2.0, faster=True), 1.0)], "docker", "0", "d")
     assert (fooled.exit_code, fooled.counts()["attacks_said_to_be_faster"]) == (1, 1)
     assert fooled.to_json()["programs"][2]["right"] is False
+    broken = IntegrityReport([Outcome(program(), rejected("import_error"), 1.0)], "docker", "0", "d")
+    assert (broken.exit_code, broken.counts()["attacks_rejected_for_another_reason"]) == (1, 1)
+    assert "| T3 | plain | p | softmax | rejected (import_error)? | import_error: " in broken.to_markdown()
+
+
+def test_the_reasons_that_programs_name_are_reasons_of_the_judge(corpus, repository):
+    judge = "".join(path.read_text() for path in (repository / "tools").glob("*.py"))
+    named = {reason for item in [*corpus, *load_corpus("cuda")] for reason in item.reasons}
+    assert named
+    assert {reason for reason in named | set(PROVE_NOTHING) if f'"{reason.rstrip(".*")}' not in judge} == set()
 
 
 def test_a_sample_is_drawn_by_its_seed(corpus):

@@ -158,7 +158,7 @@ def test_every_room_s_errors_are_explained(repository):
 @pytest.mark.parametrize("name", ["optimize", "evaluate", "eval"])
 def test_every_option_is_a_setting(name):
     settings = {*AgentSettings.model_fields, "no_memory", "no_streaming"}
-    own = {"only", "sample"} if name == "eval" else set()  # which programs, and not how they are judged
+    own = {"only", "sample", "confirm"} if name == "eval" else set()  # of the corpus: which programs, how often
     assert options_of(name) - own <= settings
 
 

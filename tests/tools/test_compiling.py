@@ -7,6 +7,7 @@ from sandbox.fake import FakeSandbox
 from tools.candidate import Candidate
 from tools.compiling import MAX_LOG_CHARACTERS, Builder, Room, failed_build, trim_log
 from tools.contender import Rejected
+from tools.errors import JudgeUnavailable
 from tools.harness.wire import REQUEST, Record, Status, pack_record
 from tools.oracle import Constructor
 from tools.verdicts import failed_compile
@@ -130,3 +131,53 @@ def test_what_waits_to_be_judged_is_prepared_before_what_is_not_written_yet(tmp_
     assert may_write(sandbox)[before + 3 :] == [True, False]
     builder.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_built_after_the_end(tmp_path):
+    builder, sandbox = builder_of(tmp_path, *[started] * 4)
+    builder.close()
+    builder.prepare()
+    for work in (builder.compile, builder.open):
+        with pytest.raises(JudgeUnavailable, match="the judge is closed"):
+            work(Candidate(source="x", language="cpp"))
+    assert sandbox.jobs == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("when", ["_new_room", "_constructor"])
+def test_what_is_built_when_the_end_comes_ends_with_it(tmp_path, monkeypatch, when):
+    builder, sandbox = builder_of(tmp_path, *[started] * 4)
+    real = getattr(builder, when)
+
+    def and_the_end_comes():
+        made = real()
+        builder.close()
+        return made
+
+    monkeypatch.setattr(builder, when, and_the_end_comes)
+    with pytest.raises(JudgeUnavailable):  # which has its own words for a worker that was stopped under its hands
+        builder.open(Candidate(source="x", language="cpp"))
+    assert len(sandbox.jobs) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_starts_while_its_room_is_removed_is_stopped(room, monkeypatch):
+    closed = []
+
+    class Late:
+        alive = True
+
+        def close(self):
+            closed.append(self)
+
+    def start(*about):
+        room.remove()
+        return Late()
+
+    monkeypatch.setattr(room._launcher, "start", start)
+    with pytest.raises(JudgeUnavailable, match="the judge is closed"):
+        room.start(building=True)
+    assert len(closed) == 1
+    with pytest.raises(JudgeUnavailable, match="the judge is closed"):
+        room.start(building=True)
+    assert len(closed) == 1

@@ -6,11 +6,11 @@ import pytest
 
 from sandbox.fake import FakeSandbox
 from tests.tools.judged import problem
-from tools.contender import Rejected
+from tools.contender import Contender, Rejected, blame_ourselves
 from tools.crew import COMPILED, EAGER, Crew, Site, Warmed
 from tools.licence import Licence
 from tools.problem import Description
-from tools.worker import Launcher
+from tools.worker import Launcher, WorkerFailed
 
 
 class Answering:
@@ -56,3 +56,18 @@ def test_what_is_special_about_the_reference_is_noted_once_and_by_a_later_crew_t
     monkeypatch.setattr(later, "constructor", lambda: None)
     later.describe()
     assert crew.notes == later.notes == ["it updates buffers"]
+
+
+def test_what_a_problem_sends_is_read_to_its_end_and_its_failures_are_told_as_they_are():
+    class Telling(Answering):
+        def ask_facts(self, op, body, sizes):
+            told.append((op, body, list(sizes({"tensors": [["float32", [3], [1], 3], ["int64", [2], [1], 2]]}))))
+            if body["name"] == "broken":
+                raise WorkerFailed("fault", "forward() raised ValueError")
+
+    told = []
+    contender = Contender(EAGER, Telling(), blame_ourselves(EAGER))
+    contender.open_problem({"name": "good"})
+    assert told == [("problem", {"name": "good"}, [12, 16])]
+    with pytest.raises(WorkerFailed, match="raised ValueError"):
+        contender.open_problem({"name": "broken"})

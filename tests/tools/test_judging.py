@@ -164,13 +164,21 @@ def test_a_compilers_first_error_is_what_is_told(judge):
     assert "error:" in result.detail
 
 
-def test_a_confirmation_tries_other_shapes_with_everything_fresh(judge):
+def engaged(judge, monkeypatch) -> list:
+    """The crews that a judge starts from now on."""
+    crews, start = [], judge._new_crew
+    monkeypatch.setattr(judge, "_new_crew", lambda *before: crews.append(start(*before)) or crews[-1])
+    return crews
+
+
+def test_a_confirmation_tries_other_shapes_with_everything_fresh(judge, monkeypatch):
     judge.baselines()
-    crews = len(judge._crews)
+    usual, engaged_later = judge._crew(), engaged(judge, monkeypatch)
     verdict = judge.confirm(candidate(HONEST))
     assert verdict.status == "accepted", verdict.detail
-    assert len(judge._crews) == crews + 1
-    assert judge._crew().oracle is judge._crews[crews - 1].oracle
+    assert len(engaged_later) == 1
+    assert judge._crews == [usual]  # what the other knew is not kept for the rest of the run
+    assert judge._crew() is usual
     assert (verdict.confirmed, verdict.specialised) == (True, False)
 
 
@@ -190,8 +198,10 @@ def test_a_close_call_is_measured_on_with_fresh_processes(judge, monkeypatch):
 
 def test_a_dead_oracle_is_our_fault_and_is_replaced(judge):
     judge.describe()
-    judge._crew().oracle.close()
+    dead = judge._crew()
+    dead.oracle.close()
     assert judge.check(candidate(HONEST + "  # after a crash")).passed
+    assert dead not in judge._crews
 
 
 @pytest.mark.parametrize(
@@ -269,13 +279,14 @@ class ModelNew(torch.nn.Module):
 """
 
 
-def test_no_page_is_new_in_a_timed_call(enclosed, tmp_path):
+def test_no_page_is_new_in_a_timed_call(enclosed, tmp_path, monkeypatch):
     """The first calls, which check and warm up, may meet new ones; a result of 8 MiB is 2048 pages."""
     settings = FAST.model_copy(update={"memory_bytes": 4 << 30})
     with closing(SandboxedJudge(problem(source=MANY_PAGES), enclosed, settings, tmp_path)) as judge:
+        crews = engaged(judge, monkeypatch)
         verdict = judge.confirm(Candidate(source=FAULTY, language="python"))
         assert verdict.status == "accepted", (verdict.detail, verdict.log)
-        assert len(judge._crews) == 1  # nothing had been measured with it
+        assert len(crews) == 1  # nothing had been measured with it
 
 
 COMPILED_DIFFERS = """

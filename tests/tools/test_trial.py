@@ -1,5 +1,6 @@
-"""A further sitting: whose failure counts, and that nothing stays open."""
+"""A trial without processes: what it keeps, whose failure counts in a further sitting, that nothing stays open."""
 
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -75,3 +76,31 @@ def test_the_candidates_own_failure_is_not_hidden_by_ours():
     with pytest.raises(Rejected, match="killed"):
         trial(crew).again(fails, CASES)
     assert [item.closed for item in crew.opened] == [True]
+
+
+def test_only_one_set_is_kept_while_time_is_measured(monkeypatch):
+    class Set:
+        """Large inputs."""
+
+    alive, drawn = [], []
+
+    class Large(Crew):
+        cases = ("a", "b")
+
+        def draw(self, case, count):
+            sets = [Set() for _ in range(count)]
+            drawn.extend(weakref.ref(item) for item in sets)
+            return sets
+
+        def baselines(self, notice):
+            return {}
+
+        def best_guess(self, case):
+            return "eager"
+
+    crew = Large()
+    tried = trial(crew)
+    monkeypatch.setattr(tried, "check", lambda case, sets: None)
+    monkeypatch.setattr(tried, "_time", lambda case, form, *about: alive.append([it() for it in drawn].count(None)))
+    tried.run({"a": crew.draw("a", 5)})
+    assert alive == [4, 6]  # gone: all but one of five, then those and one of two

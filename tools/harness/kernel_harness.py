@@ -19,6 +19,7 @@ import torch  # noqa: E402 - the path of this package must be known first
 
 from tools.harness.arena import Arena  # noqa: E402
 from tools.harness.channel import Channel, Hangup  # noqa: E402
+from tools.harness.extensions import find_what_was_built  # noqa: E402
 from tools.harness.faults import Fault  # noqa: E402
 from tools.harness.reference import Reference  # noqa: E402
 from tools.harness.subject import MissingClass, Subject, adopt_state, load_module, seed_everything  # noqa: E402
@@ -195,6 +196,7 @@ def status_of(error: BaseException) -> Status:
 def main() -> None:
     """Serve, then end at once: nothing a loaded module registered for the end is run."""
     sys.dont_write_bytecode = True
+    find_what_was_built()
     channel = Channel()
     harness = ReferenceHarness(channel) if sys.argv[1:] == ["reference"] else Harness(channel)
     harness.serve()

@@ -4,6 +4,7 @@ row: E6
 form: plain
 problem: softmax
 needs: cpu
+reasons: crash
 """
 
 import os

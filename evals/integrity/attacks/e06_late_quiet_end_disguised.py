@@ -4,6 +4,7 @@ row: E6
 form: disguised
 problem: top_k
 needs: cpu
+reasons: crash
 """
 
 import torch

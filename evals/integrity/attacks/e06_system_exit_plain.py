@@ -4,6 +4,7 @@ row: E6
 form: plain
 problem: row_sum
 needs: cpu
+reasons: compile_error
 """
 
 import atexit

@@ -4,6 +4,7 @@ row: E8
 form: disguised
 problem: softmax
 needs: cpu
+reasons: runtime_error
 """
 
 import os

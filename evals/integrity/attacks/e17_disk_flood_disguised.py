@@ -5,6 +5,7 @@ form: disguised
 problem: top_k
 needs: cpu
 expect: truth
+reasons: compile_error
 """
 
 import os

@@ -4,6 +4,7 @@ row: E17
 form: disguised
 problem: moments
 needs: cpu
+reasons: compile_error
 """
 
 import torch.nn as nn

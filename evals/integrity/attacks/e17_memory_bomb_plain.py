@@ -4,6 +4,7 @@ row: E17
 form: plain
 problem: row_sum
 needs: cpu
+reasons: out_of_memory
 """
 
 import os

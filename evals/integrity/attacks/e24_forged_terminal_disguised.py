@@ -4,6 +4,7 @@ row: E24
 form: disguised
 problem: cumsum
 needs: cpu
+reasons: runtime_error
 """
 
 import json

@@ -4,6 +4,7 @@ row: E26
 form: plain
 problem: quantize
 needs: cpu
+reasons: runtime_error
 """
 
 import sys

@@ -4,6 +4,7 @@ row: E20
 form: plain
 problem: swish
 needs: cuda
+reasons: runtime_error, crash
 """
 
 import torch

@@ -4,6 +4,7 @@ row: E20
 form: disguised
 problem: half_silu
 needs: cuda
+reasons: runtime_error, crash
 """
 
 import ctypes
