@@ -185,7 +185,7 @@ def _children(pid: int) -> list[int]:
     found: list[int] = []
     for thread in _threads(pid):
         with suppress(OSError):
-            found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
+            found += map(int, _read(f"/proc/{pid}/task/{thread}/children").split())
     return found
 
 
@@ -202,8 +202,8 @@ def _states(pid: int) -> list[str]:
     for thread in _threads(pid):
         with suppress(OSError, IndexError):
             # The name, in parentheses, may hold anything.
-            text = Path(f"/proc/{pid}/task/{thread}/stat").read_bytes()
-            states.append(text.rpartition(b")")[2].split()[0].decode())
+            text = _read(f"/proc/{pid}/task/{thread}/stat")
+            states.append(text.rpartition(b")")[2].split(None, 1)[0].decode())
     return states
 
 
@@ -213,8 +213,21 @@ def _arrivals(pids: set[int]) -> dict[tuple[int, str], int]:
     for pid in pids:
         for thread in _threads(pid):
             with suppress(OSError, IndexError, ValueError):
-                counts[pid, thread] = int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_bytes().split()[2])
+                counts[pid, thread] = int(_read(f"/proc/{pid}/task/{thread}/schedstat").split()[2])
     return counts
+
+
+def _read(path: str) -> bytes:
+    """All of a small file; several times as quick as ``Path.read_bytes``, and clocks run meanwhile."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        text = piece = os.read(file, 1 << 14)
+        while len(piece) == 1 << 14:
+            piece = os.read(file, 1 << 14)
+            text += piece
+        return text
+    finally:
+        os.close(file)
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
