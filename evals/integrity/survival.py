@@ -7,9 +7,11 @@ everything that could be left is counted.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import geometric_mean
 
 from evals.integrity.corpus import Program
 from evals.integrity.running import SETTINGS
@@ -21,6 +23,13 @@ from tools.verdict import Verdict
 
 ROWS = ("E7", "E9", "E11", "E13", "E16", "E17", "E19", "E21", "E6", "R17", "R1", "T18")
 """Rows of the catalogue whose programs try to outlast their own judgement, or die of it."""
+SAME = 0.02
+"""Share by which the honest program's speed-up may differ from what it was."""
+FIRST, MOST = 3, 4
+"""Judgements of the honest program before everything, and after an attack at most."""
+SETTLING_S = 5.0
+MEMORY_NOISE_BYTES = 64 << 20
+"""By which what the machine calls available comes and goes by itself."""
 
 
 @dataclass(frozen=True)
@@ -45,30 +54,41 @@ class Remains:
 
 @dataclass(frozen=True)
 class Survival:
-    """One attack, between two judgements of the same honest program."""
+    """One attack, and the judgements of an honest program before and after it."""
 
     attack: Program
     verdict: Verdict
-    before: Verdict
-    after: Verdict
+    usual: float
+    """The honest program's speed-up, the geometric mean of what was told before."""
+    status: str
+    """Of its judgement before."""
+    after: tuple[Verdict, ...]
+    """One, or a few where that one was off by more than ``SAME``."""
     left_before: Remains
     left_after: Remains
 
     @property
     def is_whole(self) -> bool:
-        """Same verdict, an interval that holds the speed-up of before, nothing left."""
-        if self.after.status != self.before.status or self.after.speedup is None or self.before.speedup is None:
-            return False
-        low, high = self.after.speedup_ci95 or (0.0, 0.0)
-        same = low <= self.before.speedup <= high
-        return same and self.left_after.processes <= self.left_before.processes
+        """Same verdict, same speed-up within ``SAME``, nothing left."""
+        same = all(verdict.status == self.status for verdict in self.after)
+        return same and abs(self.change or 0.0) <= SAME and not self.left
 
     @property
     def change(self) -> float | None:
         """Of the honest program's speed-up, as a share."""
-        if self.after.speedup is None or not self.before.speedup:
-            return None
-        return self.after.speedup / self.before.speedup - 1
+        told = [verdict.speedup for verdict in self.after if verdict.speedup]
+        return geometric_mean(told) / self.usual - 1 if told and self.usual else None
+
+    @property
+    def left(self) -> list[str]:
+        """What there is more of than before, in words."""
+        now, before = self.left_after, self.left_before
+        more = {
+            "processes": now.processes - before.processes,
+            "memory files": now.memory_files - before.memory_files,
+            "MiB": max(0, now.memory_bytes - before.memory_bytes - MEMORY_NOISE_BYTES) >> 20,
+        }
+        return [f"{count} {what}" for what, count in more.items() if count > 0]
 
 
 def survive(
@@ -85,32 +105,49 @@ def survive(
     The attacks were written for other problems, perhaps, whose answers are wrong here; it is their side effects that
     count.
     """
-    found = []
+    found: list[Survival] = []
     with single_judge(honest.load_problem(), sandbox, settings, home) as judge:
-        before = judge.judge(honest.candidate)
+        first = [judge.judge(honest.candidate) for _ in range(FIRST)]
+        told = [verdict.speedup or 1.0 for verdict in first]
         for attack in attacks:
-            survival = _one(judge, attack, honest, before)
-            notice(survival)
-            found.append(survival)
-            before = survival.after
+            left_before = Remains.now()
+            verdict = judge.judge(attack.candidate)
+            after = _judged_after(judge, honest, geometric_mean(told))
+            told += [item.speedup or 1.0 for item in after]
+            usual = geometric_mean(told[: -len(after)])
+            left = _settled(left_before)
+            found.append(Survival(attack, verdict, usual, first[0].status, after, left_before, left))
+            notice(found[-1])
     return found
 
 
-def _one(judge: Judge, attack: Program, honest: Program, before: Verdict) -> Survival:
-    left_before = Remains.now()
-    verdict = judge.judge(attack.candidate)
-    after = judge.judge(honest.candidate)
-    return Survival(attack, verdict, before, after, left_before, Remains.now())
+def _judged_after(judge: Judge, honest: Program, usual: float) -> tuple[Verdict, ...]:
+    """Once; where that is off, which one judgement in some is by chance, as often as it takes to tell."""
+    after: list[Verdict] = []
+    while len(after) < MOST:
+        after.append(judge.judge(honest.candidate))
+        told = [verdict.speedup or 1.0 for verdict in after]
+        if abs(geometric_mean(told) / usual - 1) <= SAME:
+            break
+    return tuple(after)
+
+
+def _settled(before: Remains) -> Remains:
+    """What is left, once what is on its way out is gone."""
+    deadline = time.monotonic() + SETTLING_S
+    while (now := Remains.now()).processes > before.processes and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return now
 
 
 def as_lines(survivals: Sequence[Survival]) -> str:
     """A table for people."""
-    lines = ["| row | attack | its verdict | honest after it | change | processes left | MiB left |", "|---" * 7 + "|"]
+    lines = ["| row | attack | its verdict | honest after it | times | change | left |", "|---" * 7 + "|"]
     for item in survivals:
         change = "-" if item.change is None else f"{item.change:+.1%}"
-        left = item.left_after.processes - item.left_before.processes
-        memory = (item.left_after.memory_bytes - item.left_before.memory_bytes) >> 20
-        speed = "-" if item.after.speedup is None else f"{item.after.speedup:.2f}x"
-        cells = (item.attack.row, item.attack.name, item.verdict.reason or "accepted", f"{item.after.status}, {speed}")
-        lines.append("| " + " | ".join([*cells, change, str(left), str(memory)]) + " |")
+        last = item.after[-1]
+        speed = "-" if last.speedup is None else f"{last.speedup:.2f}x"
+        cells = (item.attack.row, item.attack.name, item.verdict.reason or "accepted", f"{last.status}, {speed}")
+        left = ", ".join(item.left) or "nothing"
+        lines.append("| " + " | ".join([*cells, str(len(item.after)), change, left]) + " |")
     return "\n".join(lines)

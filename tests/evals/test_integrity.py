@@ -11,7 +11,7 @@ from evals.errors import SuiteError
 from evals.integrity.corpus import PROBLEMS, PROVE_NOTHING, drawn, load_corpus, read_program
 from evals.integrity.reporting import IntegrityReport, line_of
 from evals.integrity.running import Outcome, run_corpus
-from evals.integrity.survival import ROWS, Remains, Survival, as_lines
+from evals.integrity.survival import MOST, ROWS, Remains, Survival, _judged_after, as_lines
 from sandbox.base import Isolation
 from tools.fake_judge import FakeJudge, accepted, rejected
 
@@ -174,16 +174,31 @@ def test_a_sample_is_drawn_by_its_seed(corpus):
     assert len(drawn(corpus, 10_000, 1)) <= len(corpus)
 
 
-def survival(before: float, after: float, spread=0.01, processes=0):
-    left, later = Remains(10, 0, 0), Remains(10 + processes, 0, 0)
-    return Survival(program(), rejected("timeout"), accepted(before), accepted(after, spread=spread), left, later)
+def survival(*after, status="accepted", processes=0, files=0, memory=0):
+    left, later = Remains(10, 2, 1 << 30), Remains(10 + processes, 2 + files, (1 << 30) + memory)
+    verdicts = tuple(accepted(value, spread=0.001) for value in after) if status == "accepted" else (rejected("crash"),)
+    return Survival(program(), rejected("timeout"), 1.5, "accepted", verdicts, left, later)
 
 
 def test_an_attack_is_survived_if_the_next_verdict_is_the_same_and_nothing_is_left():
-    assert survival(1.5, 1.501).is_whole
-    assert not survival(1.5, 1.2).is_whole
-    assert not survival(1.5, 1.5, processes=1).is_whole
-    assert "+20.0%" in as_lines([survival(1.0, 1.2)])
+    assert survival(1.5 * 1.019).is_whole
+    assert survival(1.6, 1.41).is_whole  # by chance, as a second one told
+    assert not survival(1.5 * 1.03).is_whole
+    assert not survival(1.2).is_whole
+    assert not survival(status="rejected").is_whole
+    assert survival(1.5, memory=60 << 20).is_whole
+    assert survival(1.5, processes=-1).is_whole
+    for left in ({"processes": 1}, {"files": 1}, {"memory": 80 << 20}):
+        assert not survival(1.5, **left).is_whole
+    assert "-20.0% | 3 processes, 16 MiB" in as_lines([survival(1.2, processes=3, memory=80 << 20)])
+
+
+def test_a_speed_that_is_off_is_measured_again_before_anybody_is_blamed():
+    told = iter([1.6, 1.45, 9.0])
+    judge = FakeJudge(lambda source: accepted(next(told)))
+    assert [verdict.speedup for verdict in _judged_after(judge, program("honest"), 1.5)] == [1.6, 1.45]
+    always = FakeJudge(lambda source: accepted(1.6))
+    assert len(_judged_after(always, program("honest"), 1.5)) == MOST
 
 
 def test_the_rows_of_survival_are_tried(corpus):
