@@ -13,7 +13,7 @@ from tools.crew import Crew
 from tools.errors import JudgeUnavailable, RequestError
 from tools.harness.wire import ITEM_BYTES, PARTS
 from tools.inputs import InputSet
-from tools.licence import NO_ERROR, Expected, Licence, compare
+from tools.licence import Expected, Licence, Yardstick, compare
 from tools.mutants import Mutant, mutants, shortened
 
 
@@ -141,5 +141,6 @@ def _passes(crew: Crew, licence: Licence, inputs: InputSet, index: int, raw: byt
         memoryview(whole.eager)[: leaf.size_bytes],
         has_oracle=whole.has_oracle,
     )
-    conditioning = crew.oracle.conditioning(inputs)[index]
-    return compare(raw, expected, licence, conditioning, NO_ERROR).passed
+    # Its own scale only: the first rows of an answer may be smaller than the whole.
+    yardstick = crew.history.yardsticks(inputs, crew.oracle.conditioning(inputs))[index]
+    return compare(raw, expected, licence, Yardstick(error=yardstick.error)).passed

@@ -11,10 +11,10 @@ from typing import Any
 from tools.contender import Contender, Rejected
 from tools.harness.wire import MAX_CALLS
 from tools.inputs import InputSet
-from tools.licence import NO_ERROR, Comparison, Expected, Licence, compare, is_near
-from tools.verdict import CheckResult, ErrorFacts
+from tools.licence import Comparison, Expected, Licence, Sample, Yardstick, compare, is_near, measure
+from tools.verdict import CheckResult
 
-Conditioning = Callable[[InputSet], tuple[ErrorFacts, ...]]
+Conditioning = Callable[[InputSet], tuple[Sample, ...]]
 """How far rounding the inputs of such a set moves each leaf."""
 
 MAX_WINDOW_BYTES = 512 << 20
@@ -26,29 +26,38 @@ REPEATING_S = 2.0
 POISON_BYTES = (0x55, 0xFF)
 """Two, so that no honest answer agrees with both."""
 EXACT_DRESS = "integers"
+MAX_SAMPLES = 64
+"""Sets of a kind that are learnt from."""
 
 
-class EagerHistory:
-    """Eager's largest error by case and output so far.
+class History:
+    """How large trusted answers were so far, and how far off eager was, by case, dress, rows and output.
 
-    One seed's error may be small by luck, above all for a single number; the bound does not follow luck.
+    One seed's answer may be close to 0 by luck, and eager's error too, above all for a single number; the bound does
+    not follow luck. A candidate has no say in which sets are learnt from.
     """
 
     def __init__(self) -> None:
-        self._worst: dict[tuple[str | None, ...], ErrorFacts] = {}
+        self._samples: dict[tuple[str, str | None, int | None], dict[int, tuple[Sample, ...]]] = {}
         self._lock = threading.Lock()
 
-    def get(self, inputs: InputSet, index: int) -> ErrorFacts:
-        """Largest seen for sets of this case and dress, zeros at first."""
-        return self._worst.get((inputs.case, inputs.dress, str(index)), NO_ERROR)
-
-    def add(self, inputs: InputSet, index: int, error: ErrorFacts) -> None:
-        """Remember one more."""
+    def learn(self, inputs: InputSet) -> None:
+        """Remember one set, once."""
+        key = (inputs.case, inputs.dress, inputs.rows)
         with self._lock:
-            before = self.get(inputs, index)
-            self._worst[inputs.case, inputs.dress, str(index)] = ErrorFacts(
-                worst=max(before.worst, error.worst), norm=max(before.norm, error.norm)
-            )
+            known = self._samples.setdefault(key, {})
+            if inputs.seed in known or len(known) >= MAX_SAMPLES:
+                return
+        samples = tuple(measure(expected) for expected in inputs.expected)
+        with self._lock:
+            known[inputs.seed] = samples
+
+    def yardsticks(self, inputs: InputSet, conditioning: tuple[Sample, ...]) -> list[Yardstick]:
+        """For every output of such a set; ``conditioning`` of sets of the same kind."""
+        with self._lock:
+            known = list(self._samples.get((inputs.case, inputs.dress, inputs.rows), {}).values())
+        alike = [samples for samples in (*known, conditioning) if len(samples) == len(inputs.expected)]
+        return [Yardstick.of([samples[index] for samples in alike]) for index in range(len(inputs.expected))]
 
 
 @dataclass
@@ -57,7 +66,7 @@ class Examiner:
 
     licence: Licence
     conditioning: Conditioning
-    history: EagerHistory
+    history: History
     closest: Comparison | None = field(default=None, init=False)
     _closeness: float = field(default=-1.0, init=False)
     _licensed: list[tuple[InputSet, list[bytearray]]] = field(default_factory=list, init=False)
@@ -73,11 +82,9 @@ class Examiner:
         return found
 
     def _examine(self, outputs: Sequence[bytearray], inputs: InputSet) -> Comparison | None:
-        conditioning = self.conditioning(inputs)
-        for index, (raw, expected) in enumerate(zip(outputs, inputs.expected, strict=True)):
-            found = compare(raw, expected, self.licence, conditioning[index], self.history.get(inputs, index))
-            if found.eager_error is not None:
-                self.history.add(inputs, index, found.eager_error)
+        yardsticks = self.history.yardsticks(inputs, self.conditioning(inputs))
+        for raw, expected, yardstick in zip(outputs, inputs.expected, yardsticks, strict=True):
+            found = compare(raw, expected, self.licence, yardstick)
             if found.passed and inputs.dress == EXACT_DRESS:
                 found = self._exactly(found)
             if not found.passed:
@@ -100,17 +107,15 @@ class Examiner:
 
         ``form``: any answered set of the same case. True decides; False asks for the oracle.
         """
-        conditioning = self.conditioning(form)
-        for index, (mine, theirs, expected) in enumerate(zip(outputs, others, form.expected, strict=True)):
+        yardsticks = self.history.yardsticks(form, self.conditioning(form))
+        for mine, theirs, expected, yardstick in zip(outputs, others, form.expected, yardsticks, strict=True):
             if mine == theirs:
                 continue
-            before = self.history.get(form, index)
-            if self.licence.precision == "native" and is_near(mine, theirs, expected, conditioning[index], before):
+            if self.licence.precision == "native" and is_near(mine, theirs, expected, yardstick):
                 continue
             leaf = expected.leaf
             stand_in = Expected(leaf, theirs, leaf.dtype, theirs, has_oracle=expected.has_oracle)
-            found = compare(mine, stand_in, self.licence, conditioning[index], before)
-            if not found.passed:
+            if not compare(mine, stand_in, self.licence, yardstick).passed:
                 return False
         return True
 

@@ -7,14 +7,14 @@ import secrets
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from tools.errors import JudgeUnavailable, RequestError
 from tools.harness.wire import ITEM_BYTES, Leaf, structure_digest
 from tools.inputs import Draw, InputSet, PackedJson
-from tools.licence import NO_ERROR, Expected
+from tools.licence import Expected, Sample
 from tools.problem import CaseFacts, Description, Problem
-from tools.verdict import ErrorFacts
 from tools.worker import Worker, WorkerFailed
 
 MAX_CHANGES = 40
@@ -42,7 +42,7 @@ class Oracle:
 
     def __init__(self, worker: Worker, problem: Problem, path: str, memory_bytes: int, timeout_s: float) -> None:
         self.constructor: Constructor | None = None
-        self.conditioned: dict[tuple[str, str | None, int | None], tuple[ErrorFacts, ...]] = {}
+        self.conditioned: dict[tuple[str, str | None, int | None], tuple[Sample, ...]] = {}
         """By case, dress and rows, what ``conditioning`` found."""
         self._worker = worker
         self._problem = problem
@@ -110,18 +110,16 @@ class Oracle:
             if "refused" not in facts:
                 yield change, what, leaves
 
-    def conditioning(self, inputs: InputSet) -> tuple[ErrorFacts, ...]:
+    def conditioning(self, inputs: InputSet) -> tuple[Sample, ...]:
         """Per output leaf of such a set, how far rounding the inputs once more moves the oracle."""
-        # Of unseen shapes the whole one's is taken: there are many, and it hardly depends on the number of rows.
-        rows = inputs.rows if inputs.dress else None
-        key, leaves = (inputs.case, inputs.dress, rows), len(inputs.expected)
+        key, leaves = (inputs.case, inputs.dress, inputs.rows), len(inputs.expected)
         with self._lock:
             if key not in self.conditioned:
-                body = {"case": inputs.case, "seed": secrets.randbits(62), "dress": inputs.dress, "rows": rows}
+                body = {"case": inputs.case, "seed": secrets.randbits(62), "dress": inputs.dress, "rows": inputs.rows}
                 facts, _ = self._ask("condition", body)
-                found = tuple(ErrorFacts(worst=worst, norm=norm) for worst, norm in facts or ())
-                if len(found) != leaves or not all(math.isfinite(item.worst + item.norm) for item in found):
-                    found = (NO_ERROR,) * leaves
+                found = tuple(Sample(*item) for item in facts or ())
+                if len(found) != leaves or not all(map(math.isfinite, chain.from_iterable(facts))):
+                    found = (Sample(),) * leaves
                 self.conditioned[key] = found
             return self.conditioned[key]
 

@@ -134,9 +134,9 @@ class Trial:
                 self._fenced(sets[0], may_mutate)
 
     def _check_dressed(self, case: str, dress: str, rows: int | None, may_mutate: bool) -> None:
-        inputs = self.crew.oracle.make(case, rows, dress)
+        inputs = self.crew.make(case, rows, dress)
         if inputs is None and rows is not None:
-            inputs = self.crew.oracle.make(case, dress=dress)
+            inputs = self.crew.make(case, dress=dress)
         if inputs is None:
             return
         with self._tolerating(DRESS_WORDS[dress]):
@@ -250,11 +250,11 @@ class Audit:
 
     def draw(self) -> list[Draw]:
         """New inputs for one round; in some rounds, for one of its calls, the oracle has answered too."""
-        oracle = self._trial.crew.oracle
-        self._sets = list(oracle.draw(self._case, self._calls))
+        crew = self._trial.crew
+        self._sets = list(crew.oracle.draw(self._case, self._calls))
         self._mine, self._theirs = [], []
         if self._round % ORACLE_SHARE == self._with_oracle:
-            answered = oracle.make(self._case)
+            answered = crew.make(self._case)
             if answered is not None:
                 self._sets[secrets.randbelow(self._calls)] = answered
             self._with_oracle = secrets.randbelow(ORACLE_SHARE)
@@ -303,7 +303,7 @@ def unseen_shapes(crew: Crew, candidate: Contender, notice: Callable[[str], None
     tried = refused = False
     for case in crew.cases:
         for rows in other_sizes(crew, case):
-            inputs = crew.oracle.make(case, rows)
+            inputs = crew.make(case, rows)
             if inputs is None:
                 continue
             tried = True
