@@ -80,12 +80,8 @@ class Oracle:
         facts, buffers = self._ask("make", body, _set_sizes)
         if "refused" in facts:
             return None
-        count, leaves = len(facts["tensors"]), len(facts["eager"])
-        eager, oracle = buffers[count : count + leaves], buffers[count + leaves :]
-        expected = tuple(
-            Expected(leaf_from(mine), theirs_raw, theirs[0], mine_raw, has_oracle=facts["precise"])
-            for mine, theirs, mine_raw, theirs_raw in zip(facts["eager"], facts["oracle"], eager, oracle, strict=True)
-        )
+        count = len(facts["tensors"])
+        expected = expected_from(facts, buffers[count:])
         packed, inputs = tuple(facts["tensors"]), tuple(buffers[:count])
         structure = structure_digest(facts["structure"])
         return InputSet(case, facts["spec"], packed, inputs, seed, structure, expected, dress, rows)
@@ -168,11 +164,28 @@ def leaf_from(data: list[Any]) -> Leaf:
     return Leaf(data[0], tuple(data[1]), bool(data[2]))
 
 
+def expected_from(facts: Any, buffers: list[bytearray]) -> tuple[Expected, ...]:
+    """What the trusted side makes of a set: eager's leaves, the oracle's, and what is spared of them."""
+    count = len(facts["eager"])
+    spared = dict(zip(facts["spared"], buffers[2 * count :], strict=True))
+    return tuple(
+        Expected(
+            leaf_from(eager),
+            buffers[count + index],
+            oracle[0],
+            buffers[index],
+            has_oracle=facts["precise"],
+            spared=spared.get(index),
+        )
+        for index, (eager, oracle) in enumerate(zip(facts["eager"], facts["oracle"], strict=True))
+    )
+
+
 def _set_sizes(facts: Any) -> Iterator[int]:
     if "refused" in facts:
         return
     yield from sizes(facts["tensors"])
-    for item in (*facts["eager"], *facts["oracle"]):
+    for item in (*facts["eager"], *facts["oracle"], *(facts["oracle"][index] for index in facts["spared"])):
         yield leaf_from(item).size_bytes
 
 

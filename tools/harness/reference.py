@@ -14,6 +14,7 @@ import torch
 from tools.harness.describing import describe_machine, describe_value, graph_facts
 from tools.harness.dressing import put_on, says_something
 from tools.harness.faults import Fault, blamed_on
+from tools.harness.sparing import ALONE, NONFINITE, only_one, spared
 from tools.harness.subject import adopt_state, load_module, seed_everything
 from tools.harness.tensors import Leaves, Unsupported, decode, encode, flatten, leaf_of, pack
 from tools.harness.values import (
@@ -235,13 +236,16 @@ class Reference:
     ) -> tuple[bytes, list[torch.Tensor]]:
         """Draw a set and answer it in both precisions: JSON, then input, eager and oracle tensors.
 
-        ``rows`` cuts it, ``dress`` (see ``dressing``) changes values or layout. Where the reference refuses such a
-        set, or says nothing but NaN to it, the JSON is ``{"refused": why}``.
+        ``rows`` cuts it, ``dress`` (see ``dressing``) changes values or layout; what is right besides NaN (see
+        ``sparing``) comes last. Where the reference refuses such a set, or says nothing but NaN to it, the JSON is
+        ``{"refused": why}``.
         """
         inputs = self.cases(seed)[case]
         try:
-            inputs = inputs if rows is None else first_rows(inputs, rows)
-            inputs = inputs if dress is None else put_on(dress, inputs, seed)
+            inputs = plain = inputs if rows is None else first_rows(inputs, rows)
+            inputs = inputs if dress is None else put_on(dress.removesuffix(ALONE), inputs, seed)
+            if dress == NONFINITE + ALONE:
+                inputs = only_one(plain, inputs, seed)
             structure, leaves = self.run(inputs)
             answer = self.run_precise(inputs)
         except (Fault, *REFUSALS) as fault:
@@ -251,16 +255,33 @@ class Reference:
         if dress is not None and not says_something(leaves):
             return json.dumps({"refused": "nothing is left to compare"}).encode(), []
         precise = answer[1] if answer is not None and answer[0] == structure else leaves
+        free = {}
+        if dress is not None and dress.startswith(NONFINITE):
+            free = self._spared(plain, inputs, precise, native=precise is leaves)
+        if free and dress == NONFINITE:
+            return self.make(case, seed, rows, NONFINITE + ALONE)
         eager = [leaf_of(value) for value in leaves]
         oracle = [leaf_of(as_oracle(mine, value)) for mine, value in zip(leaves, precise, strict=True)]
         facts, chunks = self._packed(inputs, seed)
         facts |= {
+            "spared": list(free),
             "structure": structure,
             "eager": [leaf_json(leaf) for leaf, _ in eager],
             "oracle": [leaf_json(leaf) for leaf, _ in oracle],
             "precise": precise is not leaves,
         }
-        return json.dumps(facts).encode(), chunks + [dense for _, dense in (*eager, *oracle)]
+        spares = [leaf_of(value) for value in free.values()]
+        return json.dumps(facts).encode(), chunks + [dense for _, dense in (*eager, *oracle, *spares)]
+
+    def _spared(self, drawn: list[Any], dressed: list[Any], leaves: Leaves, *, native: bool) -> dict[int, torch.Tensor]:
+        def answer(inputs: list[Any]) -> Leaves:
+            found = None if native else self.run_precise(inputs)
+            return (found or self.run(inputs))[1]
+
+        try:
+            return spared(answer, drawn, dressed, leaves)
+        except (Fault, *REFUSALS):
+            return {}  # it refuses such numbers
 
     def draw(self, case: str, seeds: list[int]) -> tuple[bytes, list[torch.Tensor]]:
         """Sets that nobody answers: JSON of a list, then the tensors of one set after the other."""
