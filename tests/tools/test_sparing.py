@@ -101,6 +101,7 @@ def lost(x):
 def test_a_nan_that_counts_may_not_get_lost(tmp_path, body, inputs, forward):
     referee = Referee(tmp_path, "x", body, inputs)
     assert reasons(referee, referee.reference.model) == []
+    assert not any(referee.make(seed, "nonfinite")[0]["spared"] for seed in SEEDS)
     assert "wrong_output.nonfinite" in reasons(referee, forward)
 
 
