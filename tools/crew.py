@@ -133,7 +133,7 @@ class Crew:
 
     def examiner(self) -> Examiner:
         """A fresh one with this crew's knowledge of eager's error."""
-        return Examiner(self._licence, self.oracle.conditioning, self.history)
+        return Examiner(self._licence, self.oracle.conditioning, self.history, self.oracle.wavering)
 
     def draw(self, case: str, count: int) -> list[InputSet]:
         """So many sets from new secret seeds."""
@@ -214,7 +214,7 @@ class Crew:
             self.flush()
             overhead = min(overhead, time.perf_counter() - begin)
             seconds = min(seconds, contender.go().claimed_s)
-        lenient = Examiner(self._baseline_licence, self.oracle.conditioning, History())
+        lenient = Examiner(self._baseline_licence, self.oracle.conditioning, History(), self.oracle.wavering)
         lenient.require(contender.outputs(inputs), inputs)
         contender.require_form(inputs)
         contender.forget()

@@ -13,7 +13,7 @@ from typing import Any
 from tools.errors import JudgeUnavailable, RequestError
 from tools.harness.wire import ITEM_BYTES, Leaf, structure_digest
 from tools.inputs import Draw, InputSet, PackedJson
-from tools.licence import Expected, Sample
+from tools.licence import EPS, Expected, Sample
 from tools.problem import CaseFacts, Description, Problem
 from tools.worker import Worker, WorkerFailed
 
@@ -118,6 +118,18 @@ class Oracle:
                     found = (Sample(),) * leaves
                 self.conditioned[key] = found
             return self.conditioned[key]
+
+    def wavering(self, inputs: InputSet) -> dict[int, tuple[bytearray, ...]]:
+        """By leaf of integers, what is right besides the oracle's answer: rounding decides between them.
+
+        Nothing for numbers that are not finite: what becomes of them as integers is not defined.
+        """
+        if inputs.dress == "nonfinite":
+            return {}
+        body = {"case": inputs.case, "seed": inputs.seed, "rows": inputs.rows, "dress": inputs.dress}
+        _, raws = self._ask("waver", body, lambda leaves: (leaf_from(item).size_bytes for item in leaves))
+        whole = [index for index, item in enumerate(inputs.expected) if item.leaf.dtype not in EPS]
+        return {index: tuple(raws[place :: len(whole)]) for place, index in enumerate(whole)}
 
     def machine(self) -> tuple[float, float]:
         """Copy bandwidth in bytes a second, matrix product peak in operations a second."""

@@ -1,11 +1,17 @@
-"""A reference in this process, and the licence on answers to one of its sets."""
+"""A reference in this process behind the controller's own oracle, and an examiner of answers to its sets."""
 
 import json
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.licence import Comparison, Licence, compare
-from tools.oracle import expected_from, sizes
+from tools.checking import Examiner, History
+from tools.harness.reference import Reference
+from tools.harness.tensors import Packed, decode, empty_like_packed, flatten, leaf_of, raw_bytes, view
+from tools.inputs import InputSet
+from tools.licence import Comparison, Licence
+from tools.oracle import Oracle
+from tools.problem import Problem
 
 SOURCE = """
 import torch
@@ -17,41 +23,56 @@ def get_inputs():
 """
 
 
+class Here:
+    """Stands for the worker."""
+
+    def __init__(self, reference: Reference) -> None:
+        self.reference = reference
+        self.asked: list[str] = []
+
+    def ask_facts(
+        self, op: str, body: Mapping[str, Any], sizes: Callable[[Any], Iterable[int]] = lambda facts: ()
+    ) -> tuple[Any, list[bytearray]]:
+        self.asked.append(op)
+        found = getattr(self.reference, op)(**body)
+        text, chunks = (found, []) if isinstance(found, bytes) else found
+        facts, buffers = json.loads(text), [bytearray(raw_bytes(chunk)) for chunk in chunks]
+        assert [len(raw) for raw in buffers] == list(sizes(facts))
+        return facts, buffers
+
+
 class Referee:
-    """One problem, one set of it at a time."""
+    """One problem."""
 
     def __init__(self, folder: Path, names: str, body: str, inputs: str) -> None:
-        from tools.harness.reference import Reference
-
         path = folder / "problem.py"
         path.write_text(SOURCE.format(names=names, body=body, inputs=inputs), encoding="utf-8")
-        self.reference = Reference()
-        self.reference.open(str(path), "problem.py", 7)
+        reference = Reference()
+        reference.open(str(path), "problem.py", 7)
+        self.worker = Here(reference)
+        self.model = reference.model
+        self.oracle = Oracle(self.worker, Problem(name="problem", source=""), str(path), 1 << 30, 1.0)
+        self.examiner = Examiner(Licence(), self.oracle.conditioning, History(), self.oracle.wavering)
 
-    def make(self, seed: int, dress: str | None = None) -> tuple[Any, list[bytearray]]:
-        """Facts and buffers, as they come over the wire."""
-        from tools.harness.tensors import raw_bytes
+    def make(self, seed: int, dress: str | None = None) -> InputSet:
+        """One set, which has to be answered."""
+        inputs = self.oracle.make("default", dress=dress, seed=seed)
+        assert inputs is not None
+        return inputs
 
-        text, chunks = self.reference.make("default", seed, None, dress)
-        return json.loads(text), [bytearray(raw_bytes(chunk)) for chunk in chunks]
-
-    def judge(self, seed: int, forward: Any, dress: str | None = None) -> list[Comparison]:
-        """What the licence says of ``forward``, leaf by leaf. Its inputs are those of the set."""
-        from tools.harness.tensors import Packed, decode, empty_like_packed, flatten, leaf_of, raw_bytes, view
-
-        facts, buffers = self.make(seed, dress)
-        assert "refused" not in facts, facts
-        count = len(facts["tensors"])
-        assert [len(raw) for raw in buffers[:count]] == list(sizes(facts["tensors"]))
-        tensors = []
-        for item, raw in zip(facts["tensors"], buffers, strict=False):
-            packed = Packed.from_json(item)
-            flat = empty_like_packed(packed)
-            raw_bytes(flat)[:] = raw
-            tensors.append(view(packed, flat))
+    def judge(self, inputs: InputSet, forward: Callable[..., Any]) -> Comparison | None:
+        """The first leaf of ``forward``'s answer that is not licensed."""
         leaves: list[Any] = []
-        flatten(forward(*decode(facts["spec"], tensors)), leaves)
-        expected = expected_from(facts, buffers[count:])
-        assert len(leaves) == len(expected)
-        answers = [bytes(raw_bytes(leaf_of(value)[1])) for value in leaves]
-        return [compare(raw, item, Licence()) for raw, item in zip(answers, expected, strict=True)]
+        flatten(forward(*tensors(inputs)), leaves)
+        return self.examiner.examine([bytearray(raw_bytes(leaf_of(value)[1])) for value in leaves], inputs)
+
+
+def tensors(inputs: InputSet) -> list[Any]:
+    """What a candidate would be given."""
+    found = []
+    for item, raw in zip(inputs.packed, inputs.inputs, strict=True):
+        packed = Packed.from_json(item)
+        flat = empty_like_packed(packed)
+        raw_bytes(flat)[:] = raw
+        found.append(view(packed, flat))
+    return list(decode(inputs.spec, found))

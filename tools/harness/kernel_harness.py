@@ -166,6 +166,11 @@ class ReferenceHarness(Harness):
         """How much the outputs move when every input moves by half a unit in the last place."""
         return self._with_text(self.reference.condition(body["case"], body["seed"], body["rows"], body["dress"]), [])
 
+    def do_waver(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
+        """Integers that are right besides the oracle's."""
+        text, chunks = self.reference.waver(body["case"], body["seed"], body["rows"], body["dress"])
+        return self._with_text(text, chunks)
+
     def do_machine(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Copy bandwidth and arithmetic peak of this machine as torch reaches them."""
         return self._with_text(self.reference.machine(), [])

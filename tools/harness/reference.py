@@ -6,6 +6,7 @@ import copy
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -35,6 +36,7 @@ from tools.harness.values import (
     same_form,
     to_double,
 )
+from tools.harness.wavering import is_whole, wavering
 from tools.harness.wire import MAX_LEAVES, MAX_RANK
 
 REFUSALS = (
@@ -240,12 +242,9 @@ class Reference:
         ``sparing``) comes last. Where the reference refuses such a set, or says nothing but NaN to it, the JSON is
         ``{"refused": why}``.
         """
-        inputs = self.cases(seed)[case]
         try:
-            inputs = plain = inputs if rows is None else first_rows(inputs, rows)
-            inputs = inputs if dress is None else put_on(dress.removesuffix(ALONE), inputs, seed)
-            if dress == NONFINITE + ALONE:
-                inputs = only_one(plain, inputs, seed)
+            plain = self._cut(case, seed, rows)
+            inputs = self._dressed(plain, seed, dress)
             structure, leaves = self.run(inputs)
             answer = self.run_precise(inputs)
         except (Fault, *REFUSALS) as fault:
@@ -272,6 +271,15 @@ class Reference:
         }
         spares = [leaf_of(value) for value in free.values()]
         return json.dumps(facts).encode(), chunks + [dense for _, dense in (*eager, *oracle, *spares)]
+
+    def _cut(self, case: str, seed: int, rows: int | None) -> list[Any]:
+        inputs = self.cases(seed)[case]
+        return inputs if rows is None else first_rows(inputs, rows)
+
+    def _dressed(self, inputs: list[Any], seed: int, dress: str | None) -> list[Any]:
+        if dress == NONFINITE + ALONE:
+            return only_one(inputs, put_on(NONFINITE, inputs, seed), seed)
+        return inputs if dress is None else put_on(dress, inputs, seed)
 
     def _spared(self, drawn: list[Any], dressed: list[Any], leaves: Leaves, *, native: bool) -> dict[int, torch.Tensor]:
         def answer(inputs: list[Any]) -> Leaves:
@@ -341,19 +349,38 @@ class Reference:
         It is what rounding the inputs once more in their own precision would do: no honest kernel can be
         asked to be much closer than that.
         """
-        inputs = self.cases(seed)[case]
-        inputs = inputs if rows is None else first_rows(inputs, rows)
-        inputs = inputs if dress is None else put_on(dress, inputs, seed)
+        inputs = self._dressed(self._cut(case, seed, rows), seed, dress)
         base = self.run_precise(inputs)
         if base is None:
             return json.dumps(None).encode()
-        assert self._precise is not None  # run_precise answered
-        adopt_state(self._precise, {name: nudge(value) for name, value in self.model.state_dict().items()})
-        moved = self.run_precise(to_double(inputs, nudge))
-        adopt_state(self._precise, self.model.state_dict())
+        moved = self._run_moved(inputs, nudge)
         if moved is None:
             return json.dumps(None).encode()
-        return json.dumps([distance(a, b) for a, b in zip(base[1], moved[1], strict=True)]).encode()
+        return json.dumps([distance(a, b) for a, b in zip(base[1], moved, strict=True)]).encode()
+
+    def _run_moved(self, inputs: list[Any], change: Callable[[torch.Tensor], torch.Tensor]) -> Leaves | None:
+        """The float64 output once every input and parameter is changed."""
+        if self._precise is None:
+            return None
+        adopt_state(self._precise, {name: change(value) for name, value in self.model.state_dict().items()})
+        moved = self.run_precise(to_double(inputs, change))
+        adopt_state(self._precise, self.model.state_dict())
+        return None if moved is None else moved[1]
+
+    def waver(self, case: str, seed: int, rows: int | None, dress: str | None) -> tuple[bytes, list[torch.Tensor]]:
+        """Integers that are right besides the oracle's (``wavering``): JSON of their number, then all of one answer
+        after the other, in the order and the dtypes of eager's leaves.
+        """
+        inputs = self._dressed(self._cut(case, seed, rows), seed, dress)
+        leaves, base = self.run(inputs)[1], self.run_precise(inputs)
+        others = [] if base is None else wavering(partial(self._run_moved, inputs), base[1])
+        answers = [
+            leaf_of(as_oracle(mine, value))
+            for other in others
+            for mine, value in zip(leaves, other, strict=True)
+            if is_whole(mine)
+        ]
+        return json.dumps([leaf_json(leaf) for leaf, _ in answers]).encode(), [dense for _, dense in answers]
 
     def machine(self) -> bytes:
         """Bytes a second of a large copy (read and written), operations a second of a matrix product."""

@@ -61,14 +61,14 @@ def to_double(inputs: list[Any], change: Callable[[torch.Tensor], torch.Tensor] 
     return map_tensors(inputs, doubled)
 
 
-def nudge(tensor: torch.Tensor) -> torch.Tensor:
-    """A floating tensor in float64, each element moved by half a unit in its last place, up or down."""
+def nudge(tensor: torch.Tensor, by: float | None = None, lot: torch.Generator | None = None) -> torch.Tensor:
+    """A floating tensor in float64, each element moved by half a unit in its last place (or ``by``), up or down."""
     if not tensor.is_floating_point():
         return tensor
-    half = torch.finfo(tensor.dtype).eps / 2
-    if tensor.dtype == torch.float64:
-        half *= 2  # 1 + eps / 2 is 1
-    signs = torch.randint(0, 2, tensor.shape, dtype=torch.float64).mul_(2 * half).sub_(half)
+    if by is None:
+        # Half of one would be lost in float64 itself: 1 + eps / 2 is 1.
+        by = torch.finfo(tensor.dtype).eps / (1 if tensor.dtype == torch.float64 else 2)
+    signs = torch.randint(0, 2, tensor.shape, dtype=torch.float64, generator=lot).mul_(2 * by).sub_(by)
     return tensor.double() * (1 + signs)
 
 
