@@ -5,7 +5,7 @@ import pytest
 
 from tools.harness.wire import ITEM_BYTES, Leaf
 from tools.licence import Expected, Licence, compare
-from tools.mutants import MAX_ELEMENTS, coarsened, mutants, shortened
+from tools.mutants import MAX_ELEMENTS, coarsened, is_idle, mutants, shortened
 
 SHAPE = (64, 48)
 KINDS = ["float32", "float64", "float16", "bfloat16", "int64", "int8", "bool", "complex64"]
@@ -80,3 +80,29 @@ def test_coarser_numbers_keep_so_many_bits(dtype, bits, error):
     cut = np.frombuffer(coarsened(values.tobytes(), dtype, bits), dtype=dtype)
     assert 0.4 * error < np.abs(cut.astype(np.float64) - values).max() <= error
     assert ITEM_BYTES[dtype] == values.itemsize
+
+
+def idle(oracle: np.ndarray) -> set[str]:
+    leaf, raw = Leaf("float32", oracle.shape), oracle.tobytes()
+    noisy = (oracle + np.random.default_rng(9).standard_normal(oracle.shape) * 1e-6).astype(np.float32).tobytes()
+    return {mutant.name for mutant in mutants(leaf, noisy, noisy, None) if is_idle(mutant.name, leaf, raw, "float64")}
+
+
+def test_what_is_true_of_a_symmetric_answer_transposed_is_no_mutant():
+    x = np.random.default_rng(3).standard_normal((48, 48))
+    assert idle(x) == set()
+    assert idle(x @ x.T) == {"transposed"}
+    assert idle(np.maximum(x, 0)) == {"without signs"}
+    assert idle(np.tile(x[:1], (48, 1))) == {"rows reversed", "rows moved by one"}
+
+
+def test_a_constant_answer_is_still_told_by_what_is_made_up():
+    found = idle(1 + 1e-14 * np.random.default_rng(4).standard_normal((48, 48)))
+    assert "transposed" in found
+    assert not found & {"ones", "its mean everywhere", "its first element everywhere", "the next lower precision"}
+
+
+def test_without_a_finer_oracle_nothing_is_idle():
+    symmetric = np.ones((8, 8))
+    assert not is_idle("transposed", Leaf("float64", (8, 8)), symmetric.tobytes(), "float64")
+    assert not is_idle("transposed", Leaf("int64", (8, 8)), symmetric.astype(np.int64).tobytes(), "int64")
