@@ -13,8 +13,8 @@ from tools.crew import Crew
 from tools.errors import JudgeUnavailable, RequestError
 from tools.harness.wire import ITEM_BYTES, PARTS
 from tools.inputs import InputSet
-from tools.licence import NO_ERROR, Expected, Licence, compare
-from tools.mutants import Mutant, mutants, shortened
+from tools.licence import Expected, Licence, Yardstick, compare
+from tools.mutants import Mutant, is_idle, mutants, shortened
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,10 @@ def _of_outputs(first: InputSet, second: InputSet) -> Iterator[tuple[int, Mutant
         ]
         size = leaf.size_bytes
         right, theirs = memoryview(expected.eager)[:size], memoryview(other.eager)[:size]
+        truth = memoryview(expected.oracle)[: size // ITEM_BYTES[leaf.dtype] * ITEM_BYTES[expected.oracle_dtype]]
         for mutant in mutants(leaf, right, theirs, inputs[0] if inputs else None):
-            yield index, mutant
+            if not (expected.has_oracle and is_idle(mutant.name, leaf, truth, expected.oracle_dtype)):
+                yield index, mutant
 
 
 def _of_reference(crew: Crew, licence: Licence, first: InputSet, found: _Findings) -> int:
@@ -141,5 +143,6 @@ def _passes(crew: Crew, licence: Licence, inputs: InputSet, index: int, raw: byt
         memoryview(whole.eager)[: leaf.size_bytes],
         has_oracle=whole.has_oracle,
     )
-    conditioning = crew.oracle.conditioning(inputs)[index]
-    return compare(raw, expected, licence, conditioning, NO_ERROR).passed
+    # Its own scale only: the first rows of an answer may be smaller than the whole.
+    yardstick = crew.history.yardsticks(inputs, crew.oracle.conditioning(inputs))[index]
+    return compare(raw, expected, licence, Yardstick(error=yardstick.error)).passed

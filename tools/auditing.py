@@ -7,17 +7,15 @@ from dataclasses import dataclass, field
 
 from tools.benchmarking import CANDIDATE, Plan, a_lot
 from tools.checking import (
-    DRESS_WORDS,
-    NEEDS_NO_TIES,
-    Examiner,
-    has_no_ties,
     require_own_memory,
     require_unchanged,
     tolerating,
 )
 from tools.contender import Contender, Rejected
 from tools.crew import Crew
+from tools.dresses import DRESS_WORDS, PROBE_DRESSES, dresses_for
 from tools.errors import JudgeUnavailable
+from tools.examining import Examiner
 from tools.inputs import Draw, InputSet, Manners
 
 ORACLE_SHARE = 6
@@ -28,8 +26,6 @@ it is checked is found out there.
 """
 PROBED_CALLS = 3
 """Calls with unusual values in such a window, at most."""
-PROBE_DRESSES = ("mixed", "nonfinite", "integers", "sorted")
-"""Those that neither shapes nor strides tell."""
 
 
 @dataclass
@@ -71,7 +67,7 @@ class Audit:
         self._mine, self._theirs = [], []
         self._round += 1
         if self._round % ORACLE_SHARE == self._with_oracle:
-            answered = self.crew.oracle.make(case)
+            answered = self.crew.make(case)
             if answered is not None:
                 self._sets[secrets.randbelow(calls)] = answered
             self._with_oracle = secrets.randbelow(ORACLE_SHARE)
@@ -123,11 +119,9 @@ class Audit:
         found: list[InputSet] = []
         for _ in range(min(PROBED_CALLS, self.plan.calls)):
             if not self._deck:
-                self._deck = self._lot.sample(PROBE_DRESSES, len(PROBE_DRESSES))
-            dress = self._deck.pop()
-            if dress in NEEDS_NO_TIES and not has_no_ties(self.form):
-                continue
-            made = self.crew.oracle.make(self.form.case, dress=dress)
+                dresses = dresses_for(self.form, PROBE_DRESSES)
+                self._deck = self._lot.sample(dresses, len(dresses))
+            made = self.crew.make(self.form.case, dress=self._deck.pop())
             if made is not None and made.packed == self.form.packed:
                 found.append(made)
         return found

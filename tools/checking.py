@@ -1,190 +1,24 @@
-"""Comparing a contender's outputs with the oracle's: licensed numbers, no stale, shared or spoilt tensors."""
+"""What a contender is put to: windows in which no stale, shared or spoilt tensor passes."""
 
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from itertools import accumulate
 from typing import Any
 
 from tools.contender import Contender, Rejected
+from tools.examining import Examiner, differ
 from tools.harness.wire import MAX_CALLS
 from tools.inputs import InputSet, Manners
-from tools.licence import EPS, NO_ERROR, Comparison, Expected, Licence, compare, is_near
-from tools.verdict import CheckResult, ErrorFacts
-
-Conditioning = Callable[[InputSet], tuple[ErrorFacts, ...]]
-"""How far rounding the inputs of such a set moves each leaf."""
 
 MAX_WINDOW_BYTES = 512 << 20
 """Inputs and outputs of one window, together; two calls at least."""
-MAX_LICENSED = 9
-MAX_LICENSED_BYTES = 256 << 20
-"""Of answers found right, with the sets they answer."""
 REPEATS = 32
 """Calls that are made again and have to agree, as far as they fit into one window."""
 REPEATING_S = 2.0
 POISON_BYTES = (0x55, 0xFF)
 """Two, so that no honest answer agrees with both."""
-EXACT_DRESS = "integers"
-NEEDS_NO_TIES = frozenset({"integers"})
-DRESS_WORDS = {
-    "mixed": "large, tiny and subnormal numbers among the others",
-    "nonfinite": "a NaN and infinities among the numbers",
-    "strided": "inputs that are not contiguous",
-    "integers": "small whole numbers",
-    "sorted": "sorted inputs",
-    "expanded": "inputs expanded from one row",
-}
-"""Of ``tools.harness.dressing``, by dress."""
-
-
-class EagerHistory:
-    """Eager's largest error by case and output so far.
-
-    One seed's error may be small by luck, above all for a single number; the bound does not follow luck.
-    """
-
-    def __init__(self) -> None:
-        self._worst: dict[tuple[str | None, ...], ErrorFacts] = {}
-        self._lock = threading.Lock()
-
-    def get(self, inputs: InputSet, index: int) -> ErrorFacts:
-        """Largest seen for sets of this case and dress, zeros at first."""
-        return self._worst.get((inputs.case, inputs.dress, str(index)), NO_ERROR)
-
-    def add(self, inputs: InputSet, index: int, error: ErrorFacts) -> None:
-        """Remember one more."""
-        with self._lock:
-            before = self.get(inputs, index)
-            self._worst[inputs.case, inputs.dress, str(index)] = ErrorFacts(
-                worst=max(before.worst, error.worst), norm=max(before.norm, error.norm)
-            )
-
-
-@dataclass
-class Examiner:
-    """Applies the licence, and keeps the closest call for the verdict."""
-
-    licence: Licence
-    conditioning: Conditioning
-    history: EagerHistory
-    closest: Comparison | None = field(default=None, init=False)
-    _closeness: float = field(default=-1.0, init=False)
-    _licensed: list[tuple[InputSet, list[bytearray]]] = field(default_factory=list, init=False)
-    """Answers found right: most kernels give the same bits again."""
-
-    def examine(self, outputs: Sequence[bytearray], inputs: InputSet) -> Comparison | None:
-        """None if every leaf is licensed, else the first comparison that failed."""
-        if any(known is inputs and before == outputs for known, before in self._licensed):
-            return None
-        found = self._examine(outputs, inputs)
-        if found is None:
-            self._remember(inputs, list(outputs))
-        return found
-
-    def _remember(self, inputs: InputSet, outputs: list[bytearray]) -> None:
-        """The latest that fit. They outlive the check, and large sets are quicker compared again than kept."""
-        latest = [(inputs, outputs), *reversed(self._licensed)][:MAX_LICENSED]
-        sizes = accumulate(known.held_bytes + sum(map(len, answer)) for known, answer in latest)
-        kept = [item for item, size in zip(latest, sizes, strict=True) if size <= MAX_LICENSED_BYTES]
-        self._licensed = kept[::-1]
-
-    def _examine(self, outputs: Sequence[bytearray], inputs: InputSet) -> Comparison | None:
-        conditioning = self.conditioning(inputs)
-        for index, (raw, expected) in enumerate(zip(outputs, inputs.expected, strict=True)):
-            found = compare(raw, expected, self.licence, conditioning[index], self.history.get(inputs, index))
-            if found.eager_error is not None:
-                self.history.add(inputs, index, found.eager_error)
-            if found.passed and inputs.dress == EXACT_DRESS:
-                found = self._exactly(found)
-            if not found.passed:
-                return found
-            if inputs.dress is None:
-                self._keep(found)
-        return None
-
-    def _exactly(self, found: Comparison) -> Comparison:
-        """Sums of small whole numbers round in no order: where eager is exact, so is every honest kernel."""
-        if self.licence.precision == "tolerance" or found.error is None or found.eager_error is None:
-            return found
-        if found.error.worst == 0 or found.eager_error.worst > 0:
-            return found
-        detail = f"whole numbers have an exact answer here; it is off by {found.error.worst:.2g} of the output's scale"
-        return replace(found, passed=False, reason="wrong_output.inexact", detail=detail)
-
-    def resembles(self, outputs: Sequence[bytearray], others: Sequence[bytearray], form: InputSet) -> bool:
-        """Whether an answer is as near to a trusted contender's as it would have to be to the oracle's.
-
-        ``form``: any answered set of the same case. True decides; False asks for the oracle.
-        """
-        conditioning = self.conditioning(form)
-        for index, (mine, theirs, expected) in enumerate(zip(outputs, others, form.expected, strict=True)):
-            if mine == theirs:
-                continue
-            before = self.history.get(form, index)
-            if self.licence.precision == "native" and is_near(mine, theirs, expected, conditioning[index], before):
-                continue
-            leaf = expected.leaf
-            stand_in = Expected(leaf, theirs, leaf.dtype, theirs, has_oracle=expected.has_oracle)
-            found = compare(mine, stand_in, self.licence, conditioning[index], before)
-            if not found.passed:
-                return False
-        return True
-
-    def _keep(self, found: Comparison) -> None:
-        if found.error is None:
-            return
-        closeness = found.error.worst
-        if found.bound is not None and found.bound.worst:
-            closeness /= found.bound.worst
-        if closeness > self._closeness:
-            self.closest, self._closeness = found, closeness
-
-    def require(
-        self, outputs: Sequence[bytearray], inputs: InputSet, others: Sequence[InputSet] = (), kind: str = ""
-    ) -> None:
-        """Raises Rejected unless the output is licensed.
-
-        ``others``: sets of other calls, in the order of the calls. An output that answers an earlier one is
-        ``cheat.output_reuse``, one that answers a later one was overwritten: ``aliased_output``.
-        """
-        found = self.examine(outputs, inputs)
-        if found is None:
-            return
-        facts = (found.error, found.eager_error, found.bound)
-        form = [item.leaf for item in inputs.expected]
-        place = next((index for index, other in enumerate(others) if other is inputs), len(others))
-        for index, other in enumerate(others):
-            if other is inputs or [item.leaf for item in other.expected] != form or not differ(inputs, other):
-                continue
-            probe = Examiner(self.licence, self.conditioning, self.history)
-            if probe.examine(outputs, other) is None:
-                if index > place:
-                    detail = "a later call overwrites the output of an earlier one"
-                    raise Rejected("aliased_output", detail, facts=facts)
-                detail = "the output is right for inputs of an earlier call, not for those it was given"
-                raise Rejected("cheat.output_reuse", detail, facts=facts)
-        raise Rejected(kind or found.reason, found.detail, facts=facts)
-
-    def result(self, seeds: int) -> CheckResult:
-        """Of a check that passed."""
-        found = self.closest
-        return CheckResult(
-            passed=True,
-            error=found.error if found else None,
-            eager_error=found.eager_error if found else None,
-            bound=found.bound if found else None,
-            seeds=seeds,
-        )
-
-
-def differ(one: InputSet, other: InputSet) -> bool:
-    """Whether two sets have different answers at all (a reference may be constant)."""
-    return any(a.eager != b.eager for a, b in zip(one.expected, other.expected, strict=True))
 
 
 def check_contender(contender: Contender, sets: Sequence[InputSet], examiner: Examiner, manners: Manners) -> None:
@@ -228,11 +62,6 @@ def tolerating(words: str, refused: Callable[[], None]) -> Iterator[None]:
         if error.reason != "runtime_error":
             raise Rejected(error.reason, f"with {words}: {error.detail}", error.log, error.facts) from error
         refused()
-
-
-def has_no_ties(form: InputSet) -> bool:
-    """Whether equal elements are no matter: which of two is the first is nobody's promise."""
-    return all(item.leaf.dtype in EPS for item in form.expected)
 
 
 def calls_that_fit(form: InputSet) -> int:

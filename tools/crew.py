@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from sandbox.base import Mount
-from tools.checking import EagerHistory, Examiner
 from tools.contender import Contender, Rejected, blame_ourselves
 from tools.errors import JudgeUnavailable
+from tools.examining import Examiner, History
 from tools.inputs import InputSet, Manners
 from tools.licence import Licence
 from tools.oracle import Constructor, Oracle
@@ -69,7 +69,7 @@ class Crew:
 
         ``before``: an earlier crew of the same problem; what it found out about the reference is not found anew.
         """
-        self.history = EagerHistory()
+        self.history = History()
         self.warmed: dict[str, dict[str, Warmed]] = {}
         """Case to baseline to what its warm calls took."""
         self.notes: list[str] = []
@@ -136,12 +136,19 @@ class Crew:
 
     def examiner(self) -> Examiner:
         """A fresh one with this crew's knowledge of eager's error."""
-        return Examiner(self._licence, self.oracle.conditioning, self.history)
+        return Examiner(self._licence, self.oracle.conditioning, self.history, self.oracle.wavering)
 
     def draw(self, case: str, count: int) -> list[InputSet]:
         """So many sets from new secret seeds."""
-        sets = [self.oracle.make(case) for _ in range(count)]
+        sets = [self.make(case) for _ in range(count)]
         return [inputs for inputs in sets if inputs is not None]
+
+    def make(self, case: str, rows: int | None = None, dress: str | None = None) -> InputSet | None:
+        """One set from a new secret seed (``Oracle.make``), of which examiners learn."""
+        inputs = self.oracle.make(case, rows, dress)
+        if inputs is not None:
+            self.history.learn(inputs)
+        return inputs
 
     def baselines(self, notice: Callable[[str], None] = lambda text: None) -> dict[str, Contender]:
         """The baselines, loaded and warm on every case. One that cannot run, or misses the tolerance, is left out.
@@ -210,7 +217,7 @@ class Crew:
             self.flush()
             overhead = min(overhead, time.perf_counter() - begin)
             seconds = min(seconds, contender.go().claimed_s)
-        lenient = Examiner(self._baseline_licence, self.oracle.conditioning, EagerHistory())
+        lenient = Examiner(self._baseline_licence, self.oracle.conditioning, History(), self.oracle.wavering)
         lenient.require(contender.outputs(inputs), inputs)
         contender.require_form(inputs)
         contender.forget()

@@ -28,6 +28,7 @@ from tools.checking import calls_that_fit
 from tools.compiling import Builder
 from tools.contender import Rejected
 from tools.crew import EAGER, Crew, Site
+from tools.dresses import CONFIRM_DRESSES, DRESSES
 from tools.errors import JudgeUnavailable, RequestError
 from tools.exclusion import Machine
 from tools.inputs import InputSet
@@ -36,7 +37,7 @@ from tools.licence import Licence
 from tools.problem import Description, JudgeSettings, Problem
 from tools.screening import screen
 from tools.sittings import settle
-from tools.trial import CONFIRM_DRESSES, DRESSES, Trial, reserve, unseen_shapes
+from tools.trial import Trial, reserve, unseen_shapes
 from tools.verdict import CheckResult, CompileResult, Timing, Verdict
 from tools.verdicts import accepted, doubts, failed_compile, infrastructure, rejected
 from tools.worker import Launcher

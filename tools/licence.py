@@ -2,7 +2,9 @@
 
 ``native``: at the worst element (relative to the output's scale) and in norm, a candidate's error is at most
 ``FACTOR`` times the largest of eager's own error, the response of the oracle to rounding its inputs once more
-(``conditioning``), and a floor of ``FLOOR_EPS`` units of the output's dtype.
+(``conditioning``), and a floor of ``FLOOR_EPS`` units of the output's dtype. The scale is that of this answer, or
+what is typical of answers of its kind where this one is smaller: a sum may come close to 0 by luck, and its rounding
+does not (``Yardstick``).
 
 Measured, float32, error at the worst element as a multiple of that bound (honest: other order of summation or
 other formula; tf32 and bf16: inputs rounded to 10 and 7 bits, nothing else changed):
@@ -23,19 +25,23 @@ other formula; tf32 and bf16: inputs rounded to 10 and 7 bits, nothing else chan
 
 Beyond it, and refused: one running sum for each of 16 lanes over a million elements (2.6), and the variance as
 ``E[x^2] - E[x]^2`` (3.6). The mean of a million positive numbers cannot tell bfloat16 inputs from float32 ones:
-their rounding averages out.
+their rounding averages out. Of 300 sums of 16384 normal numbers, measured by the size that is typical of them, the
+honest order (16 lanes) stays below 0.76 however near to 0 a sum comes, half of the tf32 ones lie beyond 53 and half of
+the bf16 ones beyond 435; one tf32 sum in a hundred is right by luck, which is why several seeds are asked.
 
 ``tolerance``: ``|x - oracle| <= atol + rtol * |oracle|``, widened where eager itself does not meet it.
 
-Integers and booleans equal the oracle's or eager's. NaN and infinity stand where they stand in either.
+Integers and booleans equal the oracle's or eager's, or what rounding may make of them (``wavering``). NaN and infinity
+stand where they stand in either; where a NaN is there only because a masked number reached the answer, what stands
+there without it is right too (``spared``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tools.harness.wire import ITEM_BYTES, Leaf
 from tools.verdict import ErrorFacts
@@ -53,7 +59,9 @@ HALF_FLOOR_EPS = ErrorFacts(worst=0.5, norm=0.125)
 would let it pass.
 """
 NATIVE_ORACLE_FLOOR_EPS = 16.0
-"""Without a float64 oracle eager is the oracle and its own error cannot be seen; an honest one must fit."""
+"""Where the oracle is no more precise than eager (there is none in float64, or the output itself is float64), eager's
+own error cannot be seen; an honest one must fit.
+"""
 CHUNK = 1 << 20
 
 EPS = {
@@ -99,6 +107,54 @@ class Expected:
     eager: Raw
     has_oracle: bool = True
     """False where eager had to stand in for the float64 oracle."""
+    spared: Raw | None = None
+    """Alike to the oracle: what is right besides it where a masked NaN reached its answer, NaN everywhere else."""
+    wavering: Sequence[Raw] = ()
+    """Integers that are right besides the oracle's, each a whole answer."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Something's distance from the oracle's answer to one set, and the size of that answer; all of it absolute."""
+
+    worst: float = 0.0
+    norm: float = 0.0
+    scale: float = 0.0
+    """Largest absolute value of the answer."""
+    reference: float = 0.0
+    """Its Euclidean norm."""
+
+    def relative(self, scale: float, reference: float) -> ErrorFacts:
+        """To the answer, or to ``scale`` and ``reference`` where they are larger."""
+        return ErrorFacts(
+            worst=self.worst / (max(self.scale, scale) or 1.0), norm=self.norm / (max(self.reference, reference) or 1.0)
+        )
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What other sets of the same kind teach about one output. It is made of trusted answers only."""
+
+    scale: float = 0.0
+    reference: float = 0.0
+    error: ErrorFacts = NO_ERROR
+    """Largest that is excused: eager's on other seeds, and the oracle's response to nudged inputs."""
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample]) -> Self:
+        """The upper quartile of the sizes: neither a lucky zero nor an outlier sets it."""
+        known = [sample for sample in samples if sample.scale > 0]
+        if not known:
+            return cls()
+        place = math.ceil(0.75 * (len(known) - 1))
+        scale = sorted(sample.scale for sample in known)[place]
+        reference = sorted(sample.reference for sample in known)[place]
+        errors = [sample.relative(scale, reference) for sample in known]
+        largest = ErrorFacts(worst=max(item.worst for item in errors), norm=max(item.norm for item in errors))
+        return cls(scale, reference, largest)
+
+
+NO_YARDSTICK = Yardstick()
 
 
 @dataclass(frozen=True)
@@ -111,6 +167,8 @@ class Comparison:
     error: ErrorFacts | None = None
     eager_error: ErrorFacts | None = None
     bound: ErrorFacts | None = None
+    excused: int = 0
+    """Integers that differ where rounding decides."""
 
 
 def as_array(raw: Raw, dtype: str, start: int, stop: int) -> Array:
@@ -152,24 +210,37 @@ class _Distance:
         self.squares += float((gap * gap).sum())
         self.reference += float((oracle * oracle).sum())
 
-    def facts(self) -> ErrorFacts:
-        scale = self.scale or 1.0
-        norm = math.sqrt(self.reference) or 1.0
-        return ErrorFacts(worst=self.worst / scale, norm=math.sqrt(self.squares) / norm)
+    def sample(self) -> Sample:
+        return Sample(self.worst, math.sqrt(self.squares), self.scale, math.sqrt(self.reference))
 
 
-def compare(
-    got: Raw, expected: Expected, licence: Licence, conditioning: ErrorFacts, eager_before: ErrorFacts
-) -> Comparison:
-    """Whether one leaf is licensed. ``eager_before``: eager's largest error seen on earlier seeds."""
+def measure(expected: Expected) -> Sample:
+    """Eager's distance from the oracle, where both are finite; nothing for integers and booleans."""
+    import numpy as np
+
+    found = _Distance()
+    leaf = expected.leaf
+    if leaf.dtype in EPS:
+        for oracle, eager in chunks(leaf, (expected.oracle, expected.oracle_dtype), (expected.eager, leaf.dtype)):
+            here = np.isfinite(oracle) & np.isfinite(eager)
+            found.add((eager - oracle)[here], oracle[here])
+    return found.sample()
+
+
+def compare(got: Raw, expected: Expected, licence: Licence, yardstick: Yardstick = NO_YARDSTICK) -> Comparison:
+    """Whether one leaf is licensed."""
     if expected.leaf.dtype not in EPS:
         return _compare_exactly(got, expected)
     leaf = expected.leaf
     mine, eagers = _Distance(), _Distance()
     ratio = eager_ratio = 0.0
     atol, rtol = licence.tolerance(leaf.dtype)
-    triples = chunks(leaf, (got, leaf.dtype), (expected.oracle, expected.oracle_dtype), (expected.eager, leaf.dtype))
-    for x, oracle, eager in triples:
+    raws = [(got, leaf.dtype), (expected.oracle, expected.oracle_dtype), (expected.eager, leaf.dtype)]
+    if expected.spared is not None:
+        raws.append((expected.spared, expected.oracle_dtype))
+    for x, oracle, eager, *spared in chunks(leaf, *raws):
+        for without in spared:
+            oracle, eager = _without_masked(x, oracle, eager, without)
         misplaced = _misplaced(x, oracle, eager)
         if misplaced:
             return Comparison(False, "wrong_output.nonfinite", f"NaN or infinity misplaced in {misplaced} elements")
@@ -181,11 +252,19 @@ def compare(
             allowed = atol + rtol * abs(oracle)
             ratio = max(ratio, _largest_ratio(gap, allowed))
             eager_ratio = max(eager_ratio, _largest_ratio(eager_gap, allowed))
-    error, eager_error = mine.facts(), eagers.facts()
+    error = mine.sample().relative(yardstick.scale, yardstick.reference)
+    eager_error = eagers.sample().relative(yardstick.scale, yardstick.reference)
     if licence.precision == "tolerance":
         return _judge_tolerance(ratio, eager_ratio, error, eager_error)
-    base = ErrorFacts(worst=max(eager_error.worst, eager_before.worst), norm=max(eager_error.norm, eager_before.norm))
-    return _judge_native(error, eager_error, base, conditioning, expected)
+    return _judge_native(error, eager_error, yardstick.error, expected)
+
+
+def _without_masked(x: Array, oracle: Array, eager: Array, spared: Array) -> tuple[Array, Array]:
+    """Oracle and eager, replaced where ``x`` is finite and may be."""
+    import numpy as np
+
+    here = np.isfinite(x) & np.isfinite(spared)
+    return np.where(here, spared, oracle), np.where(here, spared, eager)
 
 
 def _misplaced(x: Array, oracle: Array, eager: Array) -> int:
@@ -232,13 +311,11 @@ def _judge_tolerance(ratio: float, eager_ratio: float, error: ErrorFacts, eager_
     return Comparison(passed, "" if passed else "wrong_output", detail, error, eager_error, None)
 
 
-def _judge_native(
-    error: ErrorFacts, eager_error: ErrorFacts, base: ErrorFacts, conditioning: ErrorFacts, expected: Expected
-) -> Comparison:
+def _judge_native(error: ErrorFacts, eager_error: ErrorFacts, excused: ErrorFacts, expected: Expected) -> Comparison:
     floor = _floor(expected)
     bound = ErrorFacts(
-        worst=FACTOR * max(base.worst, conditioning.worst, floor.worst),
-        norm=FACTOR * max(base.norm, conditioning.norm, floor.norm),
+        worst=FACTOR * max(eager_error.worst, excused.worst, floor.worst),
+        norm=FACTOR * max(eager_error.norm, excused.norm, floor.norm),
     )
     passed = error.worst <= bound.worst and error.norm <= bound.norm
     detail = (
@@ -252,7 +329,7 @@ def _judge_native(
     return Comparison(passed, "" if passed else "wrong_output", detail, error, eager_error, bound)
 
 
-def is_near(got: Raw, other: Raw, expected: Expected, conditioning: ErrorFacts, eager_before: ErrorFacts) -> bool:
+def is_near(got: Raw, other: Raw, expected: Expected, yardstick: Yardstick) -> bool:
     """Whether ``got`` is as near to ``other`` as ``native`` wants it to be to the oracle; quick, and False in doubt.
 
     Worked out in float32 itself: whoever is within half of the bound is within the bound.
@@ -270,34 +347,41 @@ def is_near(got: Raw, other: Raw, expected: Expected, conditioning: ErrorFacts, 
     np.multiply(gap, gap, out=gap)
     norm = math.sqrt(float(gap.sum(dtype=np.float64)))
     reference = math.sqrt(float(np.multiply(theirs, theirs).sum(dtype=np.float64)))
-    floor = _floor(expected)
-    allowed = FACTOR / 2 * max(eager_before.worst, conditioning.worst, floor.worst)
-    allowed_norm = FACTOR / 2 * max(eager_before.norm, conditioning.norm, floor.norm)
-    return worst <= allowed * scale and norm <= allowed_norm * reference
+    floor, excused = _floor(expected), yardstick.error
+    allowed = FACTOR / 2 * max(excused.worst, floor.worst) * max(scale, yardstick.scale)
+    allowed_norm = FACTOR / 2 * max(excused.norm, floor.norm) * max(reference, yardstick.reference)
+    return worst <= allowed and norm <= allowed_norm
 
 
 def _floor(expected: Expected) -> ErrorFacts:
     """Error that any contender may have, relative to the output's scale, before ``FACTOR``."""
-    eps = EPS[expected.leaf.dtype]
-    if not expected.has_oracle:
-        return ErrorFacts(worst=NATIVE_ORACLE_FLOOR_EPS * eps, norm=NATIVE_ORACLE_FLOOR_EPS * eps)
-    if ITEM_BYTES[expected.leaf.dtype] == 2:
-        return ErrorFacts(worst=HALF_FLOOR_EPS.worst * eps, norm=HALF_FLOOR_EPS.norm * eps)
-    if expected.leaf.is_number:
+    leaf = expected.leaf
+    eps = EPS[leaf.dtype]
+    if leaf.is_number:
         # A Python number says nothing of the precision it was computed in; torch's default is assumed.
         eps = max(eps, EPS["float32"])
+    if not expected.has_oracle or eps == EPS["float64"]:
+        return ErrorFacts(worst=NATIVE_ORACLE_FLOOR_EPS * eps, norm=NATIVE_ORACLE_FLOOR_EPS * eps)
+    if ITEM_BYTES[leaf.dtype] == 2:
+        return ErrorFacts(worst=HALF_FLOOR_EPS.worst * eps, norm=HALF_FLOOR_EPS.norm * eps)
     return ErrorFacts(worst=FLOOR_EPS * eps, norm=FLOOR_EPS * eps)
 
 
 def _compare_exactly(got: Raw, expected: Expected) -> Comparison:
-    """Integers and booleans: each element is the oracle's or eager's."""
+    """Integers and booleans: each element is the oracle's or eager's, or one that rounding may make of them."""
     import numpy as np
 
-    dtype, wrong = expected.leaf.dtype, 0
-    triples = chunks(expected.leaf, (got, dtype), (expected.oracle, expected.oracle_dtype), (expected.eager, dtype))
-    for x, oracle, eager in triples:
-        wrong += int(np.count_nonzero((x != oracle) & (x != eager)))
+    dtype, wrong, excused = expected.leaf.dtype, 0, 0
+    raws = [(got, dtype), (expected.oracle, expected.oracle_dtype), (expected.eager, dtype)]
+    for x, oracle, eager, *others in chunks(expected.leaf, *raws, *((raw, dtype) for raw in expected.wavering)):
+        left = (x != oracle) & (x != eager)
+        before = int(np.count_nonzero(left))
+        for other in others:
+            left &= x != other
+        wrong += int(np.count_nonzero(left))
+        excused += before - int(np.count_nonzero(left))
+    detail = f"; {excused} more where rounding decides" if excused else ""
     if wrong:
-        detail = f"{wrong} of {math.prod(expected.leaf.shape)} elements differ"
+        detail = f"{wrong} of {math.prod(expected.leaf.shape)} elements differ{detail}"
         return Comparison(False, "wrong_output", detail, ErrorFacts(worst=1.0, norm=1.0), NO_ERROR, NO_ERROR)
-    return Comparison(True, error=NO_ERROR, eager_error=NO_ERROR, bound=NO_ERROR)
+    return Comparison(True, error=NO_ERROR, eager_error=NO_ERROR, bound=NO_ERROR, excused=excused)

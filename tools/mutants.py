@@ -19,6 +19,12 @@ MAX_ELEMENTS = 1 << 18
 """Of an output, so many are mutated and compared: the first rows."""
 COARSER = {"float64": 23, "float32": 10, "float16": 7, "bfloat16": 3, "complex64": 10, "complex128": 23}
 """Bits of mantissa that the next lower precision keeps: float32 as TF32 has it, float16 as bfloat16."""
+SAME = 2.0**-40
+"""Of the oracle's scale: what it rounds away itself."""
+SYMMETRIES = frozenset(
+    {"transposed", "without signs", "rows reversed", "columns reversed", "rows moved by one", "columns moved by one"}
+)
+"""Changes that a right answer may bear. What is made up, such as its mean everywhere, tells a constant answer."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,24 @@ def mutants(leaf: Leaf, right: Raw, other: Raw, first_input: Raw | None) -> Iter
     if leaf.dtype in EPS and count:
         coarse = coarsened(right, leaf.dtype, COARSER[leaf.dtype])
         yield from _different("the next lower precision", leaf, right, coarse, is_of_precision=True)
+
+
+def is_idle(name: str, leaf: Leaf, oracle: Raw, oracle_dtype: str) -> bool:
+    """Whether a mutant changes nothing of what is true: an answer that is symmetric, transposed.
+
+    Of eager's answer it changes the rounding, and would be taken for a wrong one that passes. ``oracle``: as far as
+    ``leaf`` goes, and finer than its dtype, or else nothing can be told.
+    """
+    import numpy as np
+
+    if name not in SYMMETRIES or ITEM_BYTES[oracle_dtype] <= ITEM_BYTES[leaf.dtype] or leaf.dtype not in EPS:
+        return False
+    right = _typed(oracle, Leaf(oracle_dtype, leaf.shape))
+    with np.errstate(all="ignore"):
+        changed = _CHANGES[name](right.copy())
+        return changed is not None and bool(
+            np.allclose(changed, right, rtol=0, atol=SAME * float(_scale(right)), equal_nan=True)
+        )
 
 
 def coarsened(raw: Raw, dtype: str, bits: int) -> bytes:

@@ -7,14 +7,14 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from tools.errors import JudgeUnavailable, RequestError
 from tools.harness.wire import ITEM_BYTES, Leaf, structure_digest
 from tools.inputs import Draw, InputSet, Manners, PackedJson
-from tools.licence import NO_ERROR, Expected
+from tools.licence import EPS, Expected, Sample
 from tools.problem import CaseFacts, Description, Problem
-from tools.verdict import ErrorFacts
 from tools.worker import Worker, WorkerFailed
 
 MAX_CHANGES = 40
@@ -45,7 +45,7 @@ class Oracle:
     ) -> None:
         """``start`` starts such a worker."""
         self.constructor: Constructor | None = None
-        self.conditioned: dict[tuple[str, str | None, int | None], tuple[ErrorFacts, ...]] = {}
+        self.conditioned: dict[tuple[str, str | None, int | None], tuple[Sample, ...]] = {}
         """By case, dress and rows, what ``conditioning`` found."""
         self._start = start
         self._worker = start()
@@ -98,12 +98,8 @@ class Oracle:
         facts, buffers = self._ask("make", body, _set_sizes)
         if "refused" in facts:
             return None
-        count, leaves = len(facts["tensors"]), len(facts["eager"])
-        eager, oracle = buffers[count : count + leaves], buffers[count + leaves :]
-        expected = tuple(
-            Expected(leaf_from(mine), theirs_raw, theirs[0], mine_raw, has_oracle=facts["precise"])
-            for mine, theirs, mine_raw, theirs_raw in zip(facts["eager"], facts["oracle"], eager, oracle, strict=True)
-        )
+        count = len(facts["tensors"])
+        expected = expected_from(facts, buffers[count:])
         packed, inputs = tuple(facts["tensors"]), tuple(buffers[:count])
         structure = structure_digest(facts["structure"])
         return InputSet(case, facts["spec"], packed, inputs, seed, structure, expected, dress, rows)
@@ -128,20 +124,30 @@ class Oracle:
             if "refused" not in facts:
                 yield change, what, leaves
 
-    def conditioning(self, inputs: InputSet) -> tuple[ErrorFacts, ...]:
+    def conditioning(self, inputs: InputSet) -> tuple[Sample, ...]:
         """Per output leaf of such a set, how far rounding the inputs once more moves the oracle."""
-        # Of unseen shapes the whole one's is taken: there are many, and it hardly depends on the number of rows.
-        rows = inputs.rows if inputs.dress else None
-        key, leaves = (inputs.case, inputs.dress, rows), len(inputs.expected)
+        key, leaves = (inputs.case, inputs.dress, inputs.rows), len(inputs.expected)
         with self._lock:
             if key not in self.conditioned:
-                body = {"case": inputs.case, "seed": secrets.randbits(62), "dress": inputs.dress, "rows": rows}
+                body = {"case": inputs.case, "seed": secrets.randbits(62), "dress": inputs.dress, "rows": inputs.rows}
                 facts, _ = self._ask("condition", body)
-                found = tuple(ErrorFacts(worst=worst, norm=norm) for worst, norm in facts or ())
-                if len(found) != leaves or not all(math.isfinite(item.worst + item.norm) for item in found):
-                    found = (NO_ERROR,) * leaves
+                found = tuple(Sample(*item) for item in facts or ())
+                if len(found) != leaves or not all(map(math.isfinite, chain.from_iterable(facts))):
+                    found = (Sample(),) * leaves
                 self.conditioned[key] = found
             return self.conditioned[key]
+
+    def wavering(self, inputs: InputSet) -> dict[int, tuple[bytearray, ...]]:
+        """By leaf of integers, what is right besides the oracle's answer: rounding decides between them.
+
+        Nothing for numbers that are not finite: what becomes of them as integers is not defined.
+        """
+        if inputs.dress == "nonfinite":
+            return {}
+        body = {"case": inputs.case, "seed": inputs.seed, "rows": inputs.rows, "dress": inputs.dress}
+        _, raws = self._ask("waver", body, lambda leaves: (leaf_from(item).size_bytes for item in leaves))
+        whole = [index for index, item in enumerate(inputs.expected) if item.leaf.dtype not in EPS]
+        return {index: tuple(raws[place :: len(whole)]) for place, index in enumerate(whole)}
 
     def machine(self) -> tuple[float, float]:
         """Copy bandwidth in bytes a second, matrix product peak in operations a second."""
@@ -188,11 +194,28 @@ def leaf_from(data: list[Any]) -> Leaf:
     return Leaf(data[0], tuple(data[1]), bool(data[2]))
 
 
+def expected_from(facts: Any, buffers: list[bytearray]) -> tuple[Expected, ...]:
+    """What the trusted side makes of a set: eager's leaves, the oracle's, and what is spared of them."""
+    count = len(facts["eager"])
+    spared = dict(zip(facts["spared"], buffers[2 * count :], strict=True))
+    return tuple(
+        Expected(
+            leaf_from(eager),
+            buffers[count + index],
+            oracle[0],
+            buffers[index],
+            has_oracle=facts["precise"],
+            spared=spared.get(index),
+        )
+        for index, (eager, oracle) in enumerate(zip(facts["eager"], facts["oracle"], strict=True))
+    )
+
+
 def _set_sizes(facts: Any) -> Iterator[int]:
     if "refused" in facts:
         return
     yield from sizes(facts["tensors"])
-    for item in (*facts["eager"], *facts["oracle"]):
+    for item in (*facts["eager"], *facts["oracle"], *(facts["oracle"][index] for index in facts["spared"])):
         yield leaf_from(item).size_bytes
 
 

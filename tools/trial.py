@@ -22,18 +22,16 @@ from tools.benchmarking import (
     summarise,
 )
 from tools.checking import (
-    DRESS_WORDS,
-    NEEDS_NO_TIES,
-    Examiner,
     calls_that_fit,
     check_contender,
-    has_no_ties,
     require_window,
     tolerating,
 )
 from tools.contender import Contender, Rejected
 from tools.crew import EAGER, Crew
+from tools.dresses import DRESS_WORDS, DRESSES, dresses_for
 from tools.errors import JudgeUnavailable
+from tools.examining import Examiner
 from tools.inputs import InputSet, Manners
 
 RESERVED_OUTPUTS = 8
@@ -44,9 +42,6 @@ RESERVED_SHARE = 0.1
 QUICK_CALLS = 4
 """In the look that says how many calls a window should have."""
 MAYBE_THE_MACHINES = frozenset({"timeout", "out_of_memory"})
-DRESSES = ("mixed", "nonfinite", "strided")
-CONFIRM_DRESSES = ("integers", "sorted", "expanded")
-"""Of ``tools.harness.dressing``: what every candidate is checked with, and what a champion besides."""
 MAX_DRESSED_BYTES = 8 << 20
 """Larger inputs are cut to fewer rows before they are dressed: what is tried there does not depend on their number."""
 
@@ -139,9 +134,7 @@ class Trial:
         manners = self._manners(case)
         check_contender(self.candidate, sets, self.examiner, manners)
         rows = rows_within(sets[0], MAX_DRESSED_BYTES)
-        for dress in self.dresses:
-            if dress in NEEDS_NO_TIES and not has_no_ties(sets[0]):
-                continue
+        for dress in dresses_for(sets[0], self.dresses):
             self._check_dressed(case, dress, rows, manners)
         if self.dresses:
             with self._tolerating("inputs one element off any alignment"):
@@ -151,9 +144,9 @@ class Trial:
                 self._fenced(sets[0], manners)
 
     def _check_dressed(self, case: str, dress: str, rows: int | None, manners: Manners) -> None:
-        inputs = self.crew.oracle.make(case, rows, dress)
+        inputs = self.crew.make(case, rows, dress)
         if inputs is None and rows is not None:
-            inputs = self.crew.oracle.make(case, dress=dress)
+            inputs = self.crew.make(case, dress=dress)
         if inputs is None:
             return
         with self._tolerating(DRESS_WORDS[dress]):
@@ -258,7 +251,7 @@ def unseen_shapes(crew: Crew, candidate: Contender, notice: Callable[[str], None
     tried = refused = False
     for case in crew.cases:
         for rows in other_sizes(crew, case):
-            inputs = crew.oracle.make(case, rows)
+            inputs = crew.make(case, rows)
             if inputs is None:
                 continue
             tried = True

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from tools import checking
-from tools.checking import MAX_LICENSED, EagerHistory, Examiner
+from tools import examining
+from tools.examining import MAX_LICENSED, Examiner, History
 from tools.harness.wire import Leaf
 from tools.inputs import InputSet
-from tools.licence import NO_ERROR, Expected, Licence
+from tools.licence import Expected, Licence, Sample
 
 
 def inputs(seed: int) -> InputSet:
@@ -19,7 +19,7 @@ def inputs(seed: int) -> InputSet:
 
 @pytest.fixture
 def examiner():
-    return Examiner(Licence(), lambda inputs: (NO_ERROR,), EagerHistory())
+    return Examiner(Licence(), lambda inputs: (Sample(),), History())
 
 
 def licensed(examiner, count: int) -> list[int]:
@@ -36,7 +36,7 @@ def test_the_latest_answers_are_kept(examiner):
 
 @pytest.mark.parametrize(("size", "kept"), [(2000 * 3 - 1, [10, 11]), (2000 * 3, [9, 10, 11]), (1999, [])])
 def test_no_more_is_kept_than_fits(examiner, monkeypatch, size, kept):
-    monkeypatch.setattr(checking, "MAX_LICENSED_BYTES", size)
+    monkeypatch.setattr(examining, "MAX_LICENSED_BYTES", size)
     assert licensed(examiner, 12) == kept
 
 

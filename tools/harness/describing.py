@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,8 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tools.harness.faults import Fault, blamed_on
 from tools.harness.operator_graph import GraphError, export_graph
-from tools.harness.tensors import dtype_name
-from tools.harness.values import duplicate
+from tools.harness.tensors import Leaves, dtype_name, encode, flatten
+from tools.harness.values import duplicate, fastest
+from tools.harness.wire import MAX_LEAVES, MAX_RANK
 
 GIB = 1 << 30
 MAX_OPERATORS = 5000
@@ -93,3 +95,44 @@ def describe_machine() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "torch_version": torch.__version__,
     }
+
+
+def require_usable(leaves: Leaves) -> None:
+    """Raises Fault for an answer with which nothing can be compared."""
+    tensors = [value for value in leaves if isinstance(value, torch.Tensor)]
+    if not tensors:
+        raise Fault("forward() returns no tensor: it must return a tensor, or a tuple, list or dict of them")
+    if len(leaves) > MAX_LEAVES or any(value.dim() > MAX_RANK for value in tensors):
+        raise Fault(f"forward() returns more than {MAX_LEAVES} tensors, or one of more than {MAX_RANK} dimensions")
+    if any(value.numel() == 0 for value in tensors):
+        raise Fault("forward() returns an empty tensor: there is nothing to compare; give it larger inputs")
+    for value in tensors:
+        if not bool(torch.isfinite(value).any()):
+            raise Fault("forward() returns only NaN or infinity: there is nothing to compare; mend its inputs")
+
+
+def manners_of(model: torch.nn.Module, inputs: list[Any]) -> dict[str, bool]:
+    """Whether forward() writes to its inputs, and whether it returns views of them."""
+    copied = duplicate(inputs)
+    leaves: Leaves = []
+    with torch.no_grad(), blamed_on("forward()"):
+        flatten(model(*copied), leaves)
+    before: list[torch.Tensor] = []
+    after: list[torch.Tensor] = []
+    encode(inputs, before)
+    encode(copied, after)
+    same = [torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(before, after, strict=True)]
+    storages = {tensor.untyped_storage().data_ptr() for tensor in after}
+    views = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+    aliases = any(leaf.untyped_storage().data_ptr() in storages for leaf in views)
+    return {"mutates": not all(same), "aliases": aliases}
+
+
+def measure_machine() -> bytes:
+    """Bytes a second of a large copy (read and written), operations a second of a matrix product."""
+    source = torch.ones(32 << 20)
+    target = torch.empty_like(source)
+    left = torch.ones(1024, 1024)
+    copying = fastest(lambda: target.copy_(source))
+    product = fastest(lambda: torch.mm(left, left))
+    return json.dumps({"bandwidth": 2 * 4 * source.numel() / copying, "peak": 2 * 1024**3 / product}).encode()

@@ -33,13 +33,21 @@ def _mixed(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
     """A twentieth a thousand times larger, a twentieth ten thousand times smaller, some subnormal, a few zeros."""
     if not _is_real(tensor):
         return tensor
+    changed = _untied(tensor, lot)
+    chance = torch.rand(tensor.shape, generator=lot)
+    return _like(torch.where(chance < 0.001, torch.zeros_like(tensor), changed), tensor)
+
+
+def _untied(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
+    """The same without zeros: it makes no two elements alike."""
+    if not _is_real(tensor):
+        return tensor
     chance = torch.rand(tensor.shape, generator=lot)
     large = 1e3 if tensor.dtype in (torch.float32, torch.float64, torch.bfloat16) else 1e1
-    tiny = torch.finfo(tensor.dtype).tiny / 8
+    tiny = torch.finfo(tensor.dtype).tiny / 8 * (1 + torch.rand(tensor.shape, generator=lot, dtype=torch.float64))
     changed = torch.where(chance < 0.05, tensor * large, tensor)
     changed = torch.where((chance >= 0.05) & (chance < 0.10), tensor * 1e-4, changed)
-    changed = torch.where((chance >= 0.10) & (chance < 0.12), torch.full_like(tensor, tiny).copysign(tensor), changed)
-    changed = torch.where((chance >= 0.12) & (chance < 0.121), torch.zeros_like(tensor), changed)
+    changed = torch.where((chance >= 0.10) & (chance < 0.12), tiny.to(tensor.dtype).copysign(tensor), changed)
     return _like(changed, tensor)
 
 
@@ -84,6 +92,29 @@ def _expanded(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
     return tensor[:1].clone().expand(tensor.shape)
 
 
+def _repeated(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
+    """Of integers, one drawn value in most places and another in most of the rest; of truth values, rows all alike.
+
+    Integers no two of which are equal stay: they may be a permutation, whose repeats nobody promised to bear. Ascending
+    ones (segments, offsets) stay ascending, from the first to the last.
+    """
+    if tensor.is_floating_point() or tensor.is_complex() or not tensor.numel():
+        return tensor
+    if tensor.dtype == torch.bool:
+        chance = torch.rand((*tensor.shape[:-1], 1)[: max(1, tensor.dim())], generator=lot)
+        return _like(torch.where(chance < 0.3, chance < 0.15, tensor).view(tensor.shape), tensor)
+    flat = tensor.reshape(-1)
+    if flat.unique().numel() == flat.numel():
+        return tensor
+    often, second = (flat[int(torch.randint(flat.numel(), (), generator=lot))] for _ in range(2))
+    chance = torch.rand(tensor.shape, generator=lot)
+    changed = torch.where(chance < 0.8, often, torch.where(chance < 0.95, second, tensor))
+    if bool((tensor.diff(dim=-1) >= 0).all()):
+        changed[..., 0], changed[..., -1] = tensor[..., 0], tensor[..., -1]
+        changed = changed.sort(dim=-1).values
+    return _like(changed, tensor)
+
+
 def _is_real(tensor: torch.Tensor) -> bool:
     return bool(tensor.is_floating_point() and tensor.dtype.itemsize > 1)
 
@@ -97,9 +128,11 @@ def _like(changed: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:
 
 DRESSES: dict[str, Callable[[torch.Tensor, torch.Generator], torch.Tensor]] = {
     "mixed": _mixed,
+    "untied": _untied,
     "nonfinite": _nonfinite,
     "integers": _integers,
     "sorted": _sorted,
     "strided": _strided,
     "expanded": _expanded,
+    "repeated": _repeated,
 }

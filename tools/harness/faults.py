@@ -7,6 +7,18 @@ from contextlib import contextmanager
 
 from tools.harness.tensors import Unsupported
 
+REFUSALS = (
+    RuntimeError,
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    Unsupported,
+)
+"""What a module that was not written for float64 may raise in it."""
+
 
 class Fault(Exception):
     """The problem file cannot be used; the message is one line that says why."""

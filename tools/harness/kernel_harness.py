@@ -19,6 +19,7 @@ import torch  # noqa: E402 - the path of this package must be known first
 
 from tools.harness.arena import Arena  # noqa: E402
 from tools.harness.channel import Channel, Hangup  # noqa: E402
+from tools.harness.describing import measure_machine  # noqa: E402
 from tools.harness.extensions import find_what_was_built  # noqa: E402
 from tools.harness.faults import Fault  # noqa: E402
 from tools.harness.reference import Reference  # noqa: E402
@@ -171,9 +172,14 @@ class ReferenceHarness(Harness):
         """How much the outputs move when every input moves by half a unit in the last place."""
         return self._with_text(self.reference.condition(body["case"], body["seed"], body["rows"], body["dress"]), [])
 
+    def do_waver(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
+        """Integers that are right besides the oracle's."""
+        text, chunks = self.reference.waver(body["case"], body["seed"], body["rows"], body["dress"])
+        return self._with_text(text, chunks)
+
     def do_machine(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Copy bandwidth and arithmetic peak of this machine as torch reaches them."""
-        return self._with_text(self.reference.machine(), [])
+        return self._with_text(measure_machine(), [])
 
     def _with_text(self, text: bytes, chunks: list[torch.Tensor]) -> tuple[Record, Chunks]:
         self._sent = chunks

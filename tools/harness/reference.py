@@ -6,17 +6,26 @@ import copy
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import torch
 
-from tools.harness.describing import describe_machine, describe_value, graph_facts, require_room
+from tools.harness.describing import (
+    describe_machine,
+    describe_value,
+    graph_facts,
+    manners_of,
+    require_room,
+    require_usable,
+)
 from tools.harness.doubling import BitsRead, Doubling
 from tools.harness.dressing import put_on, says_something
-from tools.harness.faults import Fault, blamed_on
+from tools.harness.faults import REFUSALS, Fault, blamed_on
+from tools.harness.sparing import ALONE, NONFINITE, only_one, spared
 from tools.harness.subject import adopt_state, buffers_of, load_module, put_back, seed_everything
-from tools.harness.tensors import Leaves, Unsupported, decode, encode, flatten, leaf_of, pack
+from tools.harness.tensors import Leaves, decode, encode, flatten, leaf_of, pack
 from tools.harness.values import (
     CHANGES,
     agree,
@@ -25,7 +34,6 @@ from tools.harness.values import (
     default_double,
     distance,
     duplicate,
-    fastest,
     first_rows,
     is_changeable,
     leaf_json,
@@ -35,20 +43,7 @@ from tools.harness.values import (
     same_form,
     to_double,
 )
-from tools.harness.wire import MAX_LEAVES, MAX_RANK
-
-REFUSALS = (
-    RuntimeError,
-    TypeError,
-    ValueError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-    Unsupported,
-)
-"""What a module that was not written for float64 may raise in it."""
-
+from tools.harness.wavering import is_whole, wavering
 
 UNCOMPARED = "forward() updates buffers ({}): only what it returns is compared, not these"
 """A note on a module whose answers do not depend on what it updates, such as BatchNorm in training."""
@@ -199,7 +194,7 @@ class Reference:
         require_room(name, [*tensors, *leaves], state, memory_bytes)
         torch.manual_seed(time.perf_counter_ns())
         again_structure, again = self.run(inputs)
-        self._require_usable(leaves)
+        require_usable(leaves)
         if structure != again_structure or not all(map(agree, leaves, again)):
             raise Fault(
                 "the reference is not deterministic: two runs on the same inputs differ "
@@ -217,7 +212,7 @@ class Reference:
             "outputs": outputs,
             "bytes_moved": sum(sizes.values()),
             "flops": count_flops(lambda: self.run(inputs)),
-            **self._manners(inputs),
+            **manners_of(self.model, inputs),
         }
 
     def _changed_buffers(self, cases: dict[str, list[Any]], seed: int) -> set[str]:
@@ -242,52 +237,24 @@ class Reference:
             found |= changed
         return found
 
-    def _require_usable(self, leaves: Leaves) -> None:
-        tensors = [value for value in leaves if isinstance(value, torch.Tensor)]
-        if not tensors:
-            raise Fault("forward() returns no tensor: it must return a tensor, or a tuple, list or dict of them")
-        if len(leaves) > MAX_LEAVES or any(value.dim() > MAX_RANK for value in tensors):
-            raise Fault(f"forward() returns more than {MAX_LEAVES} tensors, or one of more than {MAX_RANK} dimensions")
-        if any(value.numel() == 0 for value in tensors):
-            raise Fault("forward() returns an empty tensor: there is nothing to compare; give it larger inputs")
-        for value in tensors:
-            if not bool(torch.isfinite(value).any()):
-                raise Fault("forward() returns only NaN or infinity: there is nothing to compare; mend its inputs")
-
     def _check_precise(self, structure: str, leaves: Leaves, inputs: list[Any]) -> None:
         """Give up the float64 oracle where it answers in another form than eager."""
         answer = self.run_precise(inputs)
         if answer is None or answer[0] != structure or not all(map(same_form, leaves, answer[1])):
             self._precise = None
 
-    def _manners(self, inputs: list[Any]) -> dict[str, bool]:
-        """Whether forward() writes to its inputs, and whether it returns views of them."""
-        copied = duplicate(inputs)
-        leaves: Leaves = []
-        with torch.no_grad(), blamed_on("forward()"):
-            flatten(self.model(*copied), leaves)
-        before: list[torch.Tensor] = []
-        after: list[torch.Tensor] = []
-        encode(inputs, before)
-        encode(copied, after)
-        same = [torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(before, after, strict=True)]
-        storages = {tensor.untyped_storage().data_ptr() for tensor in after}
-        views = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
-        aliases = any(leaf.untyped_storage().data_ptr() in storages for leaf in views)
-        return {"mutates": not all(same), "aliases": aliases}
-
     def make(
         self, case: str, seed: int, rows: int | None = None, dress: str | None = None
     ) -> tuple[bytes, list[torch.Tensor]]:
         """Draw a set and answer it in both precisions: JSON, then input, eager and oracle tensors.
 
-        ``rows`` cuts it, ``dress`` (see ``dressing``) changes values or layout. Where the reference refuses such a
-        set, or says nothing but NaN to it, the JSON is ``{"refused": why}``.
+        ``rows`` cuts it, ``dress`` (see ``dressing``) changes values or layout; what is right besides NaN (see
+        ``sparing``) comes last. Where the reference refuses such a set, or says nothing but NaN to it, the JSON is
+        ``{"refused": why}``.
         """
-        inputs = self.cases(seed)[case]
         try:
-            inputs = inputs if rows is None else first_rows(inputs, rows)
-            inputs = inputs if dress is None else put_on(dress, inputs, seed)
+            plain = self._cut(case, seed, rows)
+            inputs = self._dressed(plain, seed, dress)
             structure, leaves = self.run(inputs)
             answer = self.run_precise(inputs)
         except (Fault, *REFUSALS) as fault:
@@ -297,16 +264,42 @@ class Reference:
         if dress is not None and not says_something(leaves):
             return json.dumps({"refused": "nothing is left to compare"}).encode(), []
         precise = answer[1] if answer is not None and answer[0] == structure else leaves
+        free = {}
+        if dress is not None and dress.startswith(NONFINITE):
+            free = self._spared(plain, inputs, precise, native=precise is leaves)
+        if free and dress == NONFINITE:
+            return self.make(case, seed, rows, NONFINITE + ALONE)
         eager = [leaf_of(value) for value in leaves]
         oracle = [leaf_of(as_oracle(mine, value)) for mine, value in zip(leaves, precise, strict=True)]
         facts, chunks = self._packed(inputs, seed)
         facts |= {
+            "spared": list(free),
             "structure": structure,
             "eager": [leaf_json(leaf) for leaf, _ in eager],
             "oracle": [leaf_json(leaf) for leaf, _ in oracle],
             "precise": precise is not leaves,
         }
-        return json.dumps(facts).encode(), chunks + [dense for _, dense in (*eager, *oracle)]
+        spares = [leaf_of(value) for value in free.values()]
+        return json.dumps(facts).encode(), chunks + [dense for _, dense in (*eager, *oracle, *spares)]
+
+    def _cut(self, case: str, seed: int, rows: int | None) -> list[Any]:
+        inputs = self.cases(seed)[case]
+        return inputs if rows is None else first_rows(inputs, rows)
+
+    def _dressed(self, inputs: list[Any], seed: int, dress: str | None) -> list[Any]:
+        if dress == NONFINITE + ALONE:
+            return only_one(inputs, put_on(NONFINITE, inputs, seed), seed)
+        return inputs if dress is None else put_on(dress, inputs, seed)
+
+    def _spared(self, drawn: list[Any], dressed: list[Any], leaves: Leaves, *, native: bool) -> dict[int, torch.Tensor]:
+        def answer(inputs: list[Any]) -> Leaves:
+            found = None if native else self.run_precise(inputs)
+            return (found or self.run(inputs))[1]
+
+        try:
+            return spared(answer, drawn, dressed, leaves)
+        except (Fault, *REFUSALS):
+            return {}  # it refuses such numbers
 
     def draw(self, case: str, seeds: list[int]) -> tuple[bytes, list[torch.Tensor]]:
         """Sets that nobody answers: JSON of a list, then the tensors of one set after the other."""
@@ -366,25 +359,35 @@ class Reference:
         It is what rounding the inputs once more in their own precision would do: no honest kernel can be
         asked to be much closer than that.
         """
-        inputs = self.cases(seed)[case]
-        inputs = inputs if rows is None else first_rows(inputs, rows)
-        inputs = inputs if dress is None else put_on(dress, inputs, seed)
+        inputs = self._dressed(self._cut(case, seed, rows), seed, dress)
         base = self.run_precise(inputs)
         if base is None:
             return json.dumps(None).encode()
-        assert self._precise is not None  # run_precise answered
-        adopt_state(self._precise, {name: nudge(value) for name, value in self.model.state_dict().items()})
-        moved = self.run_precise(to_double(inputs, nudge))
-        adopt_state(self._precise, self.model.state_dict())
+        moved = self._run_moved(inputs, nudge)
         if moved is None:
             return json.dumps(None).encode()
-        return json.dumps([distance(a, b) for a, b in zip(base[1], moved[1], strict=True)]).encode()
+        return json.dumps([distance(a, b) for a, b in zip(base[1], moved, strict=True)]).encode()
 
-    def machine(self) -> bytes:
-        """Bytes a second of a large copy (read and written), operations a second of a matrix product."""
-        source = torch.ones(32 << 20)
-        target = torch.empty_like(source)
-        left = torch.ones(1024, 1024)
-        copying = fastest(lambda: target.copy_(source))
-        product = fastest(lambda: torch.mm(left, left))
-        return json.dumps({"bandwidth": 2 * 4 * source.numel() / copying, "peak": 2 * 1024**3 / product}).encode()
+    def _run_moved(self, inputs: list[Any], change: Callable[[torch.Tensor], torch.Tensor]) -> Leaves | None:
+        """The float64 output once every input and parameter is changed."""
+        if self._precise is None:
+            return None
+        adopt_state(self._precise, {name: change(value) for name, value in self.model.state_dict().items()})
+        moved = self.run_precise(to_double(inputs, change))
+        adopt_state(self._precise, self.model.state_dict())
+        return None if moved is None else moved[1]
+
+    def waver(self, case: str, seed: int, rows: int | None, dress: str | None) -> tuple[bytes, list[torch.Tensor]]:
+        """Integers that are right besides the oracle's (``wavering``): JSON of their number, then all of one answer
+        after the other, in the order and the dtypes of eager's leaves.
+        """
+        inputs = self._dressed(self._cut(case, seed, rows), seed, dress)
+        leaves, base = self.run(inputs)[1], self.run_precise(inputs)
+        others = [] if base is None else wavering(partial(self._run_moved, inputs), base[1])
+        answers = [
+            leaf_of(as_oracle(mine, value))
+            for other in others
+            for mine, value in zip(leaves, other, strict=True)
+            if is_whole(mine)
+        ]
+        return json.dumps([leaf_json(leaf) for leaf, _ in answers]).encode(), [dense for _, dense in answers]

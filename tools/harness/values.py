@@ -61,12 +61,14 @@ def to_double(inputs: list[Any], change: Callable[[torch.Tensor], torch.Tensor] 
     return map_tensors(inputs, doubled)
 
 
-def nudge(tensor: torch.Tensor) -> torch.Tensor:
-    """A floating tensor in float64, each element moved by half a unit in its last place, up or down."""
+def nudge(tensor: torch.Tensor, by: float | None = None, lot: torch.Generator | None = None) -> torch.Tensor:
+    """A floating tensor in float64, each element moved by half a unit in its last place (or ``by``), up or down."""
     if not tensor.is_floating_point():
         return tensor
-    half = torch.finfo(tensor.dtype).eps / 2
-    signs = torch.randint(0, 2, tensor.shape, dtype=torch.float64).mul_(2 * half).sub_(half)
+    if by is None:
+        # Half of one would be lost in float64 itself: 1 + eps / 2 is 1.
+        by = torch.finfo(tensor.dtype).eps / (1 if tensor.dtype == torch.float64 else 2)
+    signs = torch.randint(0, 2, tensor.shape, dtype=torch.float64, generator=lot).mul_(2 * by).sub_(by)
     return tensor.double() * (1 + signs)
 
 
@@ -104,17 +106,17 @@ CHANGES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 def distance(a: Any, b: Any) -> list[float]:
-    """Worst and norm of ``b - a`` relative to ``a``; zeros where that means nothing."""
-    if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor) or not a.is_floating_point():
-        return [0.0, 0.0]
-    if a.shape != b.shape:
-        return [0.0, 0.0]
+    """Worst and norm of ``b - a``, largest value and norm of ``a``; zeros where that means nothing."""
+    nothing = [0.0, 0.0, 0.0, 0.0]
+    if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor) or a.shape != b.shape or a.dtype != b.dtype:
+        return nothing
+    if a.is_complex():
+        a, b = torch.view_as_real(a), torch.view_as_real(b)  # as the licence looks at them
     fine = torch.isfinite(a) & torch.isfinite(b)
-    base, moved = a[fine].double(), b[fine].double()
-    if base.numel() == 0 or float(base.abs().max()) == 0.0:
-        return [0.0, 0.0]
-    gap = moved - base
-    return [float(gap.abs().max() / base.abs().max()), float(gap.norm() / base.norm())]
+    if not a.is_floating_point() or not bool(fine.any()):
+        return nothing
+    base, gap = a[fine].double(), (b[fine].double() - a[fine].double())
+    return [float(gap.abs().max()), float(gap.norm()), float(base.abs().max()), float(base.norm())]
 
 
 def agree(a: Any, b: Any) -> bool:

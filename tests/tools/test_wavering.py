@@ -1,0 +1,122 @@
+"""Integers behind rounded numbers: where rounding decides, another order may decide otherwise; nowhere else."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from tests.tools.referenced import Referee, tensors  # noqa: E402 - needs torch
+
+pytestmark = pytest.mark.torch
+
+SEEDS = range(4)
+ROUNDED = "return (x.sum(-1) * 1000).round().to(torch.int32)"
+ROWS = "torch.randn(4096, 256)"
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # what is computed here is small
+    yield
+    torch.set_num_threads(before)
+
+
+def lanes(x):
+    """The sum of a row as 16 running ones."""
+    total = torch.zeros(x.shape[0], 16)
+    for part in x.split(16, dim=-1):
+        total = total + part
+    return total.sum(-1)
+
+
+def rounded(total):
+    return (total * 1000).round().to(torch.int32)
+
+
+def judged(referee, forward):
+    return [referee.judge(referee.make(seed), forward) for seed in SEEDS]
+
+
+def test_another_order_may_round_to_another_integer(tmp_path):
+    referee = Referee(tmp_path, "x", ROUNDED, ROWS)
+    sets = [referee.make(seed) for seed in SEEDS]
+    differs = [(rounded(lanes(x)) != referee.model(x)).any() for x in (tensors(inputs)[0] for inputs in sets)]
+    assert any(differs)
+    assert judged(referee, lambda x: rounded(lanes(x))) == [None] * len(SEEDS)
+
+
+def test_nothing_is_asked_where_nothing_differs(tmp_path):
+    referee = Referee(tmp_path, "x", ROUNDED, ROWS)
+    assert judged(referee, referee.model) == [None] * len(SEEDS)
+    assert "waver" not in referee.worker.asked
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda x: rounded(x.bfloat16().float().sum(-1)),
+        lambda x: rounded(((x.view(torch.int32) + (1 << 12)) & -(1 << 13)).view(torch.float32).sum(-1)),
+        lambda x: rounded(lanes(x)) + 1,
+        lambda x: (lanes(x) * 1000).to(torch.int32),
+        lambda x: rounded(lanes(x)).index_fill(0, torch.tensor([77]), 5),
+    ],
+    ids=["bf16", "tf32", "off by one", "truncated", "one element"],
+)
+def test_wrong_integers_are_refused(tmp_path, forward):
+    found = judged(Referee(tmp_path, "x", ROUNDED, ROWS), forward)
+    assert all(item is not None and "elements differ" in item.detail for item in found)
+
+
+def test_the_largest_of_sums_may_be_another_where_they_nearly_tie(tmp_path):
+    body = "return torch.stack([x.sum(-1), y.sum(-1)]).argmax(0)"
+    # The same numbers the other way round, but for one that is larger or smaller, by very little in half of the rows.
+    apart = "torch.randn(512, 1).sign() * torch.tensor([3e-6, 0.1]).repeat(256)[:, None]"
+    other_way = f"x.flip(-1) + torch.eye(256)[0] * {apart}"
+    inputs = f"*(lambda x: (x, {other_way}))(torch.rand(512, 256))"
+    referee = Referee(tmp_path, "x, y", body, inputs)
+
+    def other(x, y):
+        return torch.stack([lanes(x), lanes(y)]).argmax(0)
+
+    sets = [referee.make(seed) for seed in SEEDS]
+    assert all((other(*tensors(inputs)) != referee.model(*tensors(inputs))).any() for inputs in sets)
+    assert judged(referee, other) == [None] * len(SEEDS)
+    assert None not in judged(referee, lambda x, y: torch.stack([x[:, 1:].sum(-1), y[:, 1:].sum(-1)]).argmax(0))
+
+
+def away(x):
+    """Halves away from zero."""
+    return torch.trunc(x + 0.5 * x.sign())
+
+
+@pytest.mark.parametrize(
+    ("body", "inputs", "forward"),
+    [
+        ("return x.round().to(torch.int32)", "torch.randint(-20, 20, (4096,)) / 2", lambda x: away(x).to(torch.int32)),
+        ("return x > 1", "torch.randint(-20, 20, (4096,)) / 2", lambda x: x >= 1),
+        (
+            "return torch.bucketize(x, torch.arange(-9.0, 9.0))",
+            "torch.randint(-20, 20, (4096,)) / 2",
+            lambda x: torch.bucketize(x, torch.arange(-9.0, 9.0), right=True),
+        ),
+        ("return x.argmax(-1)", "torch.randint(-3, 4, (64, 32)).float()", lambda x: 31 - x.flip(-1).argmax(-1)),
+    ],
+    ids=["halves", "greater", "bucketize", "argmax"],
+)
+def test_exact_ties_are_decided_by_no_rounding(tmp_path, body, inputs, forward):
+    referee = Referee(tmp_path, "x", body, inputs)
+    assert judged(referee, referee.model) == [None] * len(SEEDS)
+    assert None not in judged(referee, forward)
+
+
+def test_what_was_excused_is_counted(tmp_path):
+    referee = Referee(tmp_path, "x", ROUNDED, ROWS)
+
+    def wrong(x):
+        y = rounded(lanes(x))
+        y[5] += 1000
+        return y
+
+    details = [item.detail for item in judged(referee, wrong)]
+    assert all(detail.startswith("1 of 4096 elements differ") for detail in details)
+    assert any("more where rounding decides" in detail for detail in details)

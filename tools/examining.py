@@ -1,0 +1,178 @@
+"""Comparing outputs with the oracle's: licensed numbers, by a yardstick that no single seed's luck can move."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+
+from tools.contender import Rejected
+from tools.inputs import InputSet
+from tools.licence import EPS, Comparison, Expected, Licence, Sample, Yardstick, compare, is_near, measure
+from tools.verdict import CheckResult
+
+Conditioning = Callable[[InputSet], tuple[Sample, ...]]
+"""How far rounding the inputs of such a set moves each leaf."""
+Wavering = Callable[[InputSet], Mapping[int, Sequence[bytearray]]]
+"""By leaf of integers, what is right of such a set besides the oracle's answer."""
+
+MAX_LICENSED = 9
+MAX_LICENSED_BYTES = 256 << 20
+"""Of answers found right, with the sets they answer."""
+EXACT_DRESS = "integers"
+MAX_SAMPLES = 64
+"""Sets of a kind that are learnt from."""
+
+
+class History:
+    """How large trusted answers were so far, and how far off eager was, by case, dress, rows and output.
+
+    One seed's answer may be close to 0 by luck, and eager's error too, above all for a single number; the bound does
+    not follow luck. A candidate has no say in which sets are learnt from.
+    """
+
+    def __init__(self) -> None:
+        self._samples: dict[tuple[str, str | None, int | None], dict[int, tuple[Sample, ...]]] = {}
+        self._lock = threading.Lock()
+
+    def learn(self, inputs: InputSet) -> None:
+        """Remember one set, once."""
+        key = (inputs.case, inputs.dress, inputs.rows)
+        with self._lock:
+            known = self._samples.setdefault(key, {})
+            if inputs.seed in known or len(known) >= MAX_SAMPLES:
+                return
+        samples = tuple(measure(expected) for expected in inputs.expected)
+        with self._lock:
+            known[inputs.seed] = samples
+
+    def yardsticks(self, inputs: InputSet, conditioning: tuple[Sample, ...]) -> list[Yardstick]:
+        """For every output of such a set; ``conditioning`` of sets of the same kind."""
+        with self._lock:
+            known = list(self._samples.get((inputs.case, inputs.dress, inputs.rows), {}).values())
+        alike = [samples for samples in (*known, conditioning) if len(samples) == len(inputs.expected)]
+        return [Yardstick.of([samples[index] for samples in alike]) for index in range(len(inputs.expected))]
+
+
+@dataclass
+class Examiner:
+    """Applies the licence, and keeps the closest call for the verdict."""
+
+    licence: Licence
+    conditioning: Conditioning
+    history: History
+    wavering: Wavering = lambda inputs: {}
+    """Asked only where integers differ."""
+    closest: Comparison | None = field(default=None, init=False)
+    _closeness: float = field(default=-1.0, init=False)
+    _licensed: list[tuple[InputSet, list[bytearray]]] = field(default_factory=list, init=False)
+    """Answers found right: most kernels give the same bits again."""
+
+    def examine(self, outputs: Sequence[bytearray], inputs: InputSet) -> Comparison | None:
+        """None if every leaf is licensed, else the first comparison that failed."""
+        if any(known is inputs and before == outputs for known, before in self._licensed):
+            return None
+        found = self._examine(outputs, inputs)
+        if found is None:
+            self._remember(inputs, list(outputs))
+        return found
+
+    def _remember(self, inputs: InputSet, outputs: list[bytearray]) -> None:
+        """The latest that fit. They outlive the check, and large sets are quicker compared again than kept."""
+        latest = [(inputs, outputs), *reversed(self._licensed)][:MAX_LICENSED]
+        sizes = accumulate(known.held_bytes + sum(map(len, answer)) for known, answer in latest)
+        kept = [item for item, size in zip(latest, sizes, strict=True) if size <= MAX_LICENSED_BYTES]
+        self._licensed = kept[::-1]
+
+    def _examine(self, outputs: Sequence[bytearray], inputs: InputSet) -> Comparison | None:
+        yardsticks = self.history.yardsticks(inputs, self.conditioning(inputs))
+        for index, (raw, expected) in enumerate(zip(outputs, inputs.expected, strict=True)):
+            found = compare(raw, expected, self.licence, yardsticks[index])
+            if not found.passed and expected.leaf.dtype not in EPS:
+                others = self.wavering(inputs).get(index, ())
+                found = compare(raw, replace(expected, wavering=others), self.licence)
+            if found.passed and inputs.dress == EXACT_DRESS:
+                found = self._exactly(found)
+            if not found.passed:
+                return found
+            if inputs.dress is None:
+                self._keep(found)
+        return None
+
+    def _exactly(self, found: Comparison) -> Comparison:
+        """Sums of small whole numbers round in no order: where eager is exact, so is every honest kernel."""
+        if self.licence.precision == "tolerance" or found.error is None or found.eager_error is None:
+            return found
+        if found.error.worst == 0 or found.eager_error.worst > 0:
+            return found
+        detail = f"whole numbers have an exact answer here; it is off by {found.error.worst:.2g} of the output's scale"
+        return replace(found, passed=False, reason="wrong_output.inexact", detail=detail)
+
+    def resembles(self, outputs: Sequence[bytearray], others: Sequence[bytearray], form: InputSet) -> bool:
+        """Whether an answer is as near to a trusted contender's as it would have to be to the oracle's.
+
+        ``form``: any answered set of the same case. True decides; False asks for the oracle.
+        """
+        yardsticks = self.history.yardsticks(form, self.conditioning(form))
+        for mine, theirs, expected, yardstick in zip(outputs, others, form.expected, yardsticks, strict=True):
+            if mine == theirs:
+                continue
+            if self.licence.precision == "native" and is_near(mine, theirs, expected, yardstick):
+                continue
+            leaf = expected.leaf
+            stand_in = Expected(leaf, theirs, leaf.dtype, theirs, has_oracle=expected.has_oracle)
+            if not compare(mine, stand_in, self.licence, yardstick).passed:
+                return False
+        return True
+
+    def _keep(self, found: Comparison) -> None:
+        if found.error is None:
+            return
+        closeness = found.error.worst
+        if found.bound is not None and found.bound.worst:
+            closeness /= found.bound.worst
+        if closeness > self._closeness:
+            self.closest, self._closeness = found, closeness
+
+    def require(
+        self, outputs: Sequence[bytearray], inputs: InputSet, others: Sequence[InputSet] = (), kind: str = ""
+    ) -> None:
+        """Raises Rejected unless the output is licensed.
+
+        ``others``: sets of other calls, in the order of the calls. An output that answers an earlier one is
+        ``cheat.output_reuse``, one that answers a later one was overwritten: ``aliased_output``.
+        """
+        found = self.examine(outputs, inputs)
+        if found is None:
+            return
+        facts = (found.error, found.eager_error, found.bound)
+        form = [item.leaf for item in inputs.expected]
+        place = next((index for index, other in enumerate(others) if other is inputs), len(others))
+        for index, other in enumerate(others):
+            if other is inputs or [item.leaf for item in other.expected] != form or not differ(inputs, other):
+                continue
+            probe = Examiner(self.licence, self.conditioning, self.history, self.wavering)
+            if probe.examine(outputs, other) is None:
+                if index > place:
+                    detail = "a later call overwrites the output of an earlier one"
+                    raise Rejected("aliased_output", detail, facts=facts)
+                detail = "the output is right for inputs of an earlier call, not for those it was given"
+                raise Rejected("cheat.output_reuse", detail, facts=facts)
+        raise Rejected(kind or found.reason, found.detail, facts=facts)
+
+    def result(self, seeds: int) -> CheckResult:
+        """Of a check that passed."""
+        found = self.closest
+        return CheckResult(
+            passed=True,
+            error=found.error if found else None,
+            eager_error=found.eager_error if found else None,
+            bound=found.bound if found else None,
+            seeds=seeds,
+        )
+
+
+def differ(one: InputSet, other: InputSet) -> bool:
+    """Whether two sets have different answers at all (a reference may be constant)."""
+    return any(a.eager != b.eager for a, b in zip(one.expected, other.expected, strict=True))

@@ -1,0 +1,63 @@
+"""Whole numbers that rounding decides: a sum's nearest integer, the position of the largest. Runs inside a sandbox.
+
+Two honest sums differ in their last places, and where they come to lie on two sides of a boundary the integer made of
+them differs altogether. So the float64 reference is asked again with its inputs moved by as much as the licence
+excuses, in several directions, there and back. What it answers then is right too, unless moving them in that direction
+by next to nothing does the same: then the reference stands exactly on the boundary (a half, two equal elements), and
+no rounding explains another answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+
+from tools.harness.tensors import Leaves
+from tools.harness.values import nudge
+
+DIRECTIONS = 8
+PATIENCE_S = 5.0
+"""After which no further direction is tried: a candidate must not make a slow reference run into its time limit."""
+NEXT_TO_NOTHING = 2.0**-44
+REACH_EPS, HALF_REACH_EPS = 8.0, 2.0
+"""How far inputs move, in units of their dtype; less for 16 bits, as the licence has it."""
+
+Nudge = Callable[[torch.Tensor], torch.Tensor]
+
+
+def wavering(answer: Callable[[Nudge], Leaves | None], base: Leaves) -> list[Leaves]:
+    """Other right answers than ``base``, of which only the whole numbers mean anything."""
+    found: list[Leaves] = []
+    begin = time.monotonic()
+    for direction in range(DIRECTIONS):
+        for sign in (1.0, -1.0):
+            if time.monotonic() - begin > PATIENCE_S:
+                return found
+            far = answer(partial(_moved, direction=direction, sign=sign, by=None))
+            near = answer(partial(_moved, direction=direction, sign=sign, by=NEXT_TO_NOTHING))
+            if near is not None and far is not None:
+                found.append([_unless_at_once(*three) for three in zip(base, near, far, strict=True)])
+    return found
+
+
+def _moved(tensor: torch.Tensor, direction: int, sign: float, by: float | None) -> torch.Tensor:
+    if not tensor.is_floating_point():
+        return tensor
+    units = HALF_REACH_EPS if tensor.dtype.itemsize == 2 else REACH_EPS
+    lot = torch.Generator().manual_seed(direction)
+    return nudge(tensor, sign * (torch.finfo(tensor.dtype).eps * units if by is None else by), lot)
+
+
+def _unless_at_once(base: Any, near: Any, far: Any) -> Any:
+    if not is_whole(base) or not base.shape == near.shape == far.shape:
+        return base
+    return torch.where(near == base, far, base)
+
+
+def is_whole(leaf: Any) -> bool:
+    """Whether it is a tensor of integers or truth values."""
+    return isinstance(leaf, torch.Tensor) and not leaf.is_floating_point() and not leaf.is_complex()
