@@ -223,7 +223,7 @@ def measure(expected: Expected) -> Sample:
     if leaf.dtype in EPS:
         for oracle, eager in chunks(leaf, (expected.oracle, expected.oracle_dtype), (expected.eager, leaf.dtype)):
             here = np.isfinite(oracle) & np.isfinite(eager)
-            found.add((eager - oracle)[here], oracle[here])
+            found.add(eager[here] - oracle[here], oracle[here])
     return found.sample()
 
 
