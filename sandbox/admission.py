@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import stat
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ SCRATCH = "/tmp"  # noqa: S108 - the sandbox's own, not the host's
 """The scratch folder, as a job sees it; also its home."""
 
 _STAGED_BYTES = 1 << 30
+OPEN_FILES = 4096
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,11 @@ def as_exact(variables: dict[str, str], limits: Limits) -> tuple[str, ...]:
     kernel heeds even where a program of the host collects the dumps.
     """
     # Few pending signals: timers of a stopped job would otherwise go on to keep a core busy.
-    bounds = ("/usr/bin/prlimit", "--core=1", "--sigpending=256", f"--fsize={limits.scratch_bytes}", "--")
-    return (*bounds, "/usr/bin/env", "-i", *(f"{name}={value}" for name, value in variables.items()))
+    # Few open files: what lies unread in a socket is collected by the kernel later, while others are timed.
+    files = min(OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    bounds = ("--core=1", "--sigpending=256", f"--nofile={files}", f"--fsize={limits.scratch_bytes}", "--")
+    settings = (f"{name}={value}" for name, value in variables.items())
+    return ("/usr/bin/prlimit", *bounds, "/usr/bin/env", "-i", *settings)
 
 
 def by_depth(mounts: tuple[Mount, ...]) -> list[Mount]:

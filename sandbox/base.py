@@ -103,6 +103,8 @@ class Held:
     """There are processes that there were not at the last hold, or that ran although they were not released."""
     main_at: float
     """When all threads of its main process had been seen still, by ``time.perf_counter``."""
+    looking_s: float = 0.0
+    """How much of that stopping and looking take where there is nothing to stop."""
 
 
 class Session(Protocol):

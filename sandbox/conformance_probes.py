@@ -64,6 +64,15 @@ os.write(1, b"!")
 os.kill(0, 15)
 """
 
+BUSY = """
+import os, sys
+os.read(0, 1)
+if os.fork() == 0:
+    os.execv("/bin/sh", ["sleep", "-c", "while :; do :; done", sys.argv[1]])
+os.write(1, b"!")
+os.read(0, 1)
+"""
+
 STEALTH = """
 import os, signal, time
 os.write(1, b"!")
@@ -236,6 +245,11 @@ def await_state(pid: str, letter: str) -> None:
     while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != letter:
         assert time.monotonic() < deadline, f"process {pid} never came into state {letter}"
         time.sleep(0.001)
+
+
+def ran_ns(pid: str) -> int:
+    """How long a process of the host has been on a processor."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
 
 
 def open_descriptors() -> int:

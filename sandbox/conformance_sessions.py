@@ -17,6 +17,7 @@ import pytest
 
 from sandbox.base import Job, Limits, Sandbox, Session
 from sandbox.conformance_probes import (
+    BUSY,
     COUNTERS,
     DAEMON,
     ECHO,
@@ -28,10 +29,12 @@ from sandbox.conformance_probes import (
     left_behind,
     open_descriptors,
     python,
+    ran_ns,
     receive,
     survivors,
 )
 from sandbox.errors import HoldFailed, SessionEnded, SessionTimeout
+from sandbox.holding import FORGIVEN_NS
 
 
 class SessionContract:
@@ -234,20 +237,23 @@ class SessionContract:
     def test_a_held_job_that_somebody_continues_is_told(self, sandbox: Sandbox) -> None:
         self.needs(sandbox, "orphans held")
         marker = f"{uuid.uuid4().int % 10**9 + 10**8}"
-        with sandbox.start(Job(("sh", "-c", f"read line; sleep {marker} & echo up; wait"))) as session:
+        with sandbox.start(Job((*sandbox.python, "-c", BUSY, marker))) as session:
             session.watch()
-            session.send(b"begin\n")
-            assert receive(session, 3) == b"up\n"
-            while not (found := survivors(marker)):  # it may not have become sleep yet
+            session.send(b"1")
+            assert receive(session, 1) == b"!"
+            while not (found := survivors(marker)):  # it may not have become what it will be
                 os.sched_yield()
             (child,) = found
             session.require_still()  # nobody holds it: nothing is asked of it
             session.hold()
             session.require_still()
+            before = ran_ns(child)
             os.kill(int(child), signal.SIGCONT)
-            await_state(child, "S")
+            await_state(child, "R")
             with pytest.raises(HoldFailed, match="ran although"):
                 session.require_still()
+            while ran_ns(child) < before + 2 * FORGIVEN_NS:
+                os.sched_yield()
             os.kill(int(child), signal.SIGSTOP)  # as one would that hides it
             await_state(child, "T")
             with pytest.raises(HoldFailed, match="ran although"):

@@ -17,6 +17,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from sandbox.base import Held
 from sandbox.errors import HoldFailed
@@ -30,10 +31,21 @@ _STUCK_S = 0.25
 
 _QUIET = frozenset("TtZX")
 """Thread states in which nothing runs: stopped, traced, dead."""
-_SLIPS = 2
-"""So often in its life a job may be seen on a processor once more after it was stopped: a thread counts as stopped a
-few instructions before it leaves, and may be interrupted there.
+FORGIVEN_NS = 1_000_000
+"""Time on a processor that a job may have had in its life while it was stopped: a thread counts as stopped a few
+instructions before it leaves, and one that the kernel kept waiting leaves only then.
 """
+
+
+class Seen(NamedTuple):
+    """A thread's history on processors; none of it ever falls while the thread lives."""
+
+    run_ns: int
+    arrivals: int
+
+
+Arrivals = dict[tuple[int, str], Seen]
+"""By process and thread."""
 
 
 class Holder:
@@ -45,15 +57,18 @@ class Holder:
         """
         if not Path(f"/proc/self/task/{threading.get_native_id()}/children").exists():
             raise HoldFailed("this kernel does not tell which processes a process has (CONFIG_PROC_CHILDREN)")
-        if not Path("/proc/self/schedstat").exists():
+        if not any(seen.arrivals for seen in _arrivals({os.getpid()}).values()):
             raise HoldFailed("this kernel does not tell how often a thread ran (CONFIG_SCHED_INFO)")
         self._chain = _chain(root)
         self._main = self._chain[-1]
         self._lock = threading.Lock()
         self._stopped: set[int] = set()
         self._known = {self._main}
-        self._arrivals: dict[tuple[int, str], int] = {}
-        self._slips = 0
+        self._arrivals: Arrivals = {}
+        """Of all that is held, as it was when all was still."""
+        self._resting: Arrivals = {}
+        """Of those that were not released with the main process."""
+        self._forgiven_ns = 0
         try:
             os.kill(self._main, 0)
             self._memory = os.open(f"/proc/{self._main}/mem", os.O_RDONLY | os.O_CLOEXEC)
@@ -70,46 +85,64 @@ class Holder:
         with self._lock:
             others = self._stopped - {self._main}
             self._stop(self._main)
-            # One that was left stopped may have been continued by the main process.
-            if not {state for pid in others for state in _states(pid)} <= _QUIET:
-                grown = True
-            for pid in others:
+            for pid in others:  # one that was left stopped may have been continued by the main process
                 self._stop(pid)
             self._await_quiet({self._main}, deadline)
             main_at = time.perf_counter()
             while True:
                 # First everybody, then wait: a process that is being waited for may have a child that works.
                 while missed := self._members() - self._stopped:
-                    if time.monotonic() > deadline:
-                        raise HoldFailed("the job starts processes faster than they can be stopped")
                     grown = grown or not missed <= self._known
                     for pid in missed:
                         self._stop(pid)
-                self._await_quiet(self._stopped, deadline)
+                stuck = self._await_quiet(self._stopped, deadline)
+                # A look takes time, and two processes may continue each other behind it. Nobody ran between two looks
+                # with the same counts, so what was seen between them was so all the time.
+                before = _arrivals(self._stopped)
                 members = self._members()
-                if not members - self._stopped:  # nobody stopped can start another one
-                    self._stopped &= members  # the numbers of the dead may be given to others
-                    self._known = set(self._stopped)
-                    self._arrivals = _arrivals(members)
-                    return Held(grown, main_at)
+                self._stopped &= members  # the numbers of the dead may be given to others
+                states = _states_of(self._stopped)
+                if members <= self._stopped and states <= _QUIET | stuck and _arrivals(self._stopped) == before:
+                    break
+                if time.monotonic() > deadline:
+                    raise HoldFailed("the job starts processes faster than they can be stopped")
+                for pid in self._stopped:
+                    self._stop(pid)
+            grown = grown or any(before.get(key) != count for key, count in self._resting.items())
+            self._known, self._arrivals, self._resting = set(members), before, {}
+            return Held(grown, main_at, self._looking_s(deadline))
+
+    def _looking_s(self, deadline: float) -> float:
+        """What stopping and looking take where there is nothing to stop: the more threads, the longer."""
+        began = time.perf_counter()
+        self._stop(self._main)
+        self._await_quiet({self._main}, deadline)
+        return time.perf_counter() - began
 
     def require_still(self) -> None:
         """Raises HoldFailed if anything ran since it was held, or runs."""
         with self._lock:
             if not self._arrivals:
                 return
-            now = _arrivals({pid for pid, _ in self._arrivals})
-            moved = [key for key, count in self._arrivals.items() if now.get(key) != count]
-            runs = not {state for pid in self._stopped for state in _states(pid)} <= _QUIET | {"D"}
-            slipped = len(moved) == 1 and now.get(moved[0]) == self._arrivals[moved[0]] + 1 and not runs
-            self._slips += slipped
-            if (moved or runs) and not (slipped and self._slips <= _SLIPS):
-                raise HoldFailed(f"{len(moved) or 'some'} of its threads ran although they were stopped")
+            members = self._members()
+            now = _arrivals(members)
+            same = now.keys() == self._arrivals.keys() and members == self._stopped
+            # Time alone is no sign: it is added up when a thread leaves, which may be after it was seen stopped.
+            pairs = [(seen, self._arrivals[key]) for key, seen in now.items() if key in self._arrivals]
+            moved = [(seen, before) for seen, before in pairs if seen.arrivals != before.arrivals]
+            ran_ns = sum(seen.run_ns - before.run_ns for seen, before in moved)
+            still = same and _states_of(members) <= _QUIET | {"D"}
+            if not still or self._forgiven_ns + ran_ns > FORGIVEN_NS:
+                what = f"{len(moved)} of its threads" if moved else "some of its threads"
+                raise HoldFailed(f"{what} ran although they were stopped")
+            self._forgiven_ns += ran_ns
             self._arrivals = now
 
     def release(self, *, alone: bool = False) -> None:
         """Let everything go on, or the main process ``alone``."""
         with self._lock:
+            kept = self._arrivals if alone else {}
+            self._resting = {key: seen for key, seen in kept.items() if key[0] != self._main}
             self._arrivals = {}
             others = sorted(self._stopped - {self._main})
             if not alone:
@@ -148,13 +181,14 @@ class Holder:
         for thread in _threads(pid):
             _signal_thread(pid, int(thread))
 
-    def _await_quiet(self, pids: set[int], deadline: float) -> None:
+    def _await_quiet(self, pids: set[int], deadline: float) -> set[str]:
+        """Wait until none of them runs; the states, besides those of ``_QUIET``, in which some are."""
         began = time.monotonic()
         while True:
-            states = {state for pid in pids for state in _states(pid)}
+            states = _states_of(pids)
             now = time.monotonic()
             if states <= _QUIET or (states <= _QUIET | {"D"} and now - began > _STUCK_S):
-                return
+                return states - _QUIET
             if now > deadline:
                 raise HoldFailed("the job's processes did not stop")
             time.sleep(_NAP_S)  # they may need this very core to notice
@@ -207,14 +241,14 @@ def _states(pid: int) -> list[str]:
     return states
 
 
-def _arrivals(pids: set[int]) -> dict[tuple[int, str], int]:
-    """How often each thread has come onto a processor; the number never falls while the thread lives."""
-    counts: dict[tuple[int, str], int] = {}
+def _arrivals(pids: set[int]) -> Arrivals:
+    found: Arrivals = {}
     for pid in pids:
         for thread in _threads(pid):
             with suppress(OSError, IndexError, ValueError):
-                counts[pid, thread] = int(_read(f"/proc/{pid}/task/{thread}/schedstat").split()[2])
-    return counts
+                run_ns, _, arrivals = _read(f"/proc/{pid}/task/{thread}/schedstat").split()
+                found[pid, thread] = Seen(int(run_ns), int(arrivals))
+    return found
 
 
 def _read(path: str) -> bytes:
@@ -228,6 +262,10 @@ def _read(path: str) -> bytes:
         return text
     finally:
         os.close(file)
+
+
+def _states_of(pids: set[int]) -> set[str]:
+    return {state for pid in pids for state in _states(pid)}
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -6,13 +6,15 @@ give back capabilities), mounts, tracing, BPF, performance counters, keyrings, i
 network namespace contains (AF_VSOCK reaches the hypervisor).
 
 A job that is held must stay so, and the kernel must not go on working for it: also closed are the ways to have a
-signal of one's choice sent later (POSIX timers, message queues, F_SETSIG, a parent's death, clone), asynchronous
-input and output, and all sockets but those between processes (a paced TCP stream goes on by itself).
+signal of one's choice sent later (POSIX timers, message queues, F_SETSIG, a parent's death, clone, a terminal that
+hangs up), asynchronous input and output, and all sockets but those between processes (a paced TCP stream goes on by
+itself).
 """
 
 from __future__ import annotations
 
 import errno
+import itertools
 import platform
 import struct
 from functools import cache
@@ -104,6 +106,7 @@ _DENIED: dict[str, tuple[int, int | None]] = {
 _PRCTL, _SET_PARENT_DEATH_SIGNAL, _SET_SECCOMP = (157, 167), 1, 22
 _CLONE, _CLONE3, _SOCKET = (56, 220), (435, 435), (41, 198)
 _FCNTL, _SET_SIGNAL = (72, 25), 10
+_IOCTL, _UNLOCK_TERMINAL, _TAKE_TERMINAL = (16, 29), 0x40045431, 0x540E
 _SIGCHLD, _SIGCONT = 17, 18
 
 Instruction = tuple[int, int, int, int]
@@ -151,7 +154,9 @@ def _instructions(machine: str, column: int) -> list[Instruction]:
         _return(_ALLOW),
     ]
     fcntl = [_load(_AT_SECOND_ARGUMENT), *_when(_EQUAL, _SET_SIGNAL, errno.EPERM), _return(_ALLOW)]
-    blocks = ((_CLONE, clone), (_SOCKET, socket), (_PRCTL, prctl), (_FCNTL, fcntl))
+    terminal = [_when(_EQUAL, request, errno.EPERM) for request in (_UNLOCK_TERMINAL, _TAKE_TERMINAL)]
+    ioctl = [_load(_AT_SECOND_ARGUMENT), *itertools.chain(*terminal), _return(_ALLOW)]
+    blocks = ((_CLONE, clone), (_SOCKET, socket), (_PRCTL, prctl), (_FCNTL, fcntl), (_IOCTL, ioctl))
     for numbers, block in blocks:
         steps += [(_EQUAL, 0, len(block), numbers[column]), *block]
     return [*steps, _return(_ALLOW)]

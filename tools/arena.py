@@ -112,19 +112,19 @@ class Arena:
         """Put the values at their places. The worker is held."""
         os.pwrite(self._file, bytes(ARENA_TABLE.size), 0)
         for offset, raw in self._written:
-            view = memoryview(raw)
+            self._write(raw, offset)
+
+    def _write(self, raw: bytes | bytearray, offset: int) -> None:
+        view = memoryview(raw)
+        try:
             while view:
                 count = os.pwrite(self._file, view, offset)
                 view, offset = view[count:], offset + count
+        except OSError as error:
+            raise JudgeUnavailable(f"no shared memory for inputs: {error.strerror}") from error
 
     def what_changed(self) -> str | None:
-        """``guard`` or ``input`` if the worker wrote over one, ``size`` if it changed the file's, else None.
-
-        The worker is held. A file that grows would take the memory in which others' inputs have to be put.
-        """
-        facts = os.fstat(self._file)
-        if facts.st_size != self._size or facts.st_blocks * 512 > self._size + SPARE_BYTES:
-            return "size"
+        """``guard`` or ``input`` if the worker wrote over one, else None. The worker is held."""
         found = None
         for number, (offset, raw) in enumerate(self._written):
             if not self._holds(offset, raw):
@@ -133,11 +133,22 @@ class Arena:
                 found = "input"
         return found
 
+    def has_its_size(self) -> bool:
+        """Whether the file is as long as it was made, with memory for all of it and not much more.
+
+        One that grows would take the memory in which others' inputs have to be put; one with holes would have none
+        for its own.
+        """
+        facts = os.fstat(self._file)
+        held = facts.st_blocks * 512
+        least = self._size // PAGE_BYTES * PAGE_BYTES if self._written else 0
+        return facts.st_size == self._size and least <= held <= self._size + SPARE_BYTES
+
     def spoil(self) -> None:
         """Turn over every bit of the inputs. The worker is held."""
         for offset, raw in self._written[1::3]:
             for start in range(0, len(raw), CHUNK):
-                os.pwrite(self._file, bytes(raw[start : start + CHUNK]).translate(TURNED), offset + start)
+                self._write(bytes(raw[start : start + CHUNK]).translate(TURNED), offset + start)
 
     def _holds(self, offset: int, raw: bytes | bytearray) -> bool:
         view = memoryview(raw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tools.benchmarking import CANDIDATE, Plan, a_lot
@@ -26,6 +27,8 @@ it is checked is found out there.
 """
 PROBED_CALLS = 3
 """Calls with unusual values in such a window, at most."""
+PROBES_BYTES = 512 << 20
+"""Of memory that these may take; there is one, however large it is."""
 
 
 @dataclass
@@ -47,9 +50,10 @@ class Audit:
     refused: bool = field(default=False, init=False)
     """The candidate raised an error instead of answering unusual values."""
     _round: int = field(default=-1, init=False)
-    _probed: set[int] = field(default_factory=set, init=False)
-    _deck: list[str] = field(default_factory=list, init=False)
-    """Dresses that have not had their turn."""
+    _probes: dict[int, list[InputSet]] = field(default_factory=dict, init=False)
+    """By round."""
+    _spare: list[Draw] = field(default_factory=list, init=False)
+    """What else is called in the probe of this round."""
     _with_oracle: int = field(default_factory=lambda: secrets.randbelow(ORACLE_SHARE), init=False)
     _sets: list[Draw] = field(default_factory=list, init=False)
     _mine: list[list[bytearray]] = field(default_factory=list, init=False)
@@ -57,15 +61,19 @@ class Audit:
 
     def __post_init__(self) -> None:
         self._lot = a_lot()
-        rounds = self.plan.blocks * self.plan.windows
-        self._probed = {self._lot.randrange(rounds * n // PROBES, rounds * (n + 1) // PROBES) for n in range(PROBES)}
+        rounds, warm_up = self.plan.blocks * self.plan.windows, self.plan.warm_up
+        # All of it now: how long it takes between two windows would tell which one it is for.
+        for number, unusual in enumerate(self._unusual()):
+            first, last = rounds * number // PROBES, max(1, rounds * (number + 1) // PROBES)
+            self._probes[warm_up + self._lot.randrange(first, last)] = unusual
 
     def draw(self) -> list[Draw]:
         """New inputs for one round; in some rounds, for one of its calls, the oracle has answered too."""
         case, calls = self.form.case, self.plan.calls
-        self._sets = list(self.crew.oracle.draw(case, calls))
-        self._mine, self._theirs = [], []
         self._round += 1
+        drawn = self.crew.oracle.draw(case, calls * (1 + (self._round in self._probes)))
+        self._sets, self._spare = drawn[:calls], drawn[calls:]
+        self._mine, self._theirs = [], []
         if self._round % ORACLE_SHARE == self._with_oracle:
             answered = self.crew.make(case)
             if answered is not None:
@@ -92,12 +100,10 @@ class Audit:
 
     def aside(self) -> None:
         """In a few rounds: one more window of the candidate, with unusual values in some of its calls."""
-        if self._round - self.plan.warm_up not in self._probed:
-            return
-        unusual = self._unusual()
+        unusual = self._probes.pop(self._round, [])
         if not unusual:
             return
-        sets = list(self.crew.oracle.draw(self.form.case, self.plan.calls))
+        sets, self._spare = self._spare, []
         places = self._lot.sample(range(len(sets)), len(unusual))
         for place, inputs in zip(places, unusual, strict=True):
             sets[place] = inputs
@@ -107,24 +113,29 @@ class Audit:
             self.candidate.go()
             require_unchanged(self.candidate, self.manners)
             answers = [self.candidate.outputs(self.form, place) for place in places]
-            require_own_memory(self.candidate, [(self.form, place) for place in places], answers, self.manners)
+            require_own_memory(self.candidate, list(zip(unusual, places, strict=True)), answers, self.manners)
             for answer, inputs in zip(answers, unusual, strict=True):
                 with tolerating(DRESS_WORDS[inputs.dress or ""], self._note_refusal):
                     self.examiner.require(answer, inputs)
 
-    def _unusual(self) -> list[InputSet]:
-        """Sets that the reference answers and that look like any other until their values are read, each in another
-        dress, one for a window of one call.
+    def _unusual(self) -> Iterator[list[InputSet]]:
+        """For one window each: sets that the reference answers and that look like any other until their values are
+        read, each in another dress.
         """
-        found: list[InputSet] = []
-        for _ in range(min(PROBED_CALLS, self.plan.calls)):
-            if not self._deck:
-                dresses = dresses_for(self.form, PROBE_DRESSES)
-                self._deck = self._lot.sample(dresses, len(dresses))
-            made = self.crew.make(self.form.case, dress=self._deck.pop())
-            if made is not None and made.packed == self.form.packed:
-                found.append(made)
-        return found
+        deck: list[str] = []
+        held = 0
+        for _ in range(PROBES):
+            found: list[InputSet] = []
+            for _ in range(min(PROBED_CALLS, self.plan.calls)):
+                if not deck:
+                    dresses = dresses_for(self.form, PROBE_DRESSES)
+                    deck = self._lot.sample(dresses, len(dresses))
+                made = None if held > PROBES_BYTES else self.crew.make(self.form.case, dress=deck.pop())
+                if made is not None and made.packed == self.form.packed:
+                    found.append(made)
+                    held += made.held_bytes
+            if found:
+                yield found
 
     def _note_refusal(self) -> None:
         self.refused = True

@@ -28,14 +28,16 @@ from tools.inputs import Draw
 from tools.intervals import quantiles, quartiles, ratio_interval, window_ratios
 from tools.verdict import CaseVerdict, Timing
 
-WINDOW_S = 6e-3
+WINDOW_S = 8e-3
 """A window has as many calls as take this long: what cannot be told apart from waking up is then small."""
 FASTEST = 20.0
 """A candidate that is quicker than the baseline by more than this is measured in shorter windows."""
-SPARED_S = 100e-6
-"""Of what is taken off a window, so much a candidate could have spared itself with a harness of its own. In a window
-shorter than half of ``WINDOW_S`` that is not little any more, and it is not taken off.
+SPARED_S = 160e-6
+"""Of what is taken off a window, so much a candidate could have spared itself with a harness of its own, or worked on
+between its answer and the stop. It is 2 % of ``WINDOW_S``, no more than the least gain that is ever told.
 """
+SHORT_WINDOW_S = 0.75 * WINDOW_S
+"""Of what took less besides, so much is not taken off: then it is not little any more."""
 MIN_BLOCKS = 6
 CASE_BUDGET_S = 15.0
 """Time for one case; windows, then blocks, are given up to keep to it, down to one window and ``MIN_BLOCKS``."""
@@ -97,9 +99,21 @@ class Series:
     waits: dict[str, list[float]] = field(default_factory=dict)
     """How much longer the controller waited for the answer than that, a window."""
 
-    def overhead_s(self) -> float:
-        """What a window takes besides its calls, as the baselines tell."""
-        return max(0.0, median(gap for name in self.claims if name != CANDIDATE for gap in self.gaps(name)))
+    looks: dict[str, list[float]] = field(default_factory=dict)
+    """What looking took, a window."""
+
+    def overhead_s(self, name: str = "") -> float:
+        """What a window takes besides its calls, as the baselines tell.
+
+        A candidate with fewer threads is looked at more quickly, and gets no more taken off than that; one with more
+        pays for them, because it might work until the last of them is seen still.
+        """
+        trusted = [one for one in self.claims if one != CANDIDATE]
+        overhead = median(gap for one in trusted for gap in self.gaps(one))
+        if name == CANDIDATE and self.looks.get(name):
+            theirs = median(look for one in trusted for look in self.looks[one])
+            overhead -= max(0.0, theirs - median(self.looks[name]))
+        return max(0.0, overhead)
 
     def gaps(self, name: str) -> list[float]:
         """How much longer the controller's clock ran than the worker's, a window."""
@@ -108,8 +122,8 @@ class Series:
 
     def blocks(self, name: str) -> list[list[float]]:
         """Seconds a call, by block."""
-        overhead = self.overhead_s()
-        if name == CANDIDATE and median(itertools.chain(*self.windows[name])) - overhead < WINDOW_S / 2:
+        overhead = self.overhead_s(name)
+        if name == CANDIDATE and median(itertools.chain(*self.windows[name])) - overhead < SHORT_WINDOW_S:
             overhead = max(0.0, overhead - SPARED_S)
         # A window can come out as nothing but overhead; its logarithm is wanted all the same.
         return [[max(one - overhead, one / 50) / self.calls for one in block] for block in self.windows[name]]
@@ -140,7 +154,7 @@ def plan_for(
     fastest_s: float = math.inf,
 ) -> Plan:
     """Fit a case into its budget. ``overhead_s``: preparing one window; ``estimate_s``: one call of a baseline,
-    ``fastest_s``: of the candidate, for all it says; ``fitting``: calls that a window can hold.
+    ``fastest_s``: of the candidate; ``fitting``: calls that a window can hold.
     """
     shortest_s = max(min(estimate_s, max(fastest_s, estimate_s / FASTEST)), 1e-6)
     calls = max(1, min(fitting, MAX_CALLS, math.ceil(WINDOW_S / shortest_s)))
@@ -175,7 +189,7 @@ def measure(
     """
     who = {**dict.fromkeys(contenders), TWIN: None}
     series = Series(best, plan.calls)
-    for table in (series.windows, series.claims, series.waits):
+    for table in (series.windows, series.claims, series.waits, series.looks):
         table.update((name, []) for name in who)
     dropped: set[str] = set()
     for _ in range(plan.warm_up):
@@ -205,6 +219,7 @@ def measure(
                 series.windows[name][-1].append(call.window_s)
                 series.claims[name].append(call.claimed_s)
                 series.waits[name].append(call.answered_s - call.claimed_s)
+                series.looks[name].append(call.looking_s)
                 after_window(name)
         if block + 1 == BLOCKS_BEFORE_DROPPING:
             dropped = _slow_ones(series, best)

@@ -83,8 +83,6 @@ def require_window(
 def require_unchanged(contender: Contender, manners: Manners) -> None:
     """Raises Rejected if the last window wrote to its inputs, or beside them."""
     changed = contender.what_changed()
-    if changed == "size":
-        raise Rejected("cheat.arena", "it changed the size of the memory in which it is given its inputs")
     if changed == "guard":
         raise Rejected("out_of_bounds", "it writes beside its inputs")
     if changed == "input" and not manners.mutates:
@@ -98,7 +96,7 @@ def require_own_memory(
 
     The inputs of the last window are gone after this.
     """
-    if manners.aliases or manners.mutates:
+    if manners.mutates or any(inputs.gives_views for inputs, _ in calls):
         return
     contender.spoil_inputs()
     if any(contender.outputs(form, which) != answer for (form, which), answer in zip(calls, answers, strict=True)):

@@ -53,6 +53,8 @@ class Call:
     """By the controller's clock: from before the worker could run, and so could see the inputs, to its record."""
     window_s: float
     """By the same clock, until it stood still."""
+    looking_s: float
+    """How much of that was looking whether it does."""
     calls: int = 1
 
 
@@ -126,11 +128,13 @@ class Contender:
     def go(self) -> Call:
         """Make the calls."""
         try:
-            record, answered_s, window_s = self._worker.go()
+            window = self._worker.go()
         except WorkerFailed as error:
             raise self._blame(error) from error
+        self._require_arena()
         self._addresses = self._arena().addresses() or []
-        return Call(record.elapsed_ns / 1e9, answered_s, window_s, self._calls)
+        claimed_s = window.record.elapsed_ns / 1e9
+        return Call(claimed_s, window.answered_s, window.window_s, window.looking_s, self._calls)
 
     def run(self, sets: Sequence[Draw], **options: Any) -> Call:
         """``lay`` and ``go``."""
@@ -165,7 +169,7 @@ class Contender:
         return found
 
     def what_changed(self) -> str | None:
-        """``input`` or ``guard`` if the last window wrote over one, ``size`` if the arena's changed, else None."""
+        """``input`` or ``guard`` if the last window wrote over one, else None."""
         return self._arena().what_changed()
 
     def spoil_inputs(self) -> None:
@@ -206,9 +210,18 @@ class Contender:
 
     def _ask(self, op: str, body: dict[str, object] | None = None, payload: Sequence[bytearray] = ()) -> Record:
         try:
-            return self._worker.ask(op, body, payload)
+            record = self._worker.ask(op, body, payload)
         except WorkerFailed as error:
             raise self._blame(error) from error
+        self._require_arena()
+        return record
+
+    def _require_arena(self) -> None:
+        """Raises what ``blame`` says if the worker, which is held by now, took memory that is for others."""
+        if not self._arena().has_its_size():
+            self.close()
+            detail = "it changed the size of the memory in which it is given its inputs"
+            raise self._blame(WorkerFailed("cheat.arena", detail, self.log()))
 
     def log(self) -> str:
         """End of what it wrote to standard error."""

@@ -17,8 +17,6 @@ class Manners:
 
     mutates: bool = False
     """It writes to them."""
-    aliases: bool = False
-    """Its outputs are views of them."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,8 @@ class InputSet(Draw):
     dress: str | None = None
     rows: int | None = None
     """Cut to so many, or whole."""
+    gives_views: bool = False
+    """The reference's outputs lie in the memory of its inputs, and a candidate's may too."""
 
     @property
     def output_bytes(self) -> int:

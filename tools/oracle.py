@@ -68,7 +68,7 @@ class Oracle:
         """Facts, and by case what the reference does with its inputs. Raises RequestError."""
         facts, _ = self._ask("describe", {"seed": secrets.randbits(62), "memory_bytes": self._memory_bytes})
         facts |= self._graph()
-        manners = {case["name"]: Manners(case["mutates"], case["aliases"]) for case in facts["cases"]}
+        manners = {case["name"]: Manners(case["mutates"]) for case in facts["cases"]}
         cases = tuple(CaseFacts.model_validate(_case_facts(case)) for case in facts.pop("cases"))
         return Description(problem=self._problem.name, cases=cases, **facts), manners
 
@@ -102,7 +102,7 @@ class Oracle:
         expected = expected_from(facts, buffers[count:])
         packed, inputs = tuple(facts["tensors"]), tuple(buffers[:count])
         structure = structure_digest(facts["structure"])
-        return InputSet(case, facts["spec"], packed, inputs, seed, structure, expected, dress, rows)
+        return InputSet(case, facts["spec"], packed, inputs, seed, structure, expected, dress, rows, facts["views"])
 
     def draw(self, case: str, count: int) -> list[Draw]:
         """So many sets from new secret seeds, which nobody has answered."""

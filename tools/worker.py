@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from sandbox.base import Execution, Held, Job, Limits, Mount, Sandbox, Session
 from sandbox.errors import HoldFailed, SandboxError, SessionEnded, SessionTimeout
@@ -48,6 +48,20 @@ _REASONS = {
     Status.IMPORT_ERROR: "import_error",
     Status.FAULT: "fault",
 }
+
+
+class Window(NamedTuple):
+    """What one go came to. All seconds but the last are from before the worker could run."""
+
+    record: Record
+    answered_s: float
+    """Until its record came."""
+    window_s: float
+    """Until after that all threads of its main process were seen still: what they had asked the kernel to copy is
+    done by then. If others ran as well, until all is still: they share its memory, perhaps.
+    """
+    looking_s: float
+    """Of which so much is what looking takes."""
 
 
 class WorkerFailed(Exception):
@@ -174,13 +188,10 @@ class Worker:
         except SessionEnded as error:
             raise self._ended(None) from error
 
-    def go(self) -> tuple[Record, float, float]:
+    def go(self) -> Window:
         """Let a held worker make the calls it has laid out; hold it again.
 
-        Its record, the seconds from before it could run until that came, and until after it all threads of its main
-        process were seen still: what they had asked the kernel to copy is done by then. Of its processes only the main
-        one runs; if others ran as well, the last clock runs until all is still: they share its memory, perhaps. Raises
-        WorkerFailed.
+        Of its processes only the main one runs. Raises WorkerFailed.
         """
         with self._lock:
             self.require_still()
@@ -193,7 +204,7 @@ class Worker:
             answered = time.perf_counter()
             held = self._stop_all()
             ended = time.perf_counter() if held.grown else held.main_at
-            return self._parsed(raw), answered - began, ended - began
+            return Window(self._parsed(raw), answered - began, ended - began, held.looking_s)
 
     def read_memory(self, address: int, count: int) -> bytearray | None:
         """So much of its memory, best while it is held; None for what it does not have."""

@@ -88,6 +88,9 @@ def test_nobody_orders_a_signal_that_continues_what_is_stopped(machine: str) -> 
     assert verdict(machine, fcntl, 3, set_owner) == ALLOW
     assert verdict(machine, fcntl, 3, set_signal, go_on) == refused(errno.EPERM)
     assert {"timer_create", "mq_notify"} <= set(seccomp._DENIED)
+    ioctl, window_size, unlock, take = seccomp._IOCTL[column], 0x5413, 0x40045431, 0x540E
+    assert verdict(machine, ioctl, 3, window_size) == ALLOW
+    assert {verdict(machine, ioctl, 3, request) for request in (unlock, take)} == {refused(errno.EPERM)}
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -110,18 +110,29 @@ def test_its_name_goes_and_it_stays(arena):
 
 @pytest.mark.parametrize("size", [-1, 1, 32 << 20])
 def test_a_file_of_another_size_is_told(arena, size):
+    assert arena.has_its_size()
     arena.place([draw(1)])
     arena.fill()
-    assert arena.what_changed() is None
+    assert arena.has_its_size()
     os.ftruncate(arena._file, arena._size + size)
-    assert arena.what_changed() == "size"
+    assert not arena.has_its_size()
 
 
-def test_memory_beyond_its_end_is_told(arena):
+KEEP_SIZE, PUNCH_HOLE = 1, 2
+
+
+@pytest.mark.parametrize(("mode", "start", "length"), [(KEEP_SIZE, 0, 64 << 20), (KEEP_SIZE | PUNCH_HOLE, 0, 1 << 16)])
+def test_memory_beyond_its_end_is_told_and_so_are_holes(arena, mode, start, length):
     arena.place([draw(1)])
     arena.fill()
-    keep_size = 1
     libc = ctypes.CDLL(None, use_errno=True)
-    length = ctypes.c_long(64 << 20)
-    assert libc.fallocate(arena._file, keep_size, ctypes.c_long(0), length) == 0
-    assert arena.what_changed() == "size"
+    assert libc.fallocate(arena._file, mode, ctypes.c_long(start), ctypes.c_long(length)) == 0
+    assert not arena.has_its_size()
+
+
+def test_inputs_turned_over_differ_in_every_byte(arena):
+    places = offsets(arena.place([draw(7)]))
+    arena.fill()
+    arena.spoil()
+    assert read(arena, places[0], 400) == bytes([255 - 7]) * 400
+    assert read(arena, places[0] - 1, 1) != bytes([255 - 7])

@@ -36,6 +36,7 @@ class Scripted:
 
     seconds: float
     claim: float = 1.0
+    look: float = 3e-5
     log: list[tuple[object, ...]] = field(default_factory=list)
     lot: random.Random = field(default_factory=lambda: random.Random(3))
 
@@ -45,7 +46,7 @@ class Scripted:
 
     def go(self):
         true = self.calls * self.seconds * self.lot.uniform(0.99, 1.01)
-        return Call(true * self.claim, true + OVERHEAD / 2, true + OVERHEAD, self.calls)
+        return Call(true * self.claim, true + OVERHEAD / 2, true + OVERHEAD, self.look, self.calls)
 
 
 def run(plan=PLAN, log=None, flush=lambda: None, **seconds: float):
@@ -91,6 +92,14 @@ def test_of_a_short_window_only_what_nobody_can_spare_himself_is_taken_off():
     assert OVERHEAD <= SPARED_S
     assert series.timing(CANDIDATE).median_s == pytest.approx(1e-3 + OVERHEAD, rel=0.02)
     assert series.timing(TWIN).median_s == pytest.approx(2e-3, rel=0.02)
+
+
+@pytest.mark.parametrize(("look", "told"), [(3e-5, 2e-2), (1e-5, 2e-2 + 2e-5), (9e-5, 2e-2)])
+def test_who_is_looked_at_more_quickly_gets_no_more_taken_off_than_that(look, told):
+    contenders = {CANDIDATE: Scripted(2e-2, look=look), "eager": Scripted(2e-2)}
+    series = measure(contenders, PLAN, random.Random(1), "eager", lambda: ["x"])
+    assert series.overhead_s(CANDIDATE) == pytest.approx(OVERHEAD - (told - 2e-2), rel=1e-6)
+    assert series.overhead_s(TWIN) == pytest.approx(OVERHEAD, rel=1e-6)
 
 
 def test_a_look_aside_comes_once_a_round_and_anywhere_in_it():

@@ -135,6 +135,14 @@ def test_a_view_of_the_input_passes_only_for_a_view(tmp_path, enclosed, how, pas
         assert judge.check(candidate("return x[:32].clone()")).passed
 
 
+def test_what_is_a_view_only_for_some_strides_passes_for_those(tmp_path, enclosed):
+    how = "x.transpose(0, 1).contiguous()"
+    settings = SETTINGS.model_copy(update={"admission": False})
+    source = IDENTITY.replace("HOW", how)
+    with closing(SandboxedJudge(problem(source=source), enclosed, settings, tmp_path)) as judge:
+        assert judge.check(candidate(f"return {how}")).passed
+
+
 @pytest.mark.parametrize("length", [3, 20])
 def test_a_ring_of_output_buffers_is_refused(bench, length):
     forward = f"""

@@ -15,7 +15,6 @@ CASE = {
     "bytes_moved": 8,
     "flops": 0,
     "mutates": False,
-    "aliases": False,
 }
 ANSWERS = {
     "problem": {"init": [], "tensors": [], "state": {}},

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tools.harness.faults import Fault, blamed_on
 from tools.harness.operator_graph import GraphError, export_graph
-from tools.harness.tensors import Leaves, dtype_name, encode, flatten
+from tools.harness.tensors import Leaves, dtype_name, encode
 from tools.harness.values import duplicate, fastest
 from tools.harness.wire import MAX_LEAVES, MAX_RANK
 
@@ -111,21 +111,24 @@ def require_usable(leaves: Leaves) -> None:
             raise Fault("forward() returns only NaN or infinity: there is nothing to compare; mend its inputs")
 
 
-def manners_of(model: torch.nn.Module, inputs: list[Any]) -> dict[str, bool]:
-    """Whether forward() writes to its inputs, and whether it returns views of them."""
+def mutates(model: torch.nn.Module, inputs: list[Any]) -> bool:
+    """Whether forward() writes to its inputs."""
     copied = duplicate(inputs)
-    leaves: Leaves = []
     with torch.no_grad(), blamed_on("forward()"):
-        flatten(model(*copied), leaves)
+        model(*copied)
     before: list[torch.Tensor] = []
     after: list[torch.Tensor] = []
     encode(inputs, before)
     encode(copied, after)
-    same = [torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(before, after, strict=True)]
-    storages = {tensor.untyped_storage().data_ptr() for tensor in after}
-    views = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
-    aliases = any(leaf.untyped_storage().data_ptr() in storages for leaf in views)
-    return {"mutates": not all(same), "aliases": aliases}
+    return not all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(before, after, strict=True))
+
+
+def are_views(leaves: Leaves, inputs: list[Any]) -> bool:
+    """Whether an output lies in the memory of an input."""
+    tensors: list[torch.Tensor] = []
+    encode(inputs, tensors)
+    storages = {tensor.untyped_storage().data_ptr() for tensor in tensors}
+    return any(isinstance(leaf, torch.Tensor) and leaf.untyped_storage().data_ptr() in storages for leaf in leaves)
 
 
 def measure_machine() -> bytes:

@@ -13,10 +13,11 @@ from typing import Any
 import torch
 
 from tools.harness.describing import (
+    are_views,
     describe_machine,
     describe_value,
     graph_facts,
-    manners_of,
+    mutates,
     require_room,
     require_usable,
 )
@@ -59,6 +60,8 @@ class Reference:
         self._seed = 0
         self._precise: torch.nn.Module | None = None
         self._buffers: dict[str, torch.Tensor] = {}
+        self._gave_views = False
+        """Whether eager's last answer lies in the memory of its inputs: with other strides it may or may not."""
 
     def open(self, path: str, name: str, seed: int) -> tuple[bytes, list[torch.Tensor]]:
         """Import and construct; JSON and tensors of what a candidate's constructor needs."""
@@ -143,9 +146,12 @@ class Reference:
         return self._call(inputs)
 
     def _call(self, inputs: list[Any]) -> tuple[str, Leaves]:
+        copied = duplicate(inputs)
         with torch.no_grad(), blamed_on("forward()"):
             leaves: Leaves = []
-            return flatten(self.model(*duplicate(inputs)), leaves), leaves
+            structure = flatten(self.model(*copied), leaves)
+        self._gave_views = are_views(leaves, copied)
+        return structure, leaves
 
     def run_precise(self, inputs: list[Any]) -> tuple[str, Leaves] | None:
         """The float64 output on a copy of ``inputs``, or None where the module cannot run them in float64."""
@@ -203,8 +209,7 @@ class Reference:
         self._check_precise(structure, leaves, inputs)
         with blamed_on("forward()"):
             outputs = [describe_value(value) for value in leaves]
-        moved = [*tensors, *state]
-        moved += [value for value in leaves if isinstance(value, torch.Tensor)]
+        moved = [*tensors, *state, *(value for value in leaves if isinstance(value, torch.Tensor))]
         sizes = {id(item): item.numel() * item.element_size() for item in moved}
         return {
             "name": name,
@@ -212,7 +217,7 @@ class Reference:
             "outputs": outputs,
             "bytes_moved": sum(sizes.values()),
             "flops": count_flops(lambda: self.run(inputs)),
-            **manners_of(self.model, inputs),
+            "mutates": mutates(self.model, inputs),
         }
 
     def _changed_buffers(self, cases: dict[str, list[Any]], seed: int) -> set[str]:
@@ -256,6 +261,7 @@ class Reference:
             plain = self._cut(case, seed, rows)
             inputs = self._dressed(plain, seed, dress)
             structure, leaves = self.run(inputs)
+            gave_views = self._gave_views
             answer = self.run_precise(inputs)
         except (Fault, *REFUSALS) as fault:
             if rows is None and dress is None:
@@ -278,6 +284,7 @@ class Reference:
             "eager": [leaf_json(leaf) for leaf, _ in eager],
             "oracle": [leaf_json(leaf) for leaf, _ in oracle],
             "precise": precise is not leaves,
+            "views": gave_views,
         }
         spares = [leaf_of(value) for value in free.values()]
         return json.dumps(facts).encode(), chunks + [dense for _, dense in (*eager, *oracle, *spares)]
