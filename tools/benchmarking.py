@@ -30,6 +30,8 @@ from tools.verdict import CaseVerdict, Timing
 
 WINDOW_S = 8e-3
 """A window has as many calls as take this long: what cannot be told apart from waking up is then small."""
+HANDLED_BYTES_S = 400e6
+"""Of inputs and outputs, in a round of four contenders, on a 2-core virtual machine; a plan need not know better."""
 FASTEST = 20.0
 """A candidate that is quicker than the baseline by more than this is measured in shorter windows."""
 SPARED_S = 160e-6
@@ -152,13 +154,16 @@ def plan_for(
     fitting: int = MAX_CALLS,
     budget_s: float = CASE_BUDGET_S,
     fastest_s: float = math.inf,
+    call_bytes: int = 0,
 ) -> Plan:
-    """Fit a case into its budget. ``overhead_s``: preparing one window; ``estimate_s``: one call of a baseline,
-    ``fastest_s``: of the candidate; ``fitting``: calls that a window can hold.
+    """Fit a case into its budget.
+
+    ``overhead_s``: preparing one window; ``estimate_s``: one call of a baseline, ``fastest_s``: of the candidate;
+    ``fitting``: calls that a window can hold; ``call_bytes``: what is drawn, placed, read and compared for one.
     """
     shortest_s = max(min(estimate_s, max(fastest_s, estimate_s / FASTEST)), 1e-6)
     calls = max(1, min(fitting, MAX_CALLS, math.ceil(WINDOW_S / shortest_s)))
-    round_s = contenders * (overhead_s + estimate_s * calls)
+    round_s = contenders * (overhead_s + estimate_s * calls) + calls * call_bytes / HANDLED_BYTES_S
     windows = WINDOWS
     if windows * round_s * blocks > budget_s:
         windows = 2

@@ -181,6 +181,7 @@ class Trial:
             calls_that_fit(form),
             self.budget_s,
             self._quick_look(case, best),
+            form.input_bytes + form.output_bytes,
         )
         reserve([*contenders.values()], form, plan.calls, self.memory_bytes)
         try:

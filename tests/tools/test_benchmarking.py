@@ -175,6 +175,14 @@ def test_a_long_call_is_measured_less_often_but_often_enough():
     assert (slow.blocks, slow.windows, slow.calls) == (MIN_BLOCKS, 1, 1)
 
 
+def test_what_is_handled_counts_towards_the_time_of_a_case():
+    small, large = (plan_for(1e-3, 1e-3, 4, 12, call_bytes=size) for size in (4096, 40 << 20))
+    assert small.calls == large.calls == 8
+    assert (small.blocks, small.windows) == (12, WINDOWS)
+    assert large.blocks * large.windows < small.blocks * small.windows
+    assert large.blocks >= MIN_BLOCKS
+
+
 def test_a_case_over_its_time_ends_after_the_least_blocks():
     _, series = run(Plan(blocks=50, windows=1, calls=1, budget_s=0.0), candidate=1e-3, eager=1e-3)
     assert len(series.windows[CANDIDATE]) == MIN_BLOCKS
