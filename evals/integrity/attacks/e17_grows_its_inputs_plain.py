@@ -4,6 +4,7 @@ row: E17
 form: plain
 problem: row_sum
 needs: cpu
+reasons: cheat.arena
 """
 
 import contextlib
