@@ -10,6 +10,7 @@ from tests.tools.judged import problem
 torch = pytest.importorskip("torch")
 
 from tools.harness.faults import Fault  # noqa: E402 - imports torch
+from tools.harness.kernel_harness import compiled  # noqa: E402
 from tools.harness.reference import Reference  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -203,3 +204,20 @@ def test_inputs_that_are_too_large_are_refused_before_they_are_used(opened):
     reference = opened("raise ValueError('it was called')")
     with pytest.raises(Fault, match="too large"):
         reference.describe(7, 1024)
+
+
+def test_a_baseline_is_compiled_for_every_shape_and_not_for_the_first_eight_alone():
+    asked = []
+
+    class Model(torch.nn.Module):
+        def forward(self, x):
+            return x + 1
+
+    def backend(graph, inputs):
+        asked.append(inputs[0].shape[0])
+        return graph.forward
+
+    call = compiled(Model(), backend=backend)
+    for rows in range(2, 14):
+        call(torch.ones(rows))
+    assert asked == list(range(2, 14))

@@ -29,6 +29,7 @@ from tools.harness.wire import FLAG_OVERRUN, Record, Status, structure_digest  #
 
 sys.path.remove(_ROOT)
 
+MAX_SHAPES = 200
 Chunks = list[bytes | memoryview]
 
 
@@ -137,7 +138,7 @@ class ReferenceHarness(Harness):
         """Import the problem, construct the model, say what constructing a candidate needs."""
         text, chunks = self.reference.open(body["path"], body["name"], body["seed"])
         model = self.reference.model
-        call = torch.compile(model, dynamic=False) if body["compiled"] else model
+        call = compiled(model) if body["compiled"] else model
         self.subject.adopt(model, call)
         return self._with_text(text, chunks)
 
@@ -185,6 +186,14 @@ class ReferenceHarness(Harness):
         self._sent = chunks
         record = Record(self.seq, Status.OK, text_bytes=len(text))
         return record, [text, *(raw_bytes(chunk) for chunk in chunks)]
+
+
+def compiled(model: torch.nn.Module, **options: Any) -> Any:
+    """As people compile it, once for each shape; by default torch gives up after the eighth and runs eager."""
+    import torch._dynamo
+
+    torch._dynamo.config.recompile_limit = MAX_SHAPES
+    return torch.compile(model, dynamic=False, **options)
 
 
 def status_of(error: BaseException) -> Status:
