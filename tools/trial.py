@@ -246,29 +246,31 @@ def reserve(contenders: Sequence[Contender], form: InputSet, calls: int, memory_
 
 
 def unseen_shapes(crew: Crew, candidate: Contender, notice: Callable[[str], None]) -> bool | None:
-    """Try other sizes of the leading dimension.
+    """Try other sizes of the leading dimension, none at all last.
 
-    True if it refuses one with an error, False if it answers all, None if the reference takes none itself.
-    Raises Rejected for a wrong answer.
+    True if it refuses one with an error, or does not survive having nothing to do; False if it answers all; None if
+    the reference takes none itself. Raises Rejected for a wrong answer.
     """
     tried = refused = False
-    for case in crew.cases:
-        for rows in other_sizes(crew, case):
-            inputs = crew.make(case, rows)
-            if inputs is None:
-                continue
-            tried = True
-            notice(f"trying {rows} rows")
-            try:
-                candidate.run([inputs])
-                outputs = candidate.outputs(inputs)
-                candidate.require_form(inputs)
-            except Rejected as error:
-                if error.reason != "runtime_error":
-                    raise Rejected(_unseen(error.reason), f"with {rows} rows: {error.detail}", error.log) from error
-                refused = True
-                continue
-            crew.examiner().require(outputs, inputs, kind="wrong_output.unseen_shape")
+    sizes = [(rows, case) for case in crew.cases for rows in other_sizes(crew, case)]
+    for rows, case in sorted(sizes, key=lambda item: item[0] == 0):
+        inputs = crew.make(case, rows)
+        if inputs is None:
+            continue
+        tried = True
+        notice(f"trying {rows} rows")
+        try:
+            candidate.run([inputs])
+            outputs = candidate.outputs(inputs)
+            candidate.require_form(inputs)
+        except Rejected as error:
+            refused = True
+            if rows == 0 and error.reason in ("crash", "timeout"):
+                break  # nobody is harmed by nothing, and it is gone
+            if error.reason != "runtime_error":
+                raise Rejected(_unseen(error.reason), f"with {rows} rows: {error.detail}", error.log) from error
+            continue
+        crew.examiner().require(outputs, inputs, kind="wrong_output.unseen_shape")
     return refused if tried else None
 
 
@@ -277,13 +279,14 @@ def _unseen(reason: str) -> str:
 
 
 def other_sizes(crew: Crew, case: str) -> list[int]:
-    """One less, a prime below, and one; nothing where there is no leading dimension to cut."""
+    """One less, one more than a tile, a prime, one and none; nothing where there is no leading dimension to cut."""
     facts = next(item for item in crew.describe()[0].cases if item.name == case)
     lengths = [item.shape[0] for item in facts.inputs if not isinstance(item, str) and item.shape]
     if not lengths or lengths[0] < 2:
         return []
     rows = lengths[0]
-    return sorted({rows - 1, prime_below(max(3, rows * 2 // 3)), 1} - {rows, 0}, reverse=True)
+    tile = 1 << max(0, (rows - 2).bit_length() - 1)
+    return sorted({rows - 1, tile + 1, prime_below(max(3, rows * 2 // 3)), 1, 0} - {rows}, reverse=True)
 
 
 def prime_below(number: int) -> int:

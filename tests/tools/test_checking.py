@@ -338,6 +338,11 @@ def test_other_shapes_are_answered_refused_or_wrong(bench):
 
     assert other(HONEST) is False
     assert other("assert len(x) == 64\n" + HONEST) is True
+    assert other("import os\nif len(x) == 0: os.abort()\n" + HONEST) is True
+    with pytest.raises(Rejected, match="with 33 rows: it was killed"):
+        other("import os\nif len(x) == 33: os.abort()\n" + HONEST)
+    with pytest.raises(Rejected, match="with 0 rows"):
+        other("if len(x) == 0: return x.new_zeros(1, 512)\n" + HONEST)
     with pytest.raises(Rejected) as caught:
         other("y = torch.softmax(x * self.weight, dim=-1)\nreturn y if len(x) == 64 else y * 1.01")
     assert caught.value.reason == "wrong_output.unseen_shape"
