@@ -7,6 +7,7 @@ import importlib.util
 import random
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -79,8 +80,8 @@ class Subject:
         self._arena = arena
         self._ready: list[list[Any]] = []
         self._saved: dict[str, torch.Tensor] = {}
-        self._outputs: list[Output] = []
-        """Of the last calls."""
+        self._outputs: deque[list[Output]] = deque()
+        """Of the last calls, and of those before: where they lie decides where the next ones come to lie."""
         self._reserve = Reserve()
         self._guards: Guards | None = None
 
@@ -109,9 +110,8 @@ class Subject:
         assert self._arena is not None
         if self.model is not None:
             put_back(self.model, self._saved)
-        # Freed now: that takes long for large ones, and is nobody's call. All of them, or else they would break the
-        # heap in pieces, and each window would begin with other ones.
-        self._outputs.clear()
+        while len(self._outputs) > 1:
+            self._outputs.popleft()  # freed now: that takes long for large ones, and is nobody's call
         collect_garbage()
         poison(0)  # or else the whole reserve would be filled
         self._reserve.tidy()
@@ -134,13 +134,13 @@ class Subject:
             # What is not contiguous is made so, which is part of answering.
             outputs = [Output.of(value) for value in values]
             elapsed = time.perf_counter_ns() - begin
-        self._outputs = outputs
+        self._outputs.append(outputs)
         self._arena.publish([tensor for output in outputs for tensor in output.tensors])
         return elapsed
 
     def output(self, which: int) -> Output:
         """One of the last outputs, in the order of the calls."""
-        return self._outputs[which]
+        return self._outputs[-1][which]
 
     def was_overrun(self) -> bool:
         """Whether a guard zone of the last calls was hit."""
