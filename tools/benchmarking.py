@@ -31,14 +31,15 @@ from tools.verdict import CaseVerdict, Timing
 WINDOW_S = 8e-3
 """A window has as many calls as take this long: what cannot be told apart from waking up is then small."""
 HANDLED_BYTES_S = 400e6
-"""Of inputs and outputs, in a round of four contenders; roughly what a 2-core virtual machine took with 4 MiB tensors on
-2026-11-28. A plan need not know better.
+"""Of inputs and outputs, in a round of four contenders: roughly what a 2-core virtual machine took with tensors of
+4 MiB on 2026-11-28. A plan need not know better.
 """
 FASTEST = 20.0
 """A candidate that is quicker than the baseline by more than this is measured in shorter windows."""
 SPARED_S = 160e-6
-"""By estimate, not measured: of what is taken off a window, so much a candidate could have spared itself with a harness of its own, or worked on
-between its answer and the stop. It is 2 % of ``WINDOW_S``, no more than the least gain that is ever told.
+"""By estimate, not measured: so much of what is taken off a window a candidate could have spared itself with a harness
+of its own, or worked on between its answer and the stop. It is 2 % of ``WINDOW_S``, no more than the least gain that
+is ever told.
 """
 SHORT_WINDOW_S = 0.75 * WINDOW_S
 """Of what took less besides, so much is not taken off: then it is not little any more."""
