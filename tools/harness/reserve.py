@@ -34,7 +34,9 @@ class Reserve:
         self._size_bytes = 0
         self._touched = (0, 0)
         """From where to where in the heap."""
-        self._plugs: list[int] = []
+        self._plugs = [0] * MAX_PLUGS
+        self._plugged = 0
+        """How many of them are held. A list that grew would itself be a block in the midst of the heap."""
         self._libc: ctypes.CDLL | None = None
         self._lot = random.SystemRandom()
 
@@ -63,20 +65,21 @@ class Reserve:
         stretch, free_bytes = self._stretch(libc)
         if not stretch:
             return
+        beyond = self._beyond(libc)
         for size in PLUGS:
-            while len(self._plugs) < MAX_PLUGS:
+            while self._plugged < MAX_PLUGS - 1:
                 block = libc.malloc(size)
                 if not block:
                     break
-                if block + size > self._touched[1]:  # beyond all holes, in memory that nobody has touched yet
+                if block >= beyond:
                     libc.free(block)
                     break
-                self._plugs.append(block)
+                self._plug(block)
         libc.free(stretch)
         most = min(SPACER_BYTES, free_bytes // SPACER_SHARE)  # what follows has to fit as well
         spacer = libc.malloc(64 * self._lot.randrange(1, most // 64))
         if spacer:
-            self._plugs.append(spacer)
+            self._plug(spacer)
 
     def _stretch(self, libc: ctypes.CDLL) -> tuple[int, int]:
         """A piece of touched memory, where and how large: in full, unless the heap is so much in pieces that it would
@@ -92,6 +95,16 @@ class Reserve:
             size //= 2
         return 0, 0
 
+    def _beyond(self, libc: ctypes.CDLL) -> int:
+        """Where the heap's unused end begins: what is too large for every hole is put there.
+
+        Holes may lie above all that was touched, below some small block that stays. The smallest hole that fits is
+        taken first, so a search that stopped at them would leave larger ones open.
+        """
+        block = int(libc.malloc(MOST_TOUCHED * self._size_bytes) or 0)
+        libc.free(block)
+        return block or self._touched[1]
+
     def _touch(self, begin: int, size_bytes: int) -> None:
         """Touch what was not touched before. Between two stretches lies what others use, or used."""
         end = begin + size_bytes
@@ -104,10 +117,15 @@ class Reserve:
             ctypes.memset(max(begin, high), 1, end - max(begin, high))
         self._touched = (min(low, begin), max(high, end))
 
+    def _plug(self, block: int) -> None:
+        self._plugs[self._plugged] = block
+        self._plugged += 1
+
     def _free(self) -> None:
         assert self._libc is not None
-        while self._plugs:
-            self._libc.free(self._plugs.pop())
+        while self._plugged:
+            self._plugged -= 1
+            self._libc.free(self._plugs[self._plugged])
 
     def _open(self) -> ctypes.CDLL | None:
         if self._libc is None:
