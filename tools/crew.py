@@ -53,8 +53,6 @@ class Warmed:
     seconds: float
     overhead_s: float
     """What preparing a window took."""
-    wait_s: float = 0.0
-    """How much longer the controller waited for an answer than the call took."""
 
 
 class Crew:
@@ -213,19 +211,18 @@ class Crew:
         return contender
 
     def _warm_case(self, contender: Contender, inputs: InputSet) -> Warmed:
-        seconds = overhead = wait = float("inf")
+        seconds = overhead = float("inf")
         for _ in range(3):
             begin = time.perf_counter()
             contender.lay([inputs])
             self.flush()
             overhead = min(overhead, time.perf_counter() - begin)
-            call = contender.go()
-            seconds, wait = min(seconds, call.claimed_s), min(wait, call.answered_s - call.claimed_s)
+            seconds = min(seconds, contender.go().claimed_s)
         lenient = Examiner(self._baseline_licence, self.oracle.conditioning, History(), self.oracle.wavering)
         lenient.require(contender.outputs(inputs), inputs)
         contender.require_form(inputs)
         contender.forget()
-        return Warmed(seconds, overhead, wait)
+        return Warmed(seconds, overhead)
 
     def best_guess(self, case: str) -> str:
         """The baseline that was fastest when warm."""

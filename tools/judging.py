@@ -24,7 +24,6 @@ from tools.admission import Admission, admit
 from tools.benchmarking import CASE_BUDGET_S, a_lot, measure, plan_for
 from tools.caches import Flush
 from tools.candidate import Candidate
-from tools.checking import calls_that_fit
 from tools.compiling import Builder
 from tools.contender import Rejected
 from tools.crew import EAGER, Crew, Site
@@ -37,7 +36,7 @@ from tools.licence import Licence
 from tools.problem import Description, JudgeSettings, Problem
 from tools.screening import screen
 from tools.sittings import settle
-from tools.trial import Trial, reserve, unseen_shapes
+from tools.trial import Trial, calls_of_a_window, reserve, unseen_shapes
 from tools.verdict import CheckResult, CompileResult, Timing, Verdict
 from tools.verdicts import accepted, doubts, failed_compile, infrastructure, rejected
 from tools.worker import Launcher
@@ -238,7 +237,7 @@ class SandboxedJudge:
         return trial.examiner.result(2)
 
     def _time_baselines(self, notice: Notice) -> dict[str, dict[str, Timing]]:
-        crew = self._crew()
+        crew, memory = self._crew(), self.settings.memory_bytes
         self._builder.settle()
         contenders = crew.baselines(notice)
         found: dict[str, dict[str, Timing]] = {name: {} for name in contenders}
@@ -246,8 +245,8 @@ class SandboxedJudge:
             form = crew.draw(case, 1)[0]
             warmed, best = crew.warmed[case], crew.best_guess(case)
             times = warmed[best].seconds, warmed[EAGER].overhead_s
-            plan = plan_for(*times, len(contenders) + 1, BASELINE_BLOCKS, calls_that_fit(form))
-            reserve([*contenders.values()], form, plan.calls, self.settings.memory_bytes)
+            plan = plan_for(*times, len(contenders) + 1, BASELINE_BLOCKS, calls_of_a_window(form, memory))
+            reserve([*contenders.values()], form, plan.calls, memory)
             draw = partial(crew.oracle.draw, case, plan.calls)
             series = measure(contenders, plan, a_lot(), best, draw, flush=self._flush, notice=notice)
             for name, contender in contenders.items():

@@ -178,9 +178,9 @@ class Trial:
             warmed[EAGER].overhead_s,
             len(contenders) + 1,
             self.blocks,
-            calls_that_fit(form),
+            calls_of_a_window(form, self.memory_bytes),
             self.budget_s,
-            self._quick_look(case, best),
+            self._quick_look(case, baselines[best]),
             form.input_bytes + form.output_bytes,
         )
         reserve([*contenders.values()], form, plan.calls, self.memory_bytes)
@@ -192,12 +192,14 @@ class Trial:
         self.candidate.forget()
         return summarise(case, series, self.statistics_seed)
 
-    def _quick_look(self, case: str, best: str) -> float:
+    def _quick_look(self, case: str, baseline: Contender) -> float:
         """Seconds a call by our own clock, of windows of one call: whoever can be quick only by answering many at once
-        does not look quick there.
+        does not look quick there. What a window takes besides is seen with a baseline, in turns.
         """
-        waits = self.crew.warmed[case][best].wait_s
-        return min(self.candidate.run(self.crew.oracle.draw(case, 1)).answered_s for _ in range(LOOKS)) - waits
+        draw = partial(self.crew.oracle.draw, case, 1)
+        looks = [(self.candidate.run(draw()), baseline.run(draw())) for _ in range(LOOKS)]
+        wait_s = min(theirs.answered_s - theirs.claimed_s for _, theirs in looks)
+        return min(ours.answered_s for ours, _ in looks) - wait_s
 
     def _measure(self, case: str, form: InputSet, plan: Plan, contenders: dict[str, Contender], best: str) -> Series:
         manners = self._manners(case)
@@ -237,12 +239,22 @@ def rows_within(form: InputSet, size_bytes: int) -> int | None:
     return max(1, int(lengths[0]) * size_bytes // form.input_bytes)
 
 
+def calls_of_a_window(form: InputSet, memory_bytes: int) -> int:
+    """How many calls on such a set a timed window holds, so that ``reserve`` covers all of them; two at least."""
+    results = (_most_reserved(memory_bytes) - form.input_bytes) // max(1, form.output_bytes)
+    return max(2, min(calls_that_fit(form), (results - RESERVED_OUTPUTS) // 2))
+
+
 def reserve(contenders: Sequence[Contender], form: InputSet, calls: int, memory_bytes: int) -> None:
     """Have each hold what it needs while a case is timed: outputs of two windows with what leads to them."""
     size = form.input_bytes + (RESERVED_OUTPUTS + 2 * calls) * form.output_bytes
-    size = min(size, MAX_RESERVED_BYTES, int(memory_bytes * RESERVED_SHARE))
+    size = min(size, _most_reserved(memory_bytes))
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda contender: contender.reserve(size), contenders))
+
+
+def _most_reserved(memory_bytes: int) -> int:
+    return min(MAX_RESERVED_BYTES, int(memory_bytes * RESERVED_SHARE))
 
 
 def unseen_shapes(crew: Crew, candidate: Contender, notice: Callable[[str], None]) -> bool | None:

@@ -7,7 +7,7 @@ import pytest
 
 from tools.contender import Rejected
 from tools.errors import JudgeUnavailable
-from tools.trial import Trial
+from tools.trial import Trial, calls_of_a_window, reserve
 
 CASES = [SimpleNamespace(best=name, verdict=SimpleNamespace(name=name)) for name in ("eager", "torch.compile")]
 
@@ -104,3 +104,42 @@ def test_only_one_set_is_kept_while_time_is_measured(monkeypatch):
     monkeypatch.setattr(tried, "_time", lambda case, form, *about: alive.append([it() for it in drawn].count(None)))
     tried.run({"a": crew.draw("a", 5)})
     assert alive == [4, 6]  # gone: all but one of five, then those and one of two
+
+
+class Reserving:
+    def __init__(self):
+        self.asked = 0
+
+    def reserve(self, size_bytes):
+        self.asked = size_bytes
+
+
+@pytest.mark.parametrize("output_mib", [1, 8, 64, 300])
+def test_a_window_has_no_more_calls_than_memory_is_reserved_for(output_mib):
+    form = SimpleNamespace(input_bytes=8 << 20, output_bytes=output_mib << 20)
+    memory_bytes = 8 << 30
+    calls = calls_of_a_window(form, memory_bytes)
+    reserving = Reserving()
+    reserve([reserving], form, calls, memory_bytes)
+    assert calls >= 2
+    if calls > 2:
+        assert reserving.asked >= form.input_bytes + (2 * calls + 8) * form.output_bytes
+
+
+class Timed:
+    """Answers one call after so many seconds, of which its own work took all but ``wait_s``."""
+
+    def __init__(self, call_s, waits_s):
+        self.call_s, self.waits = call_s, iter(waits_s)
+
+    def run(self, sets):
+        wait_s = next(self.waits)
+        return SimpleNamespace(claimed_s=self.call_s, answered_s=self.call_s + wait_s)
+
+
+def test_what_a_window_takes_besides_is_seen_with_a_baseline_at_the_same_time():
+    """Seen once, while others imported torch, it was milliseconds: the candidate then seemed to take no time."""
+    draw = SimpleNamespace(draw=lambda case, count: [None] * count)
+    crew = SimpleNamespace(oracle=draw, examiner=lambda: None)
+    its = Trial(crew, Timed(3e-3, [2e-4, 1e-4, 3e-4]), 2, 4, 1.0, 0, lambda text: None, 1 << 30)
+    assert its._quick_look("case", Timed(5e-3, [4e-4, 1e-4, 5e-3])) == pytest.approx(3e-3)
