@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.examining import Examiner, History
+from tools.harness import altering
 from tools.harness.reference import Reference
 from tools.harness.tensors import Packed, decode, empty_like_packed, flatten, leaf_of, raw_bytes, view
 from tools.inputs import InputSet
@@ -34,7 +35,8 @@ class Here:
         self, op: str, body: Mapping[str, Any], sizes: Callable[[Any], Iterable[int]] = lambda facts: ()
     ) -> tuple[Any, list[bytearray]]:
         self.asked.append(op)
-        found = getattr(self.reference, op)(**body)
+        altered = getattr(altering, op, None)
+        found = altered(self.reference, **body) if altered else getattr(self.reference, op)(**body)
         text, chunks = (found, []) if isinstance(found, bytes) else found
         facts, buffers = json.loads(text), [bytearray(raw_bytes(chunk)) for chunk in chunks]
         assert [len(raw) for raw in buffers] == list(sizes(facts))

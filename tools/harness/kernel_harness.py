@@ -17,6 +17,7 @@ sys.path.insert(0, _ROOT)
 
 import torch  # noqa: E402 - the path of this package must be known first
 
+from tools.harness.altering import changes, mutate  # noqa: E402
 from tools.harness.arena import Arena  # noqa: E402
 from tools.harness.channel import Channel, Hangup  # noqa: E402
 from tools.harness.describing import measure_machine  # noqa: E402
@@ -162,11 +163,11 @@ class ReferenceHarness(Harness):
 
     def do_changes(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Which mutants of the reference there are."""
-        return self._with_text(self.reference.changes(body["case"], body["seed"]), [])
+        return self._with_text(changes(self.reference, body["case"], body["seed"]), [])
 
     def do_mutate(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """What a mutant of the reference answers."""
-        text, chunks = self.reference.mutate(body["case"], body["seed"], body["change"], body["what"])
+        text, chunks = mutate(self.reference, body["case"], body["seed"], body["change"], body["what"])
         return self._with_text(text, chunks)
 
     def do_condition(self, body: dict[str, Any]) -> tuple[Record, Chunks]:

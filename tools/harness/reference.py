@@ -26,9 +26,9 @@ from tools.harness.dressing import put_on, says_something
 from tools.harness.faults import REFUSALS, Fault, blamed_on
 from tools.harness.sparing import ALONE, NONFINITE, only_one, spared
 from tools.harness.subject import adopt_state, buffers_of, load_module, put_back, seed_everything
-from tools.harness.tensors import Leaves, decode, encode, flatten, leaf_of, pack
+from tools.harness.tensors import Leaves, encode, flatten, leaf_of, pack
+from tools.harness.trained import train
 from tools.harness.values import (
-    CHANGES,
     agree,
     as_oracle,
     count_flops,
@@ -36,7 +36,6 @@ from tools.harness.values import (
     distance,
     duplicate,
     first_rows,
-    is_changeable,
     leaf_json,
     map_tensors,
     no_context,
@@ -59,7 +58,7 @@ class Reference:
         self._init: list[Any] = []
         self._seed = 0
         self._precise: torch.nn.Module | None = None
-        self._buffers: dict[str, torch.Tensor] = {}
+        self.buffers: dict[str, torch.Tensor] = {}
         self._gave_views = False
         """Whether eager's last answer lies in the memory of its inputs: with other strides it may or may not."""
 
@@ -76,7 +75,8 @@ class Reference:
             with blamed_on("get_init_inputs()"):
                 self._init = list(self.module.get_init_inputs())
         self.model = self._construct(seed)
-        self._buffers = buffers_of(self.model)
+        train(self.model, seed)
+        self.buffers = buffers_of(self.model)
         self._precise = self._make_precise()
         return self._constructor_facts()
 
@@ -142,7 +142,7 @@ class Reference:
 
     def run(self, inputs: list[Any]) -> tuple[str, Leaves]:
         """Eager's output on a copy of ``inputs``, flattened. Raises Fault."""
-        put_back(self.model, self._buffers)
+        put_back(self.model, self.buffers)
         return self._call(inputs)
 
     def _call(self, inputs: list[Any]) -> tuple[str, Leaves]:
@@ -159,7 +159,7 @@ class Reference:
             return None
         arguments = to_double(inputs)
         for context in (Doubling, no_context, default_double):
-            put_back(self._precise, self._buffers)
+            put_back(self._precise, self.buffers)
             try:
                 with torch.no_grad(), context():
                     leaves: Leaves = []
@@ -178,7 +178,7 @@ class Reference:
         cases = self.cases(seed)
         described = [self._describe_case(name, inputs, memory_bytes) for name, inputs in cases.items()]
         facts: dict[str, Any] = {"cases": described}
-        changed = self._changed_buffers(cases, seed) if self._buffers else set()
+        changed = self._changed_buffers(cases, seed) if self.buffers else set()
         facts["notes"] = [UNCOMPARED.format(", ".join(sorted(changed)))] if changed else []
         facts.update(describe_machine())
         facts["oracle"] = "native" if self._precise is None else "float64"
@@ -188,7 +188,7 @@ class Reference:
     def graph(self, seed: int) -> bytes:
         """JSON of the operator graph of the first case, or of why there is none."""
         first = next(iter(self.cases(seed).values()))
-        put_back(self.model, self._buffers)
+        put_back(self.model, self.buffers)
         return json.dumps(graph_facts(self.model, duplicate(first))).encode()
 
     def _describe_case(self, name: str, inputs: list[Any], memory_bytes: int) -> dict[str, Any]:
@@ -230,7 +230,7 @@ class Reference:
         for name, inputs in cases.items():
             _, leaves = self.run(inputs)
             now = dict(self.model.named_buffers())
-            changed = {key for key, saved in self._buffers.items() if key not in now or not agree(now[key], saved)}
+            changed = {key for key, saved in self.buffers.items() if key not in now or not agree(now[key], saved)}
             for before in (inputs, others.get(name, inputs)) if changed else ():
                 self.run(before)
                 if not all(map(agree, leaves, self._call(inputs)[1])):
@@ -319,46 +319,6 @@ class Reference:
         packs = [pack(tensor) for tensor in tensors]
         facts = {"spec": spec, "seed": seed, "tensors": [packed.to_json() for packed, _ in packs]}
         return facts, [flat for _, flat in packs]
-
-    def changes(self, case: str, seed: int) -> bytes:
-        """JSON of all that ``mutate`` takes: pairs of a change and the input or parameter it concerns."""
-        tensors: list[torch.Tensor] = []
-        encode(self.cases(seed)[case], tensors)
-        inputs = [f"input {index}" for index, tensor in enumerate(tensors) if is_changeable(tensor)]
-        state = [name for name, value in self.model.state_dict().items() if is_changeable(value)]
-        pairs = [(change, name) for change in CHANGES for name in inputs]
-        pairs += [(change, name) for change in CHANGES if not change.startswith("part") for name in state]
-        return json.dumps(pairs).encode()
-
-    def mutate(self, case: str, seed: int, change: str, what: str) -> tuple[bytes, list[torch.Tensor]]:
-        """Eager's answer once one input or parameter is changed; JSON of ``refused`` where it refuses that."""
-        inputs = self.cases(seed)[case]
-        alter = CHANGES[change]
-        tensors: list[torch.Tensor] = []
-        spec = encode(inputs, tensors)
-        saved = self.model.state_dict().get(what)
-        kept = saved.clone() if saved is not None else None
-        restored = self._buffers.get(what)  # a buffer is put back before every run, to what is here
-        try:
-            with torch.no_grad():
-                if saved is not None:
-                    saved.copy_(alter(saved))
-                    if restored is not None:
-                        self._buffers[what] = saved.clone()
-                else:
-                    index = int(what.removeprefix("input "))
-                    tensors[index] = alter(tensors[index])
-            _, leaves = self.run(list(decode(spec, tensors)))
-        except (Fault, *REFUSALS) as fault:
-            return json.dumps({"refused": str(fault)}).encode(), []
-        finally:
-            if saved is not None and kept is not None:
-                with torch.no_grad():
-                    saved.copy_(kept)
-                if restored is not None:
-                    self._buffers[what] = restored
-        eager = [leaf_of(value) for value in leaves]
-        return json.dumps({"eager": [leaf_json(leaf) for leaf, _ in eager]}).encode(), [dense for _, dense in eager]
 
     def condition(self, case: str, seed: int, rows: int | None = None, dress: str | None = None) -> bytes:
         """Per leaf, the oracle's response to every input and parameter moving by half a last place.
