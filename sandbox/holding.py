@@ -88,13 +88,16 @@ class Holder:
             for pid in others:  # one that was left stopped may have been continued by the main process
                 self._stop(pid)
             self._await_quiet({self._main}, deadline)
+            members = self._members()
+            # Not before: a process that worked for the main one could be gone before it was looked for.
             main_at = time.perf_counter()
             while True:
                 # First everybody, then wait: a process that is being waited for may have a child that works.
-                while missed := self._members() - self._stopped:
+                while missed := members - self._stopped:
                     grown = grown or not missed <= self._known
                     for pid in missed:
                         self._stop(pid)
+                    members = self._members()
                 stuck = self._await_quiet(self._stopped, deadline)
                 # A look takes time, and two processes may continue each other behind it. Nobody ran between two looks
                 # with the same counts, so what was seen between them was so all the time.
@@ -117,6 +120,7 @@ class Holder:
         began = time.perf_counter()
         self._stop(self._main)
         self._await_quiet({self._main}, deadline)
+        self._members()
         return time.perf_counter() - began
 
     def require_still(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from tools.checking import (
     require_unchanged,
     tolerating,
 )
-from tools.contender import Contender, Rejected
+from tools.contender import Call, Contender, Rejected
 from tools.crew import Crew
 from tools.dresses import DRESS_WORDS, PROBE_DRESSES, dresses_for
 from tools.errors import JudgeUnavailable
@@ -50,10 +51,8 @@ class Audit:
     refused: bool = field(default=False, init=False)
     """The candidate raised an error instead of answering unusual values."""
     _round: int = field(default=-1, init=False)
-    _probes: dict[int, list[InputSet]] = field(default_factory=dict, init=False)
-    """By round."""
-    _spare: list[Draw] = field(default_factory=list, init=False)
-    """What else is called in the probe of this round."""
+    _probes: dict[int, tuple[list[InputSet], list[Draw]]] = field(default_factory=dict, init=False)
+    """By round: unusual sets, and the ordinary ones among which they come."""
     _with_oracle: int = field(default_factory=lambda: secrets.randbelow(ORACLE_SHARE), init=False)
     _sets: list[Draw] = field(default_factory=list, init=False)
     _mine: list[list[bytearray]] = field(default_factory=list, init=False)
@@ -63,16 +62,15 @@ class Audit:
         self._lot = a_lot()
         rounds, warm_up = self.plan.blocks * self.plan.windows, self.plan.warm_up
         # All of it now: how long it takes between two windows would tell which one it is for.
-        for number, unusual in enumerate(self._unusual()):
+        for number, probe in enumerate(self._made()):
             first, last = rounds * number // PROBES, max(1, rounds * (number + 1) // PROBES)
-            self._probes[warm_up + self._lot.randrange(first, last)] = unusual
+            self._probes[warm_up + self._lot.randrange(first, last)] = probe
 
     def draw(self) -> list[Draw]:
         """New inputs for one round; in some rounds, for one of its calls, the oracle has answered too."""
         case, calls = self.form.case, self.plan.calls
         self._round += 1
-        drawn = self.crew.oracle.draw(case, calls * (1 + (self._round in self._probes)))
-        self._sets, self._spare = drawn[:calls], drawn[calls:]
+        self._sets = self.crew.oracle.draw(case, calls)
         self._mine, self._theirs = [], []
         if self._round % ORACLE_SHARE == self._with_oracle:
             answered = self.crew.make(case)
@@ -100,10 +98,9 @@ class Audit:
 
     def aside(self) -> None:
         """In a few rounds: one more window of the candidate, with unusual values in some of its calls."""
-        unusual = self._probes.pop(self._round, [])
+        unusual, sets = self._probes.pop(self._round, ([], []))
         if not unusual:
             return
-        sets, self._spare = self._spare, []
         places = self._lot.sample(range(len(sets)), len(unusual))
         for place, inputs in zip(places, unusual, strict=True):
             sets[place] = inputs
@@ -118,9 +115,9 @@ class Audit:
                 with tolerating(DRESS_WORDS[inputs.dress or ""], self._note_refusal):
                     self.examiner.require(answer, inputs)
 
-    def _unusual(self) -> Iterator[list[InputSet]]:
+    def _made(self) -> Iterator[tuple[list[InputSet], list[Draw]]]:
         """For one window each: sets that the reference answers and that look like any other until their values are
-        read, each in another dress.
+        read, each in another dress; and so many ordinary ones as the window has calls.
         """
         deck: list[str] = []
         held = 0
@@ -135,7 +132,9 @@ class Audit:
                     found.append(made)
                     held += made.held_bytes
             if found:
-                yield found
+                ordinary = list(self.crew.oracle.draw(self.form.case, self.plan.calls))
+                held += sum(drawn.input_bytes for drawn in ordinary)
+                yield found, ordinary
 
     def _note_refusal(self) -> None:
         self.refused = True
@@ -143,12 +142,49 @@ class Audit:
     def _read(self, contender: Contender) -> list[list[bytearray]]:
         return [contender.outputs(self.form, which) for which in range(len(self._sets))]
 
+    def alone(self) -> tuple[float, float]:
+        """Seconds of a window of one call, the candidate's and the best baseline's."""
+        calls = one_call_each(self.crew, self.candidate, self.baseline, self.examiner, self.form, self._lot)
+        return calls[0].window_s, calls[1].window_s
+
     def _compare(self) -> None:
         for inputs, mine, theirs in zip(self._sets, self._mine, self._theirs, strict=True):
             if isinstance(inputs, InputSet):
                 self.examiner.require(mine, inputs)
-            elif not self.examiner.resembles(mine, theirs, self.form):
-                answered = self.crew.oracle.make(self.form.case, seed=inputs.seed)
-                if answered is None or answered.inputs != inputs.inputs:
-                    raise JudgeUnavailable("the problem's inputs are not determined by torch's seed")
-                self.examiner.require(mine, answered)
+            else:
+                _require_alike(self.crew, self.examiner, self.form, inputs, mine, theirs)
+
+
+def one_call_each(
+    crew: Crew, candidate: Contender, baseline: Contender, examiner: Examiner, form: InputSet, lot: random.Random
+) -> tuple[Call, Call]:
+    """A window of one call each, on the same new inputs and in random order: who answers several calls at once has
+    nothing of it here. Raises Rejected unless the candidate's answer is right.
+    """
+    (inputs,) = crew.oracle.draw(form.case, 1)
+    pair = [candidate, baseline]
+    lot.shuffle(pair)
+    calls, answers = {}, {}
+    for contender in pair:
+        contender.lay([inputs])
+        crew.flush()
+        calls[contender.name] = contender.go()
+        answers[contender.name] = contender.outputs(form)
+    mine, theirs = candidate.name, baseline.name
+    try:
+        _require_alike(crew, examiner, form, inputs, answers[mine], answers[theirs])
+    except Rejected as error:
+        raise Rejected(error.reason, f"in a timed call: {error.detail}", facts=error.facts) from error
+    return calls[mine], calls[theirs]
+
+
+def _require_alike(
+    crew: Crew, examiner: Examiner, form: InputSet, inputs: Draw, mine: list[bytearray], theirs: list[bytearray]
+) -> None:
+    """Compare with a baseline's answer, and with the oracle's where that does not decide. Raises Rejected."""
+    if examiner.resembles(mine, theirs, form):
+        return
+    answered = crew.oracle.make(form.case, seed=inputs.seed)
+    if answered is None or answered.inputs != inputs.inputs:
+        raise JudgeUnavailable("the problem's inputs are not determined by torch's seed")
+    examiner.require(mine, answered)

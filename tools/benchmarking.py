@@ -57,6 +57,10 @@ BLOCKS_BEFORE_DROPPING = 3
 CLOCK_SLACK_S = 150e-6
 """Of a window: what waking up may take longer for one contender than for another."""
 CLOCK_SLACK_SHARE = 0.10
+ALONE_S, ALONE_SHARE = 200e-6, 0.10
+"""By so much, of it a share of the baseline's call, a first call may take longer than the next: threads wake up, code
+and parameters come into the caches. By estimate, not measured.
+"""
 SHORTEST_CALL_S = 100e-9
 """No Python call returns sooner."""
 
@@ -106,6 +110,8 @@ class Series:
 
     looks: dict[str, list[float]] = field(default_factory=dict)
     """What looking took, a window."""
+    alone: list[tuple[float, float]] = field(default_factory=list)
+    """Seconds of a window of one call, of the candidate and of ``best``, a block; none where all windows are such."""
 
     def overhead_s(self, name: str = "") -> float:
         """What a window takes besides its calls, as the baselines tell.
@@ -130,8 +136,28 @@ class Series:
         overhead = self.overhead_s(name)
         if name == CANDIDATE and median(itertools.chain(*self.windows[name])) - overhead < SHORT_WINDOW_S:
             overhead = max(0.0, overhead - SPARED_S)
+        share = (self.lengthened if name == CANDIDATE else 1.0) / self.calls
         # A window can come out as nothing but overhead; its logarithm is wanted all the same.
-        return [[max(one - overhead, one / 50) / self.calls for one in block] for block in self.windows[name]]
+        return [[max(one - overhead, one / 50) * share for one in block] for block in self.windows[name]]
+
+    @property
+    def lengthened(self) -> float:
+        """How many times longer a call of the candidate takes by itself than among others; 1 where that is little.
+
+        All inputs of a window are there when its clock starts. Who works on them together, or keeps tables warm from
+        one call to the next, is told by what a call takes alone, next to the baseline alone.
+        """
+        if not self.alone:
+            return 1.0
+        ours, theirs = (median(column) for column in zip(*self.alone, strict=True))
+        among, baseline = (
+            (median(itertools.chain(*self.windows[name])) - self.overhead_s(name)) / self.calls
+            for name in (CANDIDATE, self.best)
+        )
+        by_itself = baseline + ours - theirs
+        if among <= 0 or by_itself - among <= ALONE_S + ALONE_SHARE * baseline:
+            return 1.0
+        return float(by_itself / among)
 
     def samples(self, name: str) -> list[float]:
         """Seconds a call, all samples of a contender."""
@@ -188,12 +214,14 @@ def measure(
     flush: Callable[[], None] = lambda: None,
     after_window: Callable[[str], None] = lambda name: None,
     aside: Callable[[], None] = lambda: None,
+    alone: Callable[[], tuple[float, float]] | None = None,
     notice: Callable[[str], None] = lambda text: None,
 ) -> Series:
     """Time all contenders; ``best`` is also called as its own twin.
 
     ``draw`` gives the new inputs of one round of windows, ``flush`` makes caches cold, ``after_window`` gets a name
-    while that contender is held, ``aside`` is called once a round, anywhere between the windows.
+    while that contender is held, ``aside`` is called once a round, anywhere between the windows, and ``alone`` once a
+    block of windows of several calls: seconds of a window of one call, of the candidate and of ``best``.
     """
     who = {**dict.fromkeys(contenders), TWIN: None}
     series = Series(best, plan.calls)
@@ -212,6 +240,8 @@ def measure(
         notice(f"timing {block + 1}/{plan.blocks}")
         for name in who:
             series.windows[name].append([])
+        if alone is not None and plan.calls > 1:
+            series.alone.append(alone())
         for _ in range(plan.windows):
             sets = draw()
             order = [name for name in (*who, _ASIDE) if name not in dropped]
@@ -295,5 +325,6 @@ def summarise(name: str, series: Series, seed: int) -> CaseRatios:
         candidate=series.timing(CANDIDATE),
         baselines=baselines,
         aa_spread=aa.spread,
+        lengthened=series.lengthened,
     )
     return CaseRatios(verdict, speedups, twins, best)

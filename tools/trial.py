@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from tools.auditing import Audit
+from tools.auditing import Audit, one_call_each
 from tools.benchmarking import (
     CANDIDATE,
     CaseRatios,
@@ -180,7 +180,7 @@ class Trial:
             self.blocks,
             calls_of_a_window(form, self.memory_bytes),
             self.budget_s,
-            self._quick_look(case, baselines[best]),
+            self._quick_look(form, baselines[best]),
             form.input_bytes + form.output_bytes,
         )
         reserve([*contenders.values()], form, plan.calls, self.memory_bytes)
@@ -192,14 +192,14 @@ class Trial:
         self.candidate.forget()
         return summarise(case, series, self.statistics_seed)
 
-    def _quick_look(self, case: str, baseline: Contender) -> float:
+    def _quick_look(self, form: InputSet, baseline: Contender) -> float:
         """Seconds a call by our own clock, of windows of one call: whoever can be quick only by answering many at once
         does not look quick there. What a window takes besides is seen with a baseline, in turns.
         """
-        draw = partial(self.crew.oracle.draw, case, 1)
-        looks = [(self.candidate.run(draw()), baseline.run(draw())) for _ in range(LOOKS)]
-        wait_s = min(theirs.answered_s - theirs.claimed_s for _, theirs in looks)
-        return min(ours.answered_s for ours, _ in looks) - wait_s
+        lot = a_lot()
+        looks = [one_call_each(self.crew, self.candidate, baseline, self.examiner, form, lot) for _ in range(LOOKS)]
+        besides_s = min(theirs.window_s - theirs.claimed_s for _, theirs in looks)
+        return min(ours.window_s for ours, _ in looks) - besides_s
 
     def _measure(self, case: str, form: InputSet, plan: Plan, contenders: dict[str, Contender], best: str) -> Series:
         manners = self._manners(case)
@@ -213,6 +213,7 @@ class Trial:
             flush=self.crew.flush,
             after_window=audit.after_window,
             aside=audit.aside,
+            alone=audit.alone,
             notice=self.notice,
         )
         self.refused |= audit.refused

@@ -76,6 +76,8 @@ class CaseVerdict(_Frozen):
     baselines: dict[str, Timing]
     aa_spread: float
     """Half width of the same statistic when the best baseline is compared with itself in the same run."""
+    lengthened: float = 1.0
+    """How many times longer a call of the candidate took by itself than among others; its times include that."""
 
 
 class Verdict(_Frozen):

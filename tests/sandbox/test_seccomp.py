@@ -87,10 +87,19 @@ def test_nobody_orders_a_signal_that_continues_what_is_stopped(machine: str) -> 
     set_owner, set_signal = 8, 10
     assert verdict(machine, fcntl, 3, set_owner) == ALLOW
     assert verdict(machine, fcntl, 3, set_signal, go_on) == refused(errno.EPERM)
-    assert {"timer_create", "mq_notify"} <= set(seccomp._DENIED)
+    timers = {"timer_create", "timerfd_create"}
+    assert timers | {"mq_notify", "sendmsg", "sendmmsg"} <= set(seccomp._DENIED)
     ioctl, window_size, unlock, take = seccomp._IOCTL[column], 0x5413, 0x40045431, 0x540E
     assert verdict(machine, ioctl, 3, window_size) == ALLOW
     assert {verdict(machine, ioctl, 3, request) for request in (unlock, take)} == {refused(errno.EPERM)}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_large_pages_may_be_asked_for_but_not_forced_onto_shared_memory(machine: str) -> None:
+    madvise, large_pages, collapse = seccomp._MADVISE[MACHINES.index(machine)], 14, 25
+    assert verdict(machine, madvise, 4096, 4096, large_pages) == ALLOW
+    assert verdict(machine, madvise, 4096, 4096, collapse) == refused(errno.EINVAL)
+    assert "process_madvise" in seccomp._DENIED
 
 
 @pytest.mark.parametrize("machine", MACHINES)

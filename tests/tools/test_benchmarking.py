@@ -230,3 +230,29 @@ def test_a_busy_machine_never_trips_the_clock():
         series.windows[name] = [[5e-3 + wait] for wait in series.waits[name]]
         series.claims[name] = [5e-3] * 24
     assert clock_disagreement(series) is None
+
+
+def alone(seconds: float, ours: float, theirs: float, *, calls: int = 8) -> Series:
+    """A candidate whose calls take so long among others, and by themselves; the baseline's take 2 ms."""
+    plan = Plan(blocks=8, windows=2, calls=calls)
+    contenders = {CANDIDATE: Scripted(seconds), "eager": Scripted(2e-3)}
+    draw = lambda: ["x"] * calls  # noqa: E731
+    look = lambda: (ours + OVERHEAD, theirs + OVERHEAD)  # noqa: E731
+    return measure(contenders, plan, random.Random(1), "eager", draw, alone=look)
+
+
+def test_who_answers_many_calls_at_once_is_told_by_what_one_takes_alone():
+    series = alone(0.5e-3, 2e-3, 2e-3)
+    assert series.lengthened == pytest.approx(4.0, rel=0.05)
+    assert summarise("default", series, 0).verdict.speedup == pytest.approx(1.0, rel=0.05)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(1e-3, 2e-3), (1.1e-3, 2e-3), (0.5e-3, 2e-3), (1.2e-3, 2.1e-3)])
+def test_waking_up_and_a_quick_first_call_change_nothing(ours, theirs):
+    series = alone(1e-3, ours, theirs)
+    assert series.lengthened == 1.0
+    assert summarise("default", series, 0).verdict.speedup == pytest.approx(2.0, rel=0.05)
+
+
+def test_windows_of_one_call_need_no_other_look():
+    assert alone(1e-3, 9e-3, 2e-3, calls=1).alone == []

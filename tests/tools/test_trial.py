@@ -127,19 +127,45 @@ def test_a_window_has_no_more_calls_than_memory_is_reserved_for(output_mib):
 
 
 class Timed:
-    """Answers one call after so many seconds, of which its own work took all but ``wait_s``."""
+    """Answers one call after so many seconds, of which its own work took all but ``waits``."""
 
-    def __init__(self, call_s, waits_s):
-        self.call_s, self.waits = call_s, iter(waits_s)
+    def __init__(self, name, call_s, waits_s, answer=b"right"):
+        self.name, self.call_s, self.waits, self.answer = name, call_s, iter(waits_s), answer
 
-    def run(self, sets):
-        wait_s = next(self.waits)
-        return SimpleNamespace(claimed_s=self.call_s, answered_s=self.call_s + wait_s)
+    def lay(self, sets):
+        assert len(sets) == 1
+
+    def go(self):
+        return SimpleNamespace(claimed_s=self.call_s, window_s=self.call_s + next(self.waits))
+
+    def outputs(self, form):
+        return [bytearray(self.answer)]
+
+
+class Alike:
+    """An examiner that wants the same bytes."""
+
+    def resembles(self, mine, theirs, form):
+        return mine == theirs
+
+    def require(self, outputs, inputs):
+        raise Rejected("wrong_output", "not even near")
+
+
+def looking(candidate, baseline):
+    drawn = SimpleNamespace(seed=1, inputs=())
+    oracle = SimpleNamespace(draw=lambda case, count: [drawn] * count, make=lambda case, seed: drawn)
+    crew = SimpleNamespace(oracle=oracle, examiner=Alike, flush=lambda: None)
+    its = Trial(crew, candidate, 2, 4, 1.0, 0, lambda text: None, 1 << 30)
+    return its._quick_look(SimpleNamespace(case="default"), baseline)
 
 
 def test_what_a_window_takes_besides_is_seen_with_a_baseline_at_the_same_time():
     """Seen once, while others imported torch, it was milliseconds: the candidate then seemed to take no time."""
-    draw = SimpleNamespace(draw=lambda case, count: [None] * count)
-    crew = SimpleNamespace(oracle=draw, examiner=lambda: None)
-    its = Trial(crew, Timed(3e-3, [2e-4, 1e-4, 3e-4]), 2, 4, 1.0, 0, lambda text: None, 1 << 30)
-    assert its._quick_look("case", Timed(5e-3, [4e-4, 1e-4, 5e-3])) == pytest.approx(3e-3)
+    candidate, baseline = Timed("candidate", 3e-3, [2e-4, 1e-4, 3e-4]), Timed("eager", 5e-3, [4e-4, 1e-4, 5e-3])
+    assert looking(candidate, baseline) == pytest.approx(3e-3)
+
+
+def test_who_answers_a_single_call_quickly_and_wrongly_is_found_out():
+    with pytest.raises(Rejected, match="in a timed call"):
+        looking(Timed("candidate", 1e-6, [1e-4] * 3, b"empty"), Timed("eager", 5e-3, [1e-4] * 3))
