@@ -102,7 +102,7 @@ class Held:
     grown: bool
     """There are processes that there were not at the last hold, or that ran although they were not released."""
     main_at: float
-    """When all threads of its main process had been seen still, by ``time.perf_counter``."""
+    """When its main process had been seen still and all others had been listed, by ``time.perf_counter``."""
     looking_s: float = 0.0
     """How much of that stopping and looking take where there is nothing to stop."""
 

@@ -61,7 +61,7 @@ def admit(crew: Crew, licence: Licence, name: str) -> Admission:
                 f"{name}.py: get_inputs() draws numbers that torch's seed does not determine: use torch.rand or "
                 "torch.randn"
             )
-        for index, mutant in _of_outputs(first, second):
+        for index, mutant in _of_outputs(first, second, licence):
             tried += 1
             if _passes(crew, licence, first, index, mutant.raw):
                 (found.blurred if mutant.is_of_precision else found.survivors)[mutant.name] = None
@@ -92,7 +92,7 @@ def _require_variety(first: InputSet, second: InputSet, name: str) -> None:
         raise RequestError(f"{name}.py: forward() gives the same answer to different inputs: there is nothing to judge")
 
 
-def _of_outputs(first: InputSet, second: InputSet) -> Iterator[tuple[int, Mutant]]:
+def _of_outputs(first: InputSet, second: InputSet, licence: Licence) -> Iterator[tuple[int, Mutant]]:
     for index, (expected, other) in enumerate(zip(first.expected, second.expected, strict=False)):
         leaf = shortened(expected.leaf)
         if expected.leaf != other.leaf or not leaf.size_bytes:
@@ -105,7 +105,9 @@ def _of_outputs(first: InputSet, second: InputSet) -> Iterator[tuple[int, Mutant
         size = leaf.size_bytes
         right, theirs = memoryview(expected.eager)[:size], memoryview(other.eager)[:size]
         truth = memoryview(expected.oracle)[: size // ITEM_BYTES[leaf.dtype] * ITEM_BYTES[expected.oracle_dtype]]
-        for mutant in mutants(leaf, right, theirs, inputs[0] if inputs else None):
+        # A stated rtol is a choice; what it allows is no mutant.
+        grain = licence.tolerance(leaf.dtype)[1] / 4 if licence.precision == "tolerance" else 0.0
+        for mutant in mutants(leaf, right, theirs, inputs[0] if inputs else None, grain):
             if not (expected.has_oracle and is_idle(mutant.name, leaf, truth, expected.oracle_dtype)):
                 yield index, mutant
 

@@ -21,6 +21,8 @@ COARSER = {"float64": 23, "float32": 10, "float16": 7, "bfloat16": 3, "complex64
 """Bits of mantissa that the next lower precision keeps: float32 as TF32 has it, float16 as bfloat16."""
 SAME = 2.0**-40
 """Of the oracle's scale: what it rounds away itself."""
+SMALL, SMALL_GRAINS, NOISE, NOISE_GRAINS = 0.01, 10.0, 1e-3, 4.0
+"""Of the whole, and of its scale; in a coarse dtype so many units of its last place."""
 SYMMETRIES = frozenset(
     {"transposed", "without signs", "rows reversed", "columns reversed", "rows moved by one", "columns moved by one"}
 )
@@ -50,13 +52,15 @@ def shortened(leaf: Leaf) -> Leaf:
     return Leaf(leaf.dtype, (MAX_ELEMENTS // row, *leaf.shape[1:]))
 
 
-def mutants(leaf: Leaf, right: Raw, other: Raw, first_input: Raw | None) -> Iterator[Mutant]:
+def mutants(leaf: Leaf, right: Raw, other: Raw, first_input: Raw | None, grain: float = 0.0) -> Iterator[Mutant]:
     """Every mutant that differs from ``right``.
 
-    ``other``: the answer to other inputs; ``first_input``: the bytes of an input of the same dtype, if there is one.
+    ``other``: the answer to other inputs; ``first_input``: the bytes of an input of the same dtype, if there is one;
+    ``grain``: a relative difference that is licensed as such.
     """
     count = len(right) // ITEM_BYTES[leaf.dtype]
-    for name, change in _CHANGES.items():
+    grain = max(grain, EPS.get(leaf.dtype, 0.0))
+    for name, change in {**_CHANGES, **_small(grain)}.items():
         yield from _made(name, leaf, right, change)
     yield from _different("the answer to other inputs", leaf, right, bytes(other))
     half = len(right) // 2
@@ -229,12 +233,21 @@ def _next_to_middle(array: Array) -> Any:
     return middle + 1 if middle <= 0 else middle - 1
 
 
-def _noisy(array: Array) -> Array:
+def _small(grain: float) -> dict[str, Callable[[Array], Array | None]]:
+    """Changes that are small, and yet well beyond what a coarse dtype, or a coarse tolerance, makes of right answers."""
     import numpy as np
 
-    noise = np.random.default_rng(0).standard_normal(array.shape)
-    noisy: Array = array + noise * 1e-3 * _scale(array)
-    return noisy
+    share, noise = max(SMALL, SMALL_GRAINS * grain), max(NOISE, NOISE_GRAINS * grain)
+
+    def noisy(array: Array) -> Array:
+        found: Array = array + np.random.default_rng(0).standard_normal(array.shape) * noise * _scale(array)
+        return found
+
+    return {
+        f"{share:.0%} larger": _only_floating(lambda array: array * (1 + share)),
+        f"shifted by {share:.0%} of its scale": _only_floating(lambda array: array + share * _scale(array)),
+        f"noise of {noise:.1%}": _only_floating(noisy),
+    }
 
 
 def _clipped(array: Array) -> Array:
@@ -254,14 +267,11 @@ _CHANGES: dict[str, Callable[[Array], Array | None]] = {
     "NaN everywhere": _only_floating(lambda array: array * float("nan")),
     "the other sign": lambda array: -array if _floating(array) else None,
     "without signs": lambda array: abs(array).astype(array.dtype) if _floating(array) else None,
-    "1 % larger": _only_floating(lambda array: array * 1.01),
     "twice as large": lambda array: array * 2 if array.dtype.kind in "fci" else None,
-    "shifted by 1 % of its scale": _only_floating(lambda array: array + 0.01 * _scale(array)),
     "rows reversed": lambda array: array[::-1] if array.ndim else None,
     "one element off by one": lambda array: _wild(_next_to_middle)(array) if array.dtype.kind in "iu" else None,
     "off by one": lambda array: array + 1 if array.dtype.kind in "iu" else None,
     "the other truth value": lambda array: ~array if array.dtype.kind == "b" else None,
-    "noise of a thousandth": _only_floating(_noisy),
     "saturated": _only_floating(_clipped),
     "the last row missing": _last(0),
     "the last column missing": _last(-1),

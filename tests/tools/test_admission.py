@@ -72,3 +72,12 @@ def test_a_tolerance_larger_than_the_answer_is_refused(enclosed, tmp_path):
 
 def test_it_can_be_left_out(enclosed, tmp_path):
     assert admission(enclosed, tmp_path, "x * 0 + 0.5", admission=False) is None
+
+
+@pytest.mark.parametrize("precision", ["native", "tolerance"])
+@pytest.mark.parametrize("dtype", ["half", "bfloat16"])
+def test_a_problem_in_16_bits_is_admitted(enclosed, tmp_path, dtype, precision):
+    """Two factors of its precision: what rounding them makes of the answer is near 1 %."""
+    body = f"torch.nn.functional.silu(x) * y.{dtype}()"
+    found = admission(enclosed, tmp_path, body, f"torch.randn(64, 64).{dtype}()", precision=precision)
+    assert found.tried >= 20
