@@ -145,8 +145,13 @@ class Crew:
         return [inputs for inputs in sets if inputs is not None]
 
     def make(self, case: str, rows: int | None = None, dress: str | None = None) -> InputSet | None:
-        """One set from a new secret seed (``Oracle.make``), of which examiners learn."""
+        """One set from a new secret seed (``Oracle.make``), of which examiners learn.
+
+        None too for rows all alike to which the reference answers noise: nothing right could be told from it.
+        """
         inputs = self.oracle.make(case, rows, dress)
+        if inputs is not None and dress == "rows" and not self.oracle.is_sound(inputs):
+            return None
         if inputs is not None:
             self.history.learn(inputs)
         return inputs

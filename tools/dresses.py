@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from tools.inputs import InputSet
 from tools.licence import EPS
 
-DRESSES = ("mixed", "nonfinite", "strided")
+DRESSES = ("mixed", "nonfinite", "strided", "rows")
 CONFIRM_DRESSES = ("integers", "sorted", "expanded", "repeated")
 """What every candidate is checked with, and what a champion besides."""
-PROBE_DRESSES = ("mixed", "nonfinite", "integers", "sorted")
+PROBE_DRESSES = ("mixed", "nonfinite", "integers", "sorted", "rows")
 """Those that neither shapes nor strides tell: they come among the timed windows."""
-WITHOUT_TIES = {"integers": None, "mixed": "untied"}
+WITHOUT_TIES = {"integers": None, "mixed": "untied", "rows": None}
 """What stands for a dress that makes equal elements where an output is made of integers; None for nothing."""
 DRESS_WORDS = {
     "mixed": "large, tiny and subnormal numbers among the others",
@@ -21,6 +21,7 @@ DRESS_WORDS = {
     "strided": "inputs that are not contiguous",
     "integers": "small whole numbers",
     "sorted": "sorted inputs",
+    "rows": "rows of zeros, constant, small, or far from 0",
     "expanded": "inputs expanded from one row",
     "repeated": "the same integers again and again",
 }

@@ -227,6 +227,16 @@ def measure(expected: Expected) -> Sample:
     return found.sample()
 
 
+def is_finite(expected: Expected) -> bool:
+    """Whether every number of the oracle's answer and of eager's is."""
+    import numpy as np
+
+    raws = ((expected.oracle, expected.oracle_dtype), (expected.eager, expected.leaf.dtype))
+    if expected.leaf.dtype not in EPS:
+        return True
+    return all(bool(np.isfinite(array).all()) for pair in chunks(expected.leaf, *raws) for array in pair)
+
+
 def compare(got: Raw, expected: Expected, licence: Licence, yardstick: Yardstick = NO_YARDSTICK) -> Comparison:
     """Whether one leaf is licensed."""
     if expected.leaf.dtype not in EPS:

@@ -234,7 +234,7 @@ def _next_to_middle(array: Array) -> Any:
 
 
 def _small(grain: float) -> dict[str, Callable[[Array], Array | None]]:
-    """Changes that are small, and yet well beyond what a coarse dtype, or a coarse tolerance, makes of right answers."""
+    """Changes that are small, and yet beyond what a coarse dtype, or a coarse tolerance, makes of right answers."""
     import numpy as np
 
     share, noise = max(SMALL, SMALL_GRAINS * grain), max(NOISE, NOISE_GRAINS * grain)

@@ -13,10 +13,12 @@ from typing import Any
 from tools.errors import JudgeUnavailable, RequestError
 from tools.harness.wire import ITEM_BYTES, Leaf, structure_digest
 from tools.inputs import Draw, InputSet, Manners, PackedJson
-from tools.licence import EPS, Expected, Sample
+from tools.licence import EPS, Expected, Sample, is_finite, measure
 from tools.problem import CaseFacts, Description, Problem
 from tools.worker import Worker, WorkerFailed
 
+SOUND = 1 / 16
+"""Of an answer's scale: what rounding may move it by."""
 MAX_CHANGES = 40
 """Mutants of the reference that are run, at most."""
 
@@ -136,6 +138,15 @@ class Oracle:
                     found = (Sample(),) * leaves
                 self.conditioned[key] = found
             return self.conditioned[key]
+
+    def is_sound(self, inputs: InputSet) -> bool:
+        """Whether there is a float64 answer, all finite, and rounding leaves of it what it is: what divides by the
+        deviation of a row that has none is no such answer, and what is left there is anybody's.
+        """
+        if not all(item.has_oracle and is_finite(item) for item in inputs.expected):
+            return False
+        samples = (*self.conditioning(inputs), *map(measure, inputs.expected))
+        return all(sample.relative(0.0, 0.0).worst <= SOUND for sample in samples)
 
     def wavering(self, inputs: InputSet) -> dict[int, tuple[bytearray, ...]]:
         """By leaf of integers, what is right besides the oracle's answer: rounding decides between them.

@@ -24,6 +24,7 @@ from tools.benchmarking import (
 from tools.checking import (
     calls_that_fit,
     check_contender,
+    require_unchanged,
     require_window,
     tolerating,
 )
@@ -274,6 +275,7 @@ def unseen_shapes(crew: Crew, candidate: Contender, notice: Callable[[str], None
         notice(f"trying {rows} rows")
         try:
             candidate.run([inputs])
+            require_unchanged(candidate, crew.describe()[1][case])
             outputs = candidate.outputs(inputs)
             candidate.require_form(inputs)
         except Rejected as error:
@@ -292,14 +294,15 @@ def _unseen(reason: str) -> str:
 
 
 def other_sizes(crew: Crew, case: str) -> list[int]:
-    """One less, one more than a tile, a prime, one and none; nothing where there is no leading dimension to cut."""
+    """One more, one less, one more than a tile, a prime, one and none; nothing where there is no leading dimension."""
     facts = next(item for item in crew.describe()[0].cases if item.name == case)
     lengths = [item.shape[0] for item in facts.inputs if not isinstance(item, str) and item.shape]
-    if not lengths or lengths[0] < 2:
+    if not lengths or lengths[0] < 1:
         return []
     rows = lengths[0]
     tile = 1 << max(0, (rows - 2).bit_length() - 1)
-    return sorted({rows - 1, tile + 1, prime_below(max(3, rows * 2 // 3)), 1, 0} - {rows}, reverse=True)
+    fewer = {rows - 1, tile + 1, prime_below(max(3, rows * 2 // 3)), 1, 0} if rows > 1 else {0}
+    return sorted({rows + 1, *fewer} - {rows}, reverse=True)
 
 
 def prime_below(number: int) -> int:

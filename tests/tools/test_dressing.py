@@ -87,3 +87,96 @@ def test_mixed_numbers_without_zeros_make_no_two_alike():
     assert changed.unique().numel() == changed.numel()
     assert bool((changed.abs() < torch.finfo(torch.float32).tiny).any())
     assert bool((put_on("mixed", [drawn], 3)[0] == 0).any())
+
+
+FLOATS = ("mixed", "untied", "nonfinite", "integers", "sorted", "expanded", "rows")
+
+
+def triangular():
+    return torch.randn(32, 32).triu()
+
+
+def symmetric():
+    drawn = torch.randn(32, 32)
+    return drawn + drawn.T
+
+
+KEPT = {
+    "ascending": (lambda: torch.randn(64).sort().values, lambda t: bool((t.diff(dim=-1) >= 0).all())),
+    "ascending rows": (lambda: torch.randn(4, 64).sort(dim=-1).values, lambda t: bool((t.diff(dim=-1) >= 0).all())),
+    "triangular": (triangular, lambda t: torch.equal(t.nan_to_num(), t.nan_to_num().triu())),
+    "symmetric": (symmetric, lambda t: torch.equal(t.nan_to_num(), t.nan_to_num().T)),
+    "shares": (
+        lambda: torch.rand(16, 64).softmax(dim=-1),
+        lambda t: bool(((t.sum(dim=-1) - 1).abs() < 1e-5)[torch.isfinite(t).all(dim=-1)].all()),
+    ),
+    "not negative": (lambda: torch.rand(16, 64), lambda t: not bool((t.nan_to_num(0, 0, 0) < 0).any())),
+}
+
+
+@pytest.mark.parametrize("dress", FLOATS)
+@pytest.mark.parametrize("name", KEPT)
+def test_what_an_operator_may_rely_on_is_kept(name, dress):
+    draw, holds = KEPT[name]
+    for seed in SEEDS:
+        drawn = draw()
+        assert holds(drawn)
+        changed = put_on(dress, [drawn], seed)[0]
+        assert (changed.shape, changed.dtype) == (drawn.shape, drawn.dtype)
+        if not (name == "not negative" and dress == "nonfinite"):
+            assert holds(changed), (name, dress)
+
+
+@pytest.mark.parametrize("name", ["triangular", "symmetric", "shares", "ascending"])
+def test_and_they_are_unusual_all_the_same(name):
+    draw, _ = KEPT[name]
+    drawn = draw()
+    assert not torch.equal(put_on("mixed", [drawn], 1)[0], drawn)
+
+
+@pytest.mark.parametrize("shape", [(64, 32), (4, 16, 32), (4, 8, 6, 6)])
+def test_some_rows_are_zero_some_constant_some_small_and_some_far_off(shape):
+    drawn = torch.randn(shape)
+    changed = put_on("rows", [drawn], 3)[0]
+    width = shape[-1] if len(shape) < 4 else 36
+    rows, before = changed.reshape(-1, width), drawn.reshape(-1, width)
+    constant = (rows == rows[:, :1]).all(-1)
+    small = (rows.abs().amax(-1) > 0) & (rows.abs().amax(-1) < 1e-3)
+    kinds = [(rows == 0).all(-1), constant & (rows[:, 0] != 0), small, rows.mean(-1) > 100]
+    assert all(0 < int(kind.sum()) <= len(rows) // 4 for kind in kinds)
+    assert int((rows == before).all(-1).sum()) >= len(rows) // 2
+    assert not torch.equal(put_on("rows", [drawn], 4)[0], changed)
+
+
+def rms(x, eps):
+    return x * torch.rsqrt(x.pow(2).mean(dim=-1, keepdim=True) + eps)
+
+
+def test_rows_catch_a_missing_eps_and_squares_before_the_mean_is_off(tmp_path):
+    def by_squares(x):
+        mean, squares = x.mean(-1, keepdim=True), (x * x).mean(-1, keepdim=True)
+        return (x - mean) * torch.rsqrt(squares - mean * mean + 1e-5)
+
+    def native(x):
+        return torch.nn.functional.layer_norm(x, (64,))
+
+    root = "return x * torch.rsqrt(x.pow(2).mean(dim=-1, keepdim=True) + 1e-6)"
+    norm = "return torch.nn.functional.layer_norm(x, (64,))"
+    for body, right, wrong in (
+        (root, lambda x: rms(x, 1e-6), lambda x: rms(x, 0.0)),
+        (norm, native, by_squares),
+    ):
+        referee = Referee(tmp_path, "x", body, "torch.randn(64, 64)")
+        plain, rows = referee.make(1), referee.make(1, "rows")
+        assert referee.oracle.is_sound(rows)
+        assert referee.judge(plain, wrong) is None  # which is why
+        assert referee.judge(rows, right) is None
+        assert referee.judge(rows, wrong) is not None
+
+
+@pytest.mark.parametrize("width", [48, 64])
+def test_where_equal_rows_leave_nothing_but_noise_they_are_not_tried(tmp_path, width):
+    """Of 64 equal numbers the mean is exact, and the answer NaN; of 48 it is not."""
+    body = "return (x - x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True)"
+    referee = Referee(tmp_path, "x", body, f"torch.randn(64, {width})")
+    assert not any(referee.oracle.is_sound(referee.make(seed, "rows")) for seed in range(4))

@@ -221,3 +221,25 @@ def test_a_baseline_is_compiled_for_every_shape_and_not_for_the_first_eight_alon
     for rows in range(2, 14):
         call(torch.ones(rows))
     assert asked == list(range(2, 14))
+
+
+def test_more_rows_come_from_another_draw(opened):
+    reference = opened("return x + 1")
+    facts, chunks = reference.make("default", 3, 17)
+    assert json.loads(facts)["tensors"][0][1] == [17, 8]
+    first, second = (reference.cases(seed)["default"][0] for seed in (3, 4))
+    assert torch.equal(chunks[0].view(torch.float32).view(17, 8), torch.cat([first, second])[:17])
+
+
+def test_of_two_square_matrices_the_first_alone_gets_other_rows(opened, monkeypatch):
+    square = SOURCE.replace("torch.randn(16, 8)", "torch.randn(16, 16), torch.randn(16, 16)")
+    monkeypatch.setitem(globals(), "SOURCE", square.replace("forward(self, x)", "forward(self, x, y)"))
+    reference = opened("return x @ y")
+    for rows in (11, 17):
+        facts = json.loads(reference.make("default", 3, rows)[0])
+        assert [tensor[1] for tensor in facts["tensors"]] == [[rows, 16], [16, 16]]
+        assert json.loads(reference.condition("default", 4, rows))[0][0] > 0
+    assert "refused" in json.loads(reference.make("default", 3, 1)[0])  # one row might be broadcast
+    both = opened("return x + y")
+    facts = json.loads(both.make("default", 3, 11)[0])
+    assert [tensor[1] for tensor in facts["tensors"]] == [[11, 16], [11, 16]]

@@ -11,16 +11,27 @@ from typing import Any
 
 import torch
 
+from tools.harness.invariants import is_free, restored
 from tools.harness.tensors import Leaves
 from tools.harness.values import map_tensors
+
+ROWS_OF = 8
+"""Of so many rows, one is of each kind; half of all stay."""
 
 
 def put_on(dress: str, inputs: list[Any], seed: int) -> list[Any]:
     """``inputs`` in a dress of ``DRESSES``; the same seed changes the same places."""
     lot = torch.Generator().manual_seed(seed ^ 0x5EED)
     change = DRESSES[dress]
+
+    def dressed(tensor: torch.Tensor) -> torch.Tensor:
+        changed = change(tensor, lot)
+        if dress in LAYOUTS or changed is tensor:
+            return changed
+        return _like(restored(changed, tensor), tensor)
+
     with torch.no_grad():
-        return map_tensors(inputs, lambda tensor: change(tensor.detach(), lot))
+        return map_tensors(inputs, lambda tensor: dressed(tensor.detach()))
 
 
 def says_something(leaves: Leaves) -> bool:
@@ -63,17 +74,40 @@ def _nonfinite(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
 
 
 def _integers(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
-    """Whole numbers from -3 to 3: sums and products of them are exact, in whatever order."""
+    """Whole numbers from -3 to 3, or from 0 to 3 where none is below: sums and products of them are exact, in whatever
+    order.
+    """
     if not _is_real(tensor):
         return tensor
-    return _like(torch.randint(-3, 4, tensor.shape, generator=lot).to(tensor.dtype), tensor)
+    least = -3 if bool((tensor < 0).any()) else 0
+    return _like(torch.randint(least, 4, tensor.shape, generator=lot).to(tensor.dtype), tensor)
 
 
 def _sorted(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
     """Ascending along the last dimension: every large element is at one end."""
-    if not _is_real(tensor) or tensor.dim() == 0:
+    if not _is_real(tensor) or tensor.dim() == 0 or not is_free(tensor):
         return tensor
     return _like(tensor.sort(dim=-1).values, tensor)
+
+
+def _rows(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
+    """Some rows all zero, some constant, some ten thousand times smaller, some far from 0: padding, dead channels, data
+    that nobody centred. A row is what one index of the first dimension selects; of three dimensions, of the first two.
+    """
+    if not _is_real(tensor) or tensor.dim() < 2 or not tensor.numel():
+        return tensor
+    lead = tensor.shape[: max(1, tensor.dim() - (1 if tensor.dim() <= 3 else 2))]
+    shape = (*lead, *(1,) * (tensor.dim() - len(lead)))
+    count = 1
+    for length in lead:
+        count *= length
+    kinds = (torch.randperm(max(count, ROWS_OF), generator=lot)[:count] % ROWS_OF).view(shape)
+    far = (tensor.double().abs().mean() / (3 * torch.finfo(tensor.dtype).eps ** 0.5)).to(tensor.dtype)
+    first = tensor[(..., *(slice(0, 1),) * (tensor.dim() - len(lead)))]
+    changed = tensor
+    for kind, values in enumerate((torch.zeros_like(tensor), first.expand_as(tensor), tensor * 1e-4, tensor + far)):
+        changed = torch.where(kinds == kind, values, changed)
+    return _like(changed, tensor)
 
 
 def _strided(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
@@ -87,7 +121,7 @@ def _strided(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
 
 def _expanded(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
     """The first row for all rows, without storage for the others."""
-    if tensor.dim() < 2 or tensor.shape[0] < 2:
+    if tensor.dim() < 2 or tensor.shape[0] < 2 or not is_free(tensor):
         return tensor
     return tensor[:1].clone().expand(tensor.shape)
 
@@ -132,7 +166,10 @@ DRESSES: dict[str, Callable[[torch.Tensor, torch.Generator], torch.Tensor]] = {
     "nonfinite": _nonfinite,
     "integers": _integers,
     "sorted": _sorted,
+    "rows": _rows,
     "strided": _strided,
     "expanded": _expanded,
     "repeated": _repeated,
 }
+LAYOUTS = frozenset({"strided", "expanded"})
+"""Those that leave values, or rows, as they are."""

@@ -35,13 +35,13 @@ from tools.harness.values import (
     default_double,
     distance,
     duplicate,
-    first_rows,
     leaf_json,
     map_tensors,
     no_context,
     nudge,
     same_form,
     to_double,
+    with_rows,
 )
 from tools.harness.wavering import is_whole, wavering
 
@@ -59,6 +59,8 @@ class Reference:
         self._seed = 0
         self._precise: torch.nn.Module | None = None
         self.buffers: dict[str, torch.Tensor] = {}
+        self._first_alone: set[tuple[str, int]] = set()
+        """Case and number of rows, where only the first input is cut: others have its leading size by accident."""
         self._gave_views = False
         """Whether eager's last answer lies in the memory of its inputs: with other strides it may or may not."""
 
@@ -253,9 +255,9 @@ class Reference:
     ) -> tuple[bytes, list[torch.Tensor]]:
         """Draw a set and answer it in both precisions: JSON, then input, eager and oracle tensors.
 
-        ``rows`` cuts it, ``dress`` (see ``dressing``) changes values or layout; what is right besides NaN (see
-        ``sparing``) comes last. Where the reference refuses such a set, or says nothing but NaN to it, the JSON is
-        ``{"refused": why}``.
+        ``rows`` cuts it, or takes more from another draw, ``dress`` (see ``dressing``) changes values or layout; what
+        is right besides NaN (see ``sparing``) comes last. Where the reference refuses such a set, or says nothing but
+        NaN to it, the JSON is ``{"refused": why}``.
         """
         try:
             plain = self._cut(case, seed, rows)
@@ -266,6 +268,10 @@ class Reference:
         except (Fault, *REFUSALS) as fault:
             if rows is None and dress is None:
                 raise
+            if dress is None and rows is not None and rows > 1 and (case, rows) not in self._first_alone:
+                # One row could be broadcast against all those of another input, which is another operator.
+                self._first_alone.add((case, rows))
+                return self.make(case, seed, rows, dress)
             return json.dumps({"refused": str(fault)}).encode(), []
         if dress is not None and not says_something(leaves):
             return json.dumps({"refused": "nothing is left to compare"}).encode(), []
@@ -291,7 +297,10 @@ class Reference:
 
     def _cut(self, case: str, seed: int, rows: int | None) -> list[Any]:
         inputs = self.cases(seed)[case]
-        return inputs if rows is None else first_rows(inputs, rows)
+        if rows is None:
+            return inputs
+        alone = (case, rows) in self._first_alone
+        return with_rows(inputs, rows, lambda: self.cases(seed + 1)[case], first_alone=alone)
 
     def _dressed(self, inputs: list[Any], seed: int, dress: str | None) -> list[Any]:
         if dress == NONFINITE + ALONE:

@@ -150,13 +150,22 @@ def as_oracle(mine: Any, precise: Any) -> Any:
     return precise.double() if mine.is_floating_point() else precise.to(mine.dtype)
 
 
-def first_rows(inputs: list[Any], rows: int) -> list[Any]:
-    """The first ``rows`` of dimension 0 of every tensor that has the leading size of the first one."""
+def with_rows(inputs: list[Any], rows: int, draw: Callable[[], list[Any]], *, first_alone: bool = False) -> list[Any]:
+    """So many rows of dimension 0 of every tensor that has the leading size of the first one, or of the first alone.
+
+    ``draw`` gives others, whose rows follow where there are not enough.
+    """
     tensors: list[torch.Tensor] = []
+    others: list[torch.Tensor] = []
     spec = encode(inputs, tensors)
-    lengths = [tensor.shape[0] for tensor in tensors if tensor.dim()]
-    cut = [t[:rows] if t.dim() and t.shape[0] == lengths[0] else t for t in tensors]
-    return list(decode(spec, cut))
+    leading = [number for number, tensor in enumerate(tensors) if tensor.dim()]
+    chosen = [number for number in leading if tensors[number].shape[0] == tensors[leading[0]].shape[0]]
+    if chosen and rows > tensors[chosen[0]].shape[0]:
+        encode(draw(), others)
+    for number in chosen[:1] if first_alone else chosen:
+        whole = tensors[number]
+        tensors[number] = (torch.cat([whole, others[number]]) if others else whole)[:rows]
+    return list(decode(spec, tensors))
 
 
 def count_flops(run: Callable[[], object]) -> int:
