@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tools.arrays import EPS
 from tools.inputs import InputSet
-from tools.licence import EPS
 
 DRESSES = ("mixed", "nonfinite", "strided", "rows")
 CONFIRM_DRESSES = ("integers", "sorted", "expanded", "repeated")

@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
+from tools.arrays import EPS
 from tools.contender import Rejected
 from tools.inputs import InputSet
-from tools.licence import EPS, Comparison, Expected, Licence, Sample, Yardstick, compare, is_near, measure
+from tools.licence import Comparison, Expected, Licence, Sample, Yardstick, compare, is_near, jump_of, measure
 from tools.verdict import CheckResult
 
 Conditioning = Callable[[InputSet], tuple[Sample, ...]]
 """How far rounding the inputs of such a set moves each leaf."""
 Wavering = Callable[[InputSet], Mapping[int, Sequence[bytearray]]]
-"""By leaf of integers, what is right of such a set besides the oracle's answer."""
+"""By leaf, what is right of such a set besides the oracle's answer."""
 
 MAX_LICENSED = 9
 MAX_LICENSED_BYTES = 256 << 20
@@ -63,7 +64,7 @@ class Examiner:
     conditioning: Conditioning
     history: History
     wavering: Wavering = lambda inputs: {}
-    """Asked only where integers differ."""
+    """Asked only where integers differ, or numbers by a jump."""
     closest: Comparison | None = field(default=None, init=False)
     _closeness: float = field(default=-1.0, init=False)
     _licensed: list[tuple[InputSet, list[bytearray]]] = field(default_factory=list, init=False)
@@ -89,9 +90,8 @@ class Examiner:
         yardsticks = self.history.yardsticks(inputs, self.conditioning(inputs))
         for index, (raw, expected) in enumerate(zip(outputs, inputs.expected, strict=True)):
             found = compare(raw, expected, self.licence, yardsticks[index])
-            if not found.passed and expected.leaf.dtype not in EPS:
-                others = self.wavering(inputs).get(index, ())
-                found = compare(raw, replace(expected, wavering=others), self.licence)
+            if not found.passed:
+                found = self._where_rounding_decides(raw, inputs, index, found, yardsticks[index])
             if found.passed and inputs.dress == EXACT_DRESS and expected.leaf.dtype in EPS:
                 found = self._exactly(found, EPS[expected.leaf.dtype])
             if not found.passed:
@@ -99,6 +99,20 @@ class Examiner:
             if inputs.dress is None:
                 self._keep(found)
         return None
+
+    def _where_rounding_decides(
+        self, raw: bytearray, inputs: InputSet, index: int, found: Comparison, yardstick: Yardstick
+    ) -> Comparison:
+        """Compare again with what else is right of it, if that can matter."""
+        expected = inputs.expected[index]
+        jump = 0.0
+        if expected.leaf.dtype in EPS:
+            least = jump_of(found, expected, self.licence, yardstick)
+            if least is None:
+                return found
+            jump = least
+        others = self.wavering(inputs).get(index, ())
+        return compare(raw, replace(expected, wavering=others), self.licence, yardstick, jump)
 
     def _exactly(self, found: Comparison, eps: float) -> Comparison:
         """Sums of small whole numbers round in no order: where eager is exact, so is every honest kernel.

@@ -31,7 +31,8 @@ the bf16 ones beyond 435; one tf32 sum in a hundred is right by luck, which is w
 
 ``tolerance``: ``|x - oracle| <= atol + rtol * |oracle|``, widened where eager itself does not meet it.
 
-Integers and booleans equal the oracle's or eager's, or what rounding may make of them (``wavering``). NaN and infinity
+Integers and booleans equal the oracle's or eager's, or what rounding may make of them (``wavering``); so may numbers
+that jump where their inputs hardly move, such as rounded ones. NaN and infinity
 stand where they stand in either; where a NaN is there only because a masked number reached the answer, what stands
 there without it is right too (``spared``).
 """
@@ -39,10 +40,11 @@ there without it is right too (``spared``).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from tools.arrays import EPS, chunks
 from tools.harness.wire import ITEM_BYTES, Leaf
 from tools.verdict import ErrorFacts
 
@@ -62,18 +64,13 @@ NATIVE_ORACLE_FLOOR_EPS = 16.0
 """Where the oracle is no more precise than eager (there is none in float64, or the output itself is float64), eager's
 own error cannot be seen; an honest one must fit.
 """
-CHUNK = 1 << 20
 
-EPS = {
-    "float64": 2.0**-52,
-    "float32": 2.0**-23,
-    "float16": 2.0**-10,
-    "bfloat16": 2.0**-7,
-    "complex64": 2.0**-23,
-    "complex128": 2.0**-52,
-}
-"""Distance from 1 to the next number, by dtype."""
-
+JUMP = 8.0
+"""Bounds. What moves by more, while its inputs move by what rounding explains, jumps: nothing smooth moves by more than
+half of that (``wavering``).
+"""
+MOST_ASTRAY = 1 / 16
+"""Of the norm: who is further off than that is not off by a few jumps."""
 TOLERANCES = {"float64": 1e-7, "float32": 1e-4, "float16": 1e-2, "bfloat16": 1e-2}
 """Default atol and rtol under ``tolerance``."""
 
@@ -110,7 +107,7 @@ class Expected:
     spared: Raw | None = None
     """Alike to the oracle: what is right besides it where a masked NaN reached its answer, NaN everywhere else."""
     wavering: Sequence[Raw] = ()
-    """Integers that are right besides the oracle's, each a whole answer."""
+    """Whole answers that are right besides the oracle's where rounding decides: integers, or numbers that jump."""
 
 
 @dataclass(frozen=True)
@@ -168,31 +165,7 @@ class Comparison:
     eager_error: ErrorFacts | None = None
     bound: ErrorFacts | None = None
     excused: int = 0
-    """Integers that differ where rounding decides."""
-
-
-def as_array(raw: Raw, dtype: str, start: int, stop: int) -> Array:
-    """Elements ``start`` to ``stop`` as float64 (complex as pairs of them), or as the integers they are."""
-    import numpy as np
-
-    size = ITEM_BYTES[dtype]
-    view = memoryview(raw)[start * size : stop * size]
-    if dtype == "bfloat16":
-        wide = np.frombuffer(view, dtype=np.uint16).astype(np.uint32) << np.uint32(16)
-        return wide.view(np.float32).astype(np.float64)
-    if dtype.startswith("complex"):
-        part = np.float32 if dtype == "complex64" else np.float64
-        return np.frombuffer(view, dtype=part).astype(np.float64)
-    array = np.frombuffer(view, dtype=np.dtype(dtype))
-    with np.errstate(invalid="ignore"):  # a candidate may answer with signalling NaNs
-        return array.astype(np.float64) if dtype in EPS else array
-
-
-def chunks(leaf: Leaf, *raws: tuple[Raw, str]) -> Iterator[list[Array]]:
-    """The same stretch of several buffers at a time, so that memory stays bounded."""
-    count = math.prod(leaf.shape)
-    for start in range(0, count, CHUNK):
-        yield [as_array(raw, dtype, start, min(start + CHUNK, count)) for raw, dtype in raws]
+    """Elements that differ where rounding decides."""
 
 
 class _Distance:
@@ -227,18 +200,10 @@ def measure(expected: Expected) -> Sample:
     return found.sample()
 
 
-def is_finite(expected: Expected) -> bool:
-    """Whether every number of the oracle's answer and of eager's is."""
-    import numpy as np
-
-    raws = ((expected.oracle, expected.oracle_dtype), (expected.eager, expected.leaf.dtype))
-    if expected.leaf.dtype not in EPS:
-        return True
-    return all(bool(np.isfinite(array).all()) for pair in chunks(expected.leaf, *raws) for array in pair)
-
-
-def compare(got: Raw, expected: Expected, licence: Licence, yardstick: Yardstick = NO_YARDSTICK) -> Comparison:
-    """Whether one leaf is licensed."""
+def compare(
+    got: Raw, expected: Expected, licence: Licence, yardstick: Yardstick = NO_YARDSTICK, jump: float = math.inf
+) -> Comparison:
+    """Whether one leaf is licensed. ``expected.wavering`` is as right where it is a ``jump`` or more away."""
     if expected.leaf.dtype not in EPS:
         return _compare_exactly(got, expected)
     leaf = expected.leaf
@@ -246,11 +211,16 @@ def compare(got: Raw, expected: Expected, licence: Licence, yardstick: Yardstick
     ratio = eager_ratio = 0.0
     atol, rtol = licence.tolerance(leaf.dtype)
     raws = [(got, leaf.dtype), (expected.oracle, expected.oracle_dtype), (expected.eager, leaf.dtype)]
+    raws += [(raw, expected.oracle_dtype) for raw in expected.wavering]
     if expected.spared is not None:
         raws.append((expected.spared, expected.oracle_dtype))
-    for x, oracle, eager, *spared in chunks(leaf, *raws):
-        for without in spared:
+    excused = 0
+    for x, oracle, eager, *others in chunks(leaf, *raws):
+        for without in others[len(expected.wavering) :]:
             oracle, eager = _without_masked(x, oracle, eager, without)
+        for other in others[: len(expected.wavering)]:
+            oracle, eager, count = _where_it_jumps(x, oracle, eager, other, jump)
+            excused += count
         misplaced = _misplaced(x, oracle, eager)
         if misplaced:
             return Comparison(False, "wrong_output.nonfinite", f"NaN or infinity misplaced in {misplaced} elements")
@@ -265,8 +235,32 @@ def compare(got: Raw, expected: Expected, licence: Licence, yardstick: Yardstick
     error = mine.sample().relative(yardstick.scale, yardstick.reference)
     eager_error = eagers.sample().relative(yardstick.scale, yardstick.reference)
     if licence.precision == "tolerance":
-        return _judge_tolerance(ratio, eager_ratio, error, eager_error)
-    return _judge_native(error, eager_error, yardstick.error, expected)
+        found = _judge_tolerance(ratio, eager_ratio, error, eager_error)
+    else:
+        found = _judge_native(error, eager_error, yardstick.error, expected)
+    return replace(found, excused=excused)
+
+
+def _where_it_jumps(x: Array, oracle: Array, eager: Array, other: Array, jump: float) -> tuple[Array, Array, int]:
+    """Oracle and eager, replaced where ``other`` is a jump away and nearer to ``x``; in how many elements."""
+    import numpy as np
+
+    with np.errstate(invalid="ignore"):
+        here = (abs(other - oracle) > jump) & (abs(x - other) < abs(x - oracle))
+    return np.where(here, other, oracle), np.where(here, other, eager), int(np.count_nonzero(here))
+
+
+def jump_of(found: Comparison, expected: Expected, licence: Licence, yardstick: Yardstick) -> float | None:
+    """From where on another answer is no smooth neighbour, absolute; None where ``found`` is not off by such jumps."""
+    if found.reason != "wrong_output" or found.error is None or found.error.norm > MOST_ASTRAY:
+        return None
+    scale = max(measure(expected).scale, yardstick.scale)
+    if found.bound is not None:
+        bound = found.bound.worst * scale
+    else:
+        atol, rtol = licence.tolerance(expected.leaf.dtype)
+        bound = atol + rtol * scale
+    return JUMP * bound if found.error.worst * scale > JUMP * bound else None
 
 
 def _without_masked(x: Array, oracle: Array, eager: Array, spared: Array) -> tuple[Array, Array]:

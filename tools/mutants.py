@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tools.arrays import EPS
 from tools.harness.wire import ITEM_BYTES, Leaf
-from tools.licence import EPS
 
 if TYPE_CHECKING:
     import numpy as np

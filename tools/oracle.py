@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from tools.arrays import EPS, chunks
 from tools.errors import JudgeUnavailable, RequestError
 from tools.harness.wire import ITEM_BYTES, Leaf, structure_digest
 from tools.inputs import Draw, InputSet, Manners, PackedJson
-from tools.licence import EPS, Expected, Sample, is_finite, measure
+from tools.licence import Expected, Sample, measure
 from tools.problem import CaseFacts, Description, Problem
 from tools.worker import Worker, WorkerFailed
 
@@ -143,22 +144,25 @@ class Oracle:
         """Whether there is a float64 answer, all finite, and rounding leaves of it what it is: what divides by the
         deviation of a row that has none is no such answer, and what is left there is anybody's.
         """
-        if not all(item.has_oracle and is_finite(item) for item in inputs.expected):
+        if not all(item.has_oracle and _is_finite(item) for item in inputs.expected):
             return False
         samples = (*self.conditioning(inputs), *map(measure, inputs.expected))
         return all(sample.relative(0.0, 0.0).worst <= SOUND for sample in samples)
 
     def wavering(self, inputs: InputSet) -> dict[int, tuple[bytearray, ...]]:
-        """By leaf of integers, what is right besides the oracle's answer: rounding decides between them.
+        """By leaf, what is right besides the oracle's answer: rounding decides between them. Of floating numbers the
+        least and the largest of each element, in the oracle's precision.
 
         Nothing for numbers that are not finite: what becomes of them as integers is not defined.
         """
         if inputs.dress == "nonfinite":
             return {}
         body = {"case": inputs.case, "seed": inputs.seed, "rows": inputs.rows, "dress": inputs.dress}
-        _, raws = self._ask("waver", body, lambda leaves: (leaf_from(item).size_bytes for item in leaves))
-        whole = [index for index, item in enumerate(inputs.expected) if item.leaf.dtype not in EPS]
-        return {index: tuple(raws[place :: len(whole)]) for place, index in enumerate(whole)}
+        facts, raws = self._ask("waver", body, lambda facts: (leaf_from(item).size_bytes for _, item in facts))
+        found: dict[int, tuple[bytearray, ...]] = {}
+        for (index, _), raw in zip(facts, raws, strict=True):
+            found[index] = (*found.get(index, ()), raw)
+        return found
 
     def machine(self) -> tuple[float, float]:
         """Copy bandwidth in bytes a second, matrix product peak in operations a second."""
@@ -193,6 +197,16 @@ class Oracle:
     def close(self) -> None:
         """Stop the worker."""
         self._worker.close()
+
+
+def _is_finite(expected: Expected) -> bool:
+    """Whether every number of the oracle's answer and of eager's is."""
+    import numpy as np
+
+    raws = ((expected.oracle, expected.oracle_dtype), (expected.eager, expected.leaf.dtype))
+    if expected.leaf.dtype not in EPS:
+        return True
+    return all(bool(np.isfinite(array).all()) for pair in chunks(expected.leaf, *raws) for array in pair)
 
 
 def sizes(packed: list[PackedJson]) -> Iterator[int]:

@@ -5,6 +5,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from tests.tools.referenced import Referee, tensors  # noqa: E402 - needs torch
+from tools.examining import Examiner, History  # noqa: E402
+from tools.harness.tensors import raw_bytes  # noqa: E402
+from tools.licence import Licence, Sample, measure  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -120,3 +123,60 @@ def test_what_was_excused_is_counted(tmp_path):
     details = [item.detail for item in judged(referee, wrong)]
     assert all(detail.startswith("1 of 4096 elements differ") for detail in details)
     assert any("more where rounding decides" in detail for detail in details)
+
+
+GRID = "return torch.clamp(torch.round(x / 0.03), -128, 127) * 0.03"
+MANY = "torch.randn(512, 1024)"
+
+
+def by_reciprocal(x):
+    return torch.clamp(torch.round(x * (1 / 0.03)), -128, 127) * 0.03
+
+
+def of_one_set(referee):
+    """An examiner that has seen no jump of the reference on another set."""
+    return Examiner(Licence(), lambda inputs: (Sample(),), History(), referee.oracle.wavering)
+
+
+def test_a_number_rounded_to_a_grid_may_be_rounded_to_the_next_point_of_it(tmp_path):
+    referee = Referee(tmp_path, "x", GRID, MANY)
+    met = 0
+    for seed in range(30):
+        inputs = referee.make(seed)
+        eager, other = referee.model(*tensors(inputs)), by_reciprocal(*tensors(inputs))
+        gap = float((other - eager).abs().max())
+        if measure(inputs.expected[0]).worst < 1e-3 < gap:
+            met += 1
+            raw = [bytearray(raw_bytes(other))]
+            assert of_one_set(referee).examine(raw, inputs) is None
+            blind = Examiner(Licence(), lambda inputs: (Sample(),), History())
+            assert blind.examine(raw, inputs) is not None  # which is why
+            other[3, 5] += 0.03
+            assert of_one_set(referee).examine([bytearray(raw_bytes(other))], inputs) is not None
+    assert met > 2
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda x: torch.clamp(torch.floor(x / 0.03 + 0.49), -128, 127) * 0.03,
+        lambda x: torch.clamp(torch.round(x.half().float() / 0.03), -128, 127) * 0.03,
+        lambda x: by_reciprocal(x).index_fill(0, torch.tensor([77]), 0.03),
+    ],
+    ids=["boundary moved", "half", "one row"],
+)
+def test_other_points_of_the_grid_are_refused(tmp_path, forward):
+    assert None not in judged(Referee(tmp_path, "x", GRID, MANY), forward)
+
+
+def test_what_is_smooth_is_given_nothing_by_this(tmp_path):
+    referee = Referee(tmp_path, "x", "return torch.softmax(x, -1)", ROWS)
+    inputs = referee.make(1)
+
+    def moved(x):
+        found = torch.softmax(x, -1)
+        found[7, found[7].argmax()] *= 1 + 1e-4
+        return found
+
+    assert referee.judge(inputs, lambda x: torch.softmax(x, -1)) is None
+    assert referee.judge(inputs, moved) is not None

@@ -42,17 +42,17 @@ def is_free(drawn: torch.Tensor) -> bool:
 
 
 def _is_ascending(tensor: torch.Tensor) -> bool:
-    return tensor.shape[-1] >= LEAST and bool((tensor.diff(dim=-1) >= 0).all())
+    return bool(tensor.shape[-1] >= LEAST and (tensor.diff(dim=-1) >= 0).all())
 
 
 def _is_symmetric(tensor: torch.Tensor) -> bool:
-    square = tensor.dim() >= 2 and tensor.shape[-1] == tensor.shape[-2] >= LEAST
-    return square and bool(torch.equal(tensor, tensor.transpose(-1, -2)))
+    square = bool(tensor.dim() >= 2 and tensor.shape[-1] == tensor.shape[-2] >= LEAST)
+    return bool(square and torch.equal(tensor, tensor.transpose(-1, -2)))
 
 
 def _has_places_of_zeros(tensor: torch.Tensor) -> bool:
     zeros = int((tensor == 0).sum())
-    return ZERO_SHARE * tensor.numel() <= zeros < tensor.numel()
+    return bool(ZERO_SHARE * tensor.numel() <= zeros < tensor.numel())
 
 
 def _sums_to_one(tensor: torch.Tensor) -> bool:

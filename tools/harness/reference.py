@@ -43,7 +43,7 @@ from tools.harness.values import (
     to_double,
     with_rows,
 )
-from tools.harness.wavering import is_whole, wavering
+from tools.harness.wavering import others, wavering
 
 UNCOMPARED = "forward() updates buffers ({}): only what it returns is compared, not these"
 """A note on a module whose answers do not depend on what it updates, such as BatchNorm in training."""
@@ -354,16 +354,16 @@ class Reference:
         return None if moved is None else moved[1]
 
     def waver(self, case: str, seed: int, rows: int | None, dress: str | None) -> tuple[bytes, list[torch.Tensor]]:
-        """Integers that are right besides the oracle's (``wavering``): JSON of their number, then all of one answer
-        after the other, in the order and the dtypes of eager's leaves.
+        """What is right besides the oracle's answer (``wavering``): JSON of pairs, number and form of a leaf, then the
+        values, integers in the dtypes of eager's.
         """
         inputs = self._dressed(self._cut(case, seed, rows), seed, dress)
         leaves, base = self.run(inputs)[1], self.run_precise(inputs)
-        others = [] if base is None else wavering(partial(self._run_moved, inputs), base[1])
+        if base is None:
+            return json.dumps([]).encode(), []
+        moved = partial(self._run_moved, inputs)
         answers = [
-            leaf_of(as_oracle(mine, value))
-            for other in others
-            for mine, value in zip(leaves, other, strict=True)
-            if is_whole(mine)
+            (index, *leaf_of(as_oracle(leaves[index], value))) for index, value in others(wavering(moved, base[1]))
         ]
-        return json.dumps([leaf_json(leaf) for leaf, _ in answers]).encode(), [dense for _, dense in answers]
+        facts = [(index, leaf_json(leaf)) for index, leaf, _ in answers]
+        return json.dumps(facts).encode(), [dense for *_, dense in answers]

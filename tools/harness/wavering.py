@@ -1,16 +1,16 @@
-"""Whole numbers that rounding decides: a sum's nearest integer, the position of the largest. Runs inside a sandbox.
+"""Numbers that rounding decides: a sum's nearest integer, the position of the largest. Runs inside a sandbox.
 
 Two honest sums differ in their last places, and where they come to lie on two sides of a boundary the integer made of
-them differs altogether. So the float64 reference is asked again with its inputs moved by as much as the licence
-excuses, in several directions, there and back. What it answers then is right too, unless moving them in that direction
-by next to nothing does the same: then the reference stands exactly on the boundary (a half, two equal elements), and
-no rounding explains another answer.
+them differs altogether, or the number that is rounded to a grid. So the float64 reference is asked again with its
+inputs moved by as much as the licence excuses, in several directions, there and back. What it answers then is right
+too, unless moving them in that direction by next to nothing does the same: then the reference stands exactly on the
+boundary (a half, two equal elements), and no rounding explains another answer.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -23,25 +23,39 @@ DIRECTIONS = 8
 PATIENCE_S = 5.0
 """After which no further direction is tried: a candidate must not make a slow reference run into its time limit."""
 NEXT_TO_NOTHING = 2.0**-44
+AT_ONCE = 1e-3
+"""Of a jump: what moves by so little when its inputs do by next to nothing does not stand on the boundary."""
 REACH_EPS, HALF_REACH_EPS = 8.0, 2.0
 """How far inputs move, in units of their dtype; less for 16 bits, as the licence has it."""
 
 Nudge = Callable[[torch.Tensor], torch.Tensor]
 
 
-def wavering(answer: Callable[[Nudge], Leaves | None], base: Leaves) -> list[Leaves]:
-    """Other right answers than ``base``, of which only the whole numbers mean anything."""
-    found: list[Leaves] = []
+def wavering(answer: Callable[[Nudge], Leaves | None], base: Leaves) -> Iterator[Leaves]:
+    """Other right answers than ``base``. Numbers that do not jump move a little: that is not for here."""
     begin = time.monotonic()
     for direction in range(DIRECTIONS):
         for sign in (1.0, -1.0):
             if time.monotonic() - begin > PATIENCE_S:
-                return found
+                return
             far = answer(partial(_moved, direction=direction, sign=sign, by=None))
             near = answer(partial(_moved, direction=direction, sign=sign, by=NEXT_TO_NOTHING))
             if near is not None and far is not None:
-                found.append([_unless_at_once(*three) for three in zip(base, near, far, strict=True)])
-    return found
+                yield [_unless_at_once(*three) for three in zip(base, near, far, strict=True)]
+
+
+def others(answers: Iterable[Leaves]) -> list[tuple[int, torch.Tensor]]:
+    """Number of a leaf and one answer to it: each of the integers, of floating numbers the least and the largest."""
+    found: list[tuple[int, torch.Tensor]] = []
+    ends: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+    for leaves in answers:
+        for index, leaf in enumerate(leaves):
+            if is_whole(leaf):
+                found.append((index, leaf))
+            elif isinstance(leaf, torch.Tensor) and leaf.is_floating_point():
+                low, high = ends.get(index, (leaf, leaf))
+                ends[index] = torch.minimum(low, leaf), torch.maximum(high, leaf)
+    return found + [(index, end) for index, pair in ends.items() for end in pair]
 
 
 def _moved(tensor: torch.Tensor, direction: int, sign: float, by: float | None) -> torch.Tensor:
@@ -53,9 +67,11 @@ def _moved(tensor: torch.Tensor, direction: int, sign: float, by: float | None) 
 
 
 def _unless_at_once(base: Any, near: Any, far: Any) -> Any:
-    if not is_whole(base) or not base.shape == near.shape == far.shape:
+    if not isinstance(base, torch.Tensor) or base.is_complex() or not base.shape == near.shape == far.shape:
         return base
-    return torch.where(near == base, far, base)
+    if is_whole(base):
+        return torch.where(near == base, far, base)
+    return torch.where((near - base).abs() <= AT_ONCE * (far - base).abs(), far, base)
 
 
 def is_whole(leaf: Any) -> bool:
