@@ -16,7 +16,7 @@ ROWS, WIDTH, COUNT = 512, 2048, 8
 TOP = torch.special.ndtri((torch.arange(WIDTH - 1, WIDTH - 1 - COUNT, -1).float() + 0.5) / WIDTH)
 CUT = float(torch.special.ndtri((torch.tensor(float(WIDTH - 1 - COUNT)) + 1.0) / WIDTH))
 """Between the eighth and the ninth."""
-STATE = {"ended": 0.0, "calls": 0, "same": 0, "careless": False}
+STATE = {"ended": 0.0, "careless": False}
 PAUSES = []
 
 
@@ -26,10 +26,8 @@ def hook():
 
     def laying(self, size, calls, *rest):
         pause = time.monotonic() - STATE["ended"]
-        STATE["same"] = STATE["same"] + 1 if len(calls) == STATE["calls"] else 0
-        STATE["calls"] = len(calls)
         STATE["careless"] = False
-        if STATE["same"] > 8:  # the timed windows of a case: all have as many calls
+        if 3 < len(calls) < 32:  # the timed windows of a case: those that only check have others
             PAUSES.append(pause)
             if len(PAUSES) > 10:
                 least = sorted(PAUSES)[len(PAUSES) // 8]
