@@ -57,9 +57,9 @@ BLOCKS_BEFORE_DROPPING = 3
 CLOCK_SLACK_S = 150e-6
 """Of a window: what waking up may take longer for one contender than for another."""
 CLOCK_SLACK_SHARE = 0.10
-ALONE_S, ALONE_SHARE = 200e-6, 0.10
-"""By so much, of it a share of the baseline's call, a first call may take longer than the next: threads wake up, code
-and parameters come into the caches. By estimate, not measured.
+ALONE_S, ALONE_SHARE = 50e-6, 0.05
+"""By so much, of it a share of the baseline's call, a call may take longer by itself than among others, next to the
+baseline: by estimate, what waking up differs by. Twice the standard error comes on top.
 """
 SHORTEST_CALL_S = 100e-9
 """No Python call returns sooner."""
@@ -111,7 +111,7 @@ class Series:
     looks: dict[str, list[float]] = field(default_factory=dict)
     """What looking took, a window."""
     alone: list[tuple[float, float]] = field(default_factory=list)
-    """Seconds of a window of one call, of the candidate and of ``best``, a block; none where all windows are such."""
+    """Seconds of a window of one call, of the candidate and of ``best``, a round; none where all windows are such."""
 
     def overhead_s(self, name: str = "") -> float:
         """What a window takes besides its calls, as the baselines tell.
@@ -149,13 +149,17 @@ class Series:
         """
         if not self.alone:
             return 1.0
-        ours, theirs = (median(column) for column in zip(*self.alone, strict=True))
+        longer = [ours - theirs for ours, theirs in self.alone]
+        middle = median(longer)
+        # Of the median: by the median distance from it, as of normal numbers.
+        error = 1.2533 * 1.4826 * median(abs(one - middle) for one in longer) / math.sqrt(len(longer))
         among, baseline = (
             (median(itertools.chain(*self.windows[name])) - self.overhead_s(name)) / self.calls
             for name in (CANDIDATE, self.best)
         )
-        by_itself = baseline + ours - theirs
-        if among <= 0 or by_itself - among <= ALONE_S + ALONE_SHARE * baseline:
+        alone_s = max(median(theirs for _, theirs in self.alone) - self.overhead_s(self.best), baseline)
+        by_itself = baseline * (1 + middle / alone_s)  # as much longer as the candidate takes alone than the baseline
+        if among <= 0 or by_itself - among <= ALONE_S + ALONE_SHARE * baseline + 2 * error:
             return 1.0
         return float(by_itself / among)
 
@@ -192,7 +196,8 @@ def plan_for(
     """
     shortest_s = max(min(estimate_s, max(fastest_s, estimate_s / FASTEST)), 1e-6)
     calls = max(1, min(fitting, MAX_CALLS, math.ceil(WINDOW_S / shortest_s)))
-    round_s = contenders * (overhead_s + estimate_s * calls) + calls * call_bytes / HANDLED_BYTES_S
+    prepared = contenders + 2 * (calls > 1)  # two more for a call by itself
+    round_s = prepared * overhead_s + contenders * estimate_s * calls + calls * call_bytes / HANDLED_BYTES_S
     windows = WINDOWS
     if windows * round_s * blocks > budget_s:
         windows = 2
@@ -221,7 +226,7 @@ def measure(
 
     ``draw`` gives the new inputs of one round of windows, ``flush`` makes caches cold, ``after_window`` gets a name
     while that contender is held, ``aside`` is called once a round, anywhere between the windows, and ``alone`` once a
-    block of windows of several calls: seconds of a window of one call, of the candidate and of ``best``.
+    round of windows of several calls: seconds of a window of one call, of the candidate and of ``best``.
     """
     who = {**dict.fromkeys(contenders), TWIN: None}
     series = Series(best, plan.calls)
@@ -240,9 +245,9 @@ def measure(
         notice(f"timing {block + 1}/{plan.blocks}")
         for name in who:
             series.windows[name].append([])
-        if alone is not None and plan.calls > 1:
-            series.alone.append(alone())
         for _ in range(plan.windows):
+            if alone is not None and plan.calls > 1:
+                series.alone.append(alone())
             sets = draw()
             order = [name for name in (*who, _ASIDE) if name not in dropped]
             lot.shuffle(order)

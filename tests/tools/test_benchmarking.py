@@ -254,5 +254,15 @@ def test_waking_up_and_a_quick_first_call_change_nothing(ours, theirs):
     assert summarise("default", series, 0).verdict.speedup == pytest.approx(2.0, rel=0.05)
 
 
+def test_what_is_within_the_noise_changes_nothing():
+    lot = random.Random(3)
+    plan = Plan(blocks=8, windows=2, calls=8)
+    contenders = {CANDIDATE: Scripted(1e-3), "eager": Scripted(2e-3)}
+    look = lambda: (1.2e-3 + lot.gauss(0, 4e-4), 2e-3 + lot.gauss(0, 4e-4))  # noqa: E731
+    series = measure(contenders, plan, random.Random(1), "eager", lambda: ["x"] * 8, alone=look)
+    assert len(series.alone) == 16
+    assert series.lengthened == 1.0
+
+
 def test_windows_of_one_call_need_no_other_look():
     assert alone(1e-3, 9e-3, 2e-3, calls=1).alone == []
