@@ -127,8 +127,22 @@ def _sit(launcher: Launcher, flush: Flush, kind: str, steps: int, work: Path) ->
             contender.reserve(RESERVE_BYTES)
         plan = plan_for(_estimate(pair[BASELINE], kind), 0.0, 3, BLOCKS, budget_s=CONFIRM_TIMES * CASE_BUDGET_S)
         lot = random.Random(secrets.randbits(64))  # noqa: S311 - which order, no secret
-        series = measure(pair, plan, lot, BASELINE, partial(_draw, kind, plan.calls), flush=flush)
+        draw, alone = partial(_draw, kind, plan.calls), partial(_alone, pair, kind, lot, flush)
+        series = measure(pair, plan, lot, BASELINE, draw, flush=flush, alone=alone)
         return [summarise("pair", series, 0)]
+
+
+def _alone(pair: dict[str, Contender], kind: str, lot: random.Random, flush: Flush) -> tuple[float, float]:
+    """Seconds of a window of one call, of both."""
+    inputs = _draw(kind, 1)
+    names = list(pair)
+    lot.shuffle(names)
+    seconds = {}
+    for name in names:
+        pair[name].lay(inputs)
+        flush()
+        seconds[name] = pair[name].go().window_s
+    return seconds[CANDIDATE], seconds[BASELINE]
 
 
 def _pair(steps: int) -> list[tuple[str, int]]:

@@ -20,7 +20,7 @@ from tools.verdict import Verdict
 
 TRUTH_SLACK = 1.05
 """An attack whose real work is eager's may not be told to be faster than this."""
-SETTINGS = JudgeSettings(blocks=4, close_call_s=0, stage_timeout_s=20.0, memory_bytes=2 << 30)
+SETTINGS = JudgeSettings(blocks=4, close_call_s=0, stage_timeout_s=30.0, memory_bytes=2 << 30)
 """Quick: what decides here does not depend on how long one measures."""
 
 JudgeFor = Callable[[Program], AbstractContextManager[Judge]]
