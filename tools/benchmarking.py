@@ -59,7 +59,7 @@ CLOCK_SLACK_S = 150e-6
 CLOCK_SLACK_SHARE = 0.10
 ALONE_S, ALONE_SHARE = 50e-6, 0.05
 """By so much, of it a share of the baseline's call, a call may take longer by itself than among others, next to the
-baseline: by estimate, what waking up differs by. Twice the standard error comes on top.
+baseline: by estimate, what waking up differs by. The standard error comes on top.
 """
 SHORTEST_CALL_S = 100e-9
 """No Python call returns sooner."""
@@ -159,7 +159,7 @@ class Series:
         )
         alone_s = max(median(theirs for _, theirs in self.alone) - self.overhead_s(self.best), baseline)
         by_itself = baseline * (1 + middle / alone_s)  # as much longer as the candidate takes alone than the baseline
-        if among <= 0 or by_itself - among <= ALONE_S + ALONE_SHARE * baseline + 2 * error:
+        if among <= 0 or by_itself - among <= ALONE_S + ALONE_SHARE * baseline + error:
             return 1.0
         return float(by_itself / among)
 
