@@ -92,7 +92,7 @@ def _sorted(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
 
 def _rows(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
     """Some rows all zero, some constant, some ten thousand times smaller, some far from 0: padding, dead channels, data
-    that nobody centred. A row is what one index of the first dimension selects; of three dimensions, of the first two.
+    that nobody centred. A row lies along the last dimension; of four dimensions and more, along the last two.
     """
     if not _is_real(tensor) or tensor.dim() < 2 or not tensor.numel():
         return tensor

@@ -16,8 +16,8 @@ CRUMBS = ((1 << 11, 1024), (1 << 13, 128), (48 << 10, 32))
 """Small holes, size and number, that are made once and for all: for what a process allocates for good."""
 MAX_PLUGS = 4096
 MOST_TOUCHED = 6
-"""Times what is to be reserved. What stays where it is keeps breaking stretches in two; with 4, one judgement in four
-of 16 results of 8 MiB a window met a page that was new (2-core virtual machine, 2026-11-28).
+"""Times what is to be reserved. What stays where it is keeps breaking stretches in two. By estimate: that 4 was too
+little was seen before windows were limited to what is reserved for them, which may have been the reason.
 """
 
 
