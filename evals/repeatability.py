@@ -22,7 +22,15 @@ from statistics import fmean, variance
 from typing import Any
 
 from sandbox.base import Mount, Sandbox
-from tools.benchmarking import CANDIDATE, CASE_BUDGET_S, CaseRatios, measure, plan_for, summarise
+from tools.benchmarking import (
+    CANDIDATE,
+    CASE_BUDGET_S,
+    CaseRatios,
+    measure,
+    one_call_each,
+    plan_for,
+    summarise,
+)
 from tools.caches import Flush
 from tools.contender import Contender, blame_ourselves
 from tools.inputs import Draw
@@ -134,15 +142,8 @@ def _sit(launcher: Launcher, flush: Flush, kind: str, steps: int, work: Path) ->
 
 def _alone(pair: dict[str, Contender], kind: str, lot: random.Random, flush: Flush) -> tuple[float, float]:
     """Seconds of a window of one call, of both."""
-    inputs = _draw(kind, 1)
-    names = list(pair)
-    lot.shuffle(names)
-    seconds = {}
-    for name in names:
-        pair[name].lay(inputs)
-        flush()
-        seconds[name] = pair[name].go().window_s
-    return seconds[CANDIDATE], seconds[BASELINE]
+    calls = one_call_each(pair, _draw(kind, 1)[0], lot, flush)
+    return calls[CANDIDATE].window_s, calls[BASELINE].window_s
 
 
 def _pair(steps: int) -> list[tuple[str, int]]:

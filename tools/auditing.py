@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tools.benchmarking import CANDIDATE, Plan, a_lot
+from tools.benchmarking import CANDIDATE, Plan, a_lot, one_call_each
 from tools.checking import (
     require_own_memory,
     require_unchanged,
@@ -144,7 +144,7 @@ class Audit:
 
     def alone(self) -> tuple[float, float]:
         """Seconds of a window of one call, the candidate's and the best baseline's."""
-        calls = one_call_each(self.crew, self.candidate, self.baseline, self.examiner, self.form, self._lot)
+        calls = compared_alone(self.crew, self.candidate, self.baseline, self.examiner, self.form, self._lot)
         return calls[0].window_s, calls[1].window_s
 
     def _compare(self) -> None:
@@ -155,21 +155,18 @@ class Audit:
                 _require_alike(self.crew, self.examiner, self.form, inputs, mine, theirs)
 
 
-def one_call_each(
+def compared_alone(
     crew: Crew, candidate: Contender, baseline: Contender, examiner: Examiner, form: InputSet, lot: random.Random
 ) -> tuple[Call, Call]:
-    """A window of one call each, on the same new inputs and in random order: who answers several calls at once has
-    nothing of it here. Raises Rejected unless the candidate's answer is right.
-    """
+    """``one_call_each`` of candidate and baseline, on new inputs. Raises Rejected unless the candidate's is right."""
     (inputs,) = crew.oracle.draw(form.case, 1)
-    pair = [candidate, baseline]
-    lot.shuffle(pair)
-    calls, answers = {}, {}
-    for contender in pair:
-        contender.lay([inputs])
-        crew.flush()
-        calls[contender.name] = contender.go()
-        answers[contender.name] = contender.outputs(form)
+    pair = {candidate.name: candidate, baseline.name: baseline}
+    answers: dict[str, list[bytearray]] = {}
+
+    def read(name: str) -> None:
+        answers[name] = pair[name].outputs(form)
+
+    calls = one_call_each(pair, inputs, lot, crew.flush, read)
     mine, theirs = candidate.name, baseline.name
     try:
         _require_alike(crew, examiner, form, inputs, answers[mine], answers[theirs])

@@ -269,6 +269,25 @@ def measure(
     return series
 
 
+def one_call_each(
+    pair: Mapping[str, Timed],
+    inputs: Draw,
+    lot: random.Random,
+    flush: Callable[[], None],
+    after_window: Callable[[str], None] = lambda name: None,
+) -> dict[str, Call]:
+    """A window of one call each, on the same inputs and in random order: who answers several calls at once has nothing
+    of it here.
+    """
+    calls = {}
+    for name in lot.sample(list(pair), len(pair)):
+        pair[name].lay([inputs])
+        flush()
+        calls[name] = pair[name].go()
+        after_window(name)
+    return calls
+
+
 def _slow_ones(series: Series, best: str) -> set[str]:
     """Baselines not worth more time: they are reported from what was measured."""
     middles = {name: median(series.samples(name)) for name in series.windows}

@@ -66,8 +66,8 @@ own error cannot be seen; an honest one must fit.
 """
 
 JUMP = 8.0
-"""Bounds. What moves by more, while its inputs move by what rounding explains, jumps. What is smooth moves by 4 at most,
-by reckoning: ``wavering`` reaches 16 times as far as ``conditioning``, and ``FACTOR`` of that is a bound.
+"""Bounds. What moves by more, while its inputs move by what rounding explains, jumps. What is smooth moves by 4 at
+most, by reckoning: ``wavering`` reaches 16 times as far as ``conditioning``, and ``FACTOR`` of that is a bound.
 """
 MOST_ASTRAY = 1 / 16
 """Of the norm: who is further off than that is not off by a few jumps."""

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from tools.auditing import Audit, one_call_each
+from tools.auditing import Audit, compared_alone
 from tools.benchmarking import (
     CANDIDATE,
     CaseRatios,
@@ -198,7 +198,7 @@ class Trial:
         does not look quick there. What a window takes besides is seen with a baseline, in turns.
         """
         lot = a_lot()
-        looks = [one_call_each(self.crew, self.candidate, baseline, self.examiner, form, lot) for _ in range(LOOKS)]
+        looks = [compared_alone(self.crew, self.candidate, baseline, self.examiner, form, lot) for _ in range(LOOKS)]
         besides_s = min(theirs.window_s - theirs.claimed_s for _, theirs in looks)
         return min(ours.window_s for ours, _ in looks) - besides_s
 
