@@ -32,7 +32,7 @@ from tools.benchmarking import (
     summarise,
 )
 from tools.caches import Flush
-from tools.contender import Contender, blame_ourselves
+from tools.contender import Call, Contender, blame_ourselves
 from tools.inputs import Draw
 from tools.intervals import verdict_on
 from tools.judging import CONFIRM_TIMES
@@ -140,10 +140,10 @@ def _sit(launcher: Launcher, flush: Flush, kind: str, steps: int, work: Path) ->
         return [summarise("pair", series, 0)]
 
 
-def _alone(pair: dict[str, Contender], kind: str, lot: random.Random, flush: Flush) -> tuple[float, float]:
-    """Seconds of a window of one call, of both."""
+def _alone(pair: dict[str, Contender], kind: str, lot: random.Random, flush: Flush) -> tuple[Call, Call]:
+    """A window of one call, of both."""
     calls = one_call_each(pair, _draw(kind, 1)[0], lot, flush)
-    return calls[CANDIDATE].window_s, calls[BASELINE].window_s
+    return calls[CANDIDATE], calls[BASELINE]
 
 
 def _pair(steps: int) -> list[tuple[str, int]]:

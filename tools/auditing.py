@@ -142,10 +142,9 @@ class Audit:
     def _read(self, contender: Contender) -> list[list[bytearray]]:
         return [contender.outputs(self.form, which) for which in range(len(self._sets))]
 
-    def alone(self) -> tuple[float, float]:
-        """Seconds of a window of one call, the candidate's and the best baseline's."""
-        calls = compared_alone(self.crew, self.candidate, self.baseline, self.examiner, self.form, self._lot)
-        return calls[0].window_s, calls[1].window_s
+    def alone(self) -> tuple[Call, Call]:
+        """A window of one call, the candidate's and the best baseline's."""
+        return compared_alone(self.crew, self.candidate, self.baseline, self.examiner, self.form, self._lot)
 
     def _compare(self) -> None:
         for inputs, mine, theirs in zip(self._sets, self._mine, self._theirs, strict=True):

@@ -19,7 +19,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import median, median_low
 from typing import Protocol
 
 from tools.contender import Call
@@ -60,6 +60,10 @@ CLOCK_SLACK_SHARE = 0.10
 ALONE_S, ALONE_SHARE = 50e-6, 0.05
 """By so much, of it a share of the baseline's call, a call may take longer by itself than among others, next to the
 baseline: by estimate, what waking up differs by. The standard error comes on top.
+"""
+DEFERRED_S = 400e-6
+"""A twentieth of ``WINDOW_S``: so much longer than a baseline a candidate may take to get ready for a window, above
+all to drop what it answered before. Ten honest programs took up to 0.25 ms longer (2-core virtual machine, 2026-11-28).
 """
 SHORTEST_CALL_S = 100e-9
 """No Python call returns sooner."""
@@ -110,8 +114,10 @@ class Series:
 
     looks: dict[str, list[float]] = field(default_factory=dict)
     """What looking took, a window."""
-    alone: list[tuple[float, float]] = field(default_factory=list)
-    """Seconds of a window of one call, of the candidate and of ``best``, a round; none where all windows are such."""
+    lays: dict[str, list[float]] = field(default_factory=dict)
+    """What getting ready for it took, a window."""
+    alone: list[tuple[Call, Call]] = field(default_factory=list)
+    """Windows of one call, of the candidate and of ``best``, a round; none where all windows are such."""
 
     def overhead_s(self, name: str = "") -> float:
         """What a window takes besides its calls, as the baselines tell.
@@ -136,9 +142,24 @@ class Series:
         overhead = self.overhead_s(name)
         if name == CANDIDATE and median(itertools.chain(*self.windows[name])) - overhead < SHORT_WINDOW_S:
             overhead = max(0.0, overhead - SPARED_S)
+        if name == CANDIDATE:
+            overhead -= self.deferred_s
         share = (self.lengthened if name == CANDIDATE else 1.0) / self.calls
         # A window can come out as nothing but overhead; its logarithm is wanted all the same.
         return [[max(one - overhead, one / 50) * share for one in block] for block in self.windows[name]]
+
+    @property
+    def deferred_s(self) -> float:
+        """How much longer than a baseline the candidate takes to get ready for a window; 0 where that is little.
+
+        Its code runs there, off the clock: what it left for when its answers are dropped belongs to its calls. As it
+        may be left for the window of one call too, that counts along.
+        """
+        trusted = [median(lays) for name, lays in self.lays.items() if name != CANDIDATE and lays]
+        longer = median(self.lays[CANDIDATE]) - median_low(trusted)
+        if self.alone:
+            longer += median(ours.laid_s for ours, _ in self.alone) - median(theirs.laid_s for _, theirs in self.alone)
+        return longer if longer > DEFERRED_S else 0.0
 
     @property
     def lengthened(self) -> float:
@@ -149,7 +170,7 @@ class Series:
         """
         if not self.alone:
             return 1.0
-        longer = [ours - theirs for ours, theirs in self.alone]
+        longer = [ours.window_s - theirs.window_s for ours, theirs in self.alone]
         middle = median(longer)
         # Of the median: by the median distance from it, as of normal numbers.
         error = 1.2533 * 1.4826 * median(abs(one - middle) for one in longer) / math.sqrt(len(longer))
@@ -157,7 +178,7 @@ class Series:
             (median(itertools.chain(*self.windows[name])) - self.overhead_s(name)) / self.calls
             for name in (CANDIDATE, self.best)
         )
-        alone_s = max(median(theirs for _, theirs in self.alone) - self.overhead_s(self.best), baseline)
+        alone_s = max(median(theirs.window_s for _, theirs in self.alone) - self.overhead_s(self.best), baseline)
         by_itself = baseline * (1 + middle / alone_s)  # as much longer as the candidate takes alone than the baseline
         if among <= 0 or by_itself - among <= ALONE_S + ALONE_SHARE * baseline + error:
             return 1.0
@@ -219,18 +240,18 @@ def measure(
     flush: Callable[[], None] = lambda: None,
     after_window: Callable[[str], None] = lambda name: None,
     aside: Callable[[], None] = lambda: None,
-    alone: Callable[[], tuple[float, float]] | None = None,
+    alone: Callable[[], tuple[Call, Call]] | None = None,
     notice: Callable[[str], None] = lambda text: None,
 ) -> Series:
     """Time all contenders; ``best`` is also called as its own twin.
 
     ``draw`` gives the new inputs of one round of windows, ``flush`` makes caches cold, ``after_window`` gets a name
     while that contender is held, ``aside`` is called once a round, anywhere between the windows, and ``alone`` once a
-    round of windows of several calls: seconds of a window of one call, of the candidate and of ``best``.
+    round of windows of several calls: a window of one call, of the candidate and of ``best``.
     """
     who = {**dict.fromkeys(contenders), TWIN: None}
     series = Series(best, plan.calls)
-    for table in (series.windows, series.claims, series.waits, series.looks):
+    for table in (series.windows, series.claims, series.waits, series.looks, series.lays):
         table.update((name, []) for name in who)
     dropped: set[str] = set()
     for _ in range(plan.warm_up):
@@ -263,6 +284,7 @@ def measure(
                 series.claims[name].append(call.claimed_s)
                 series.waits[name].append(call.answered_s - call.claimed_s)
                 series.looks[name].append(call.looking_s)
+                series.lays[name].append(call.laid_s)
                 after_window(name)
         if block + 1 == BLOCKS_BEFORE_DROPPING:
             dropped = _slow_ones(series, best)
@@ -350,5 +372,6 @@ def summarise(name: str, series: Series, seed: int) -> CaseRatios:
         baselines=baselines,
         aa_spread=aa.spread,
         lengthened=series.lengthened,
+        deferred_s=series.deferred_s,
     )
     return CaseRatios(verdict, speedups, twins, best)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +57,8 @@ class Call:
     looking_s: float
     """How much of that was looking whether it does."""
     calls: int = 1
+    laid_s: float = 0.0
+    """What getting ready for it took, by the controller's clock, until it was held; looking taken off."""
 
 
 class Contender:
@@ -71,6 +74,7 @@ class Contender:
         self._worker = worker
         self._blame = blame
         self._calls = 0
+        self._laid_s = 0.0
         self._addresses: list[int] = []
 
     def load(self, path: str, constructor: Constructor, *, with_state: bool = True) -> None:
@@ -117,11 +121,13 @@ class Contender:
         """
         arena = self._arena()
         places = arena.place(sets, misaligned=misaligned, fenced=fenced, again=again)
+        began = time.perf_counter()
         self._ask("lay", {**places, "poison": poison, "guarded": guarded})
         try:
             self._worker.hold()
         except WorkerFailed as error:
             raise self._blame(error) from error
+        self._laid_s = time.perf_counter() - began - self._worker.looking_s
         arena.fill()
         self._calls = len(sets)
 
@@ -134,7 +140,7 @@ class Contender:
         self._require_arena()
         self._addresses = self._arena().addresses() or []
         claimed_s = window.record.elapsed_ns / 1e9
-        return Call(claimed_s, window.answered_s, window.window_s, window.looking_s, self._calls)
+        return Call(claimed_s, window.answered_s, window.window_s, window.looking_s, self._calls, self._laid_s)
 
     def run(self, sets: Sequence[Draw], **options: Any) -> Call:
         """``lay`` and ``go``."""

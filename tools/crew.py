@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sandbox.base import Mount
 from tools.contender import Contender, Rejected, blame_ourselves
+from tools.dresses import MOVED
 from tools.errors import JudgeUnavailable
 from tools.examining import Examiner, History
 from tools.inputs import InputSet, Manners
@@ -147,10 +148,10 @@ class Crew:
     def make(self, case: str, rows: int | None = None, dress: str | None = None) -> InputSet | None:
         """One set from a new secret seed (``Oracle.make``), of which examiners learn.
 
-        None too for rows all alike to which the reference answers noise: nothing right could be told from it.
+        None too for numbers moved so that the reference answers noise: nothing right could be told from it.
         """
         inputs = self.oracle.make(case, rows, dress)
-        if inputs is not None and dress == "rows" and not self.oracle.is_sound(inputs):
+        if inputs is not None and dress in MOVED and not self.oracle.is_sound(inputs):
             return None
         if inputs is not None:
             self.history.learn(inputs)

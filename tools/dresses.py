@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from tools.arrays import EPS
 from tools.inputs import InputSet
 
-DRESSES = ("mixed", "nonfinite", "strided", "rows")
+DRESSES = ("mixed", "nonfinite", "strided", "rows", "above", "below")
 CONFIRM_DRESSES = ("integers", "sorted", "expanded", "repeated")
 """What every candidate is checked with, and what a champion besides."""
-PROBE_DRESSES = ("mixed", "nonfinite", "integers", "sorted", "rows")
+PROBE_DRESSES = ("mixed", "nonfinite", "integers", "sorted", "rows", "above", "below")
 """Those that neither shapes nor strides tell: they come among the timed windows."""
-WITHOUT_TIES = {"integers": None, "mixed": "untied", "rows": None}
+WITHOUT_TIES = {"integers": None, "mixed": "untied", "rows": None, "above": None, "below": "lower"}
 """What stands for a dress that makes equal elements where an output is made of integers; None for nothing."""
+MOVED = frozenset({"rows", "above", "below", "lower"})
+"""Those after which little may be left of what a reference tells apart."""
 DRESS_WORDS = {
     "mixed": "large, tiny and subnormal numbers among the others",
     "untied": "large, tiny and subnormal numbers among the others",
@@ -22,6 +24,9 @@ DRESS_WORDS = {
     "integers": "small whole numbers",
     "sorted": "sorted inputs",
     "rows": "rows of zeros, constant, small, or far from 0",
+    "above": "all numbers far above 0",
+    "below": "all numbers far below 0",
+    "lower": "all numbers below 0",
     "expanded": "inputs expanded from one row",
     "repeated": "the same integers again and again",
 }

@@ -12,6 +12,7 @@ from tools.contender import Rejected
 from tools.inputs import InputSet
 from tools.licence import Comparison, Expected, Licence, Sample, Yardstick, compare, is_near, jump_of, measure
 from tools.verdict import CheckResult
+from tools.wholes import wrong_wholes
 
 Conditioning = Callable[[InputSet], tuple[Sample, ...]]
 """How far rounding the inputs of such a set moves each leaf."""
@@ -93,7 +94,7 @@ class Examiner:
             if not found.passed:
                 found = self._where_rounding_decides(raw, inputs, index, found, yardsticks[index])
             if found.passed and inputs.dress == EXACT_DRESS and expected.leaf.dtype in EPS:
-                found = self._exactly(found, EPS[expected.leaf.dtype])
+                found = self._exactly(found, raw, expected)
             if not found.passed:
                 return found
             if inputs.dress is None:
@@ -114,14 +115,17 @@ class Examiner:
         others = self.wavering(inputs).get(index, ())
         return compare(raw, replace(expected, wavering=others), self.licence, yardstick, jump)
 
-    def _exactly(self, found: Comparison, eps: float) -> Comparison:
+    def _exactly(self, found: Comparison, raw: bytearray, expected: Expected) -> Comparison:
         """Sums of small whole numbers round in no order: where eager is exact, so is every honest kernel.
 
         But for ``eps`` of the output's scale, which a mean may lose that is merged from the means of parts.
         """
         if self.licence.precision == "tolerance" or found.error is None or found.eager_error is None:
             return found
-        if found.error.worst <= eps or found.eager_error.worst > 0:
+        if wrong := wrong_wholes(raw, expected):
+            detail = f"whole numbers have an exact answer here; {wrong} of them are off"
+            return replace(found, passed=False, reason="wrong_output.inexact", detail=detail)
+        if found.error.worst <= EPS[expected.leaf.dtype] or found.eager_error.worst > 0:
             return found
         detail = f"whole numbers have an exact answer here; it is off by {found.error.worst:.2g} of the output's scale"
         return replace(found, passed=False, reason="wrong_output.inexact", detail=detail)

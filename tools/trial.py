@@ -112,12 +112,14 @@ class Trial:
             names = {case.best for case in cases}
             with ThreadPoolExecutor(len(names)) as pool:
                 waiting = {name: pool.submit(opened, partial(self.crew.understudy, name)) for name in names}
-                other = replace(self, candidate=opened(open_candidate))
+                # All of them before any code of the candidate's runs: it could take memory they are about to need.
+                ready = {name: understudy.result() for name, understudy in waiting.items()}
+            other = replace(self, candidate=opened(open_candidate))
             results = []
             for case in cases:
                 name, best = case.verdict.name, case.best
                 form = self.crew.draw(name, 1)[0]
-                results.append(other._time(name, form, {best: waiting[best].result()}, best))
+                results.append(other._time(name, form, {best: ready[best]}, best))
             self.refused |= other.refused
             return results
 

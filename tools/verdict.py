@@ -78,6 +78,8 @@ class CaseVerdict(_Frozen):
     """Half width of the same statistic when the best baseline is compared with itself in the same run."""
     lengthened: float = 1.0
     """How many times longer a call of the candidate took by itself than among others; its times include that."""
+    deferred_s: float = 0.0
+    """Seconds a window that it left for when it was not timed, and that are told as its own; 0 where that is little."""
 
 
 class Verdict(_Frozen):

@@ -7,6 +7,7 @@ bytes may follow it.
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import threading
 import time
@@ -30,6 +31,8 @@ SESSION_WALL_S = 24 * 3600.0
 START_TIMEOUT_S = 90.0
 """Importing torch on a busy machine."""
 
+PATIENCE = 10
+"""Times what one request may take, a process of a candidate may take for all: a judgement makes hundreds."""
 STEADY = {
     # Bound threads: an unbound one may wake on its neighbour's core and wait there for the next tick.
     "OMP_PROC_BIND": "true",
@@ -87,9 +90,12 @@ class Worker:
         self.alive = True
         self._session = session
         self._timeout_s = timeout_s
+        self._patience_s = math.inf
         self._seq = 0
         self._greeting: dict[str, Any] | None = None
         self._held = False
+        self.looking_s = 0.0
+        """What looking whether it stands still took, when it was held last."""
         self._is_trusted = trusted
         self._lock = threading.RLock()
         self.arena = arena
@@ -122,6 +128,8 @@ class Worker:
                 ) from error
             finally:
                 self._timeout_s = timeout_s
+            if not self._is_trusted:
+                self._patience_s = PATIENCE * timeout_s
 
     def ask(self, op: str, body: Mapping[str, Any] | None = None, payload: Buffers = ()) -> Record:
         """Send a request and return its record. Raises WorkerFailed."""
@@ -144,13 +152,22 @@ class Worker:
             self._send(item)
 
     def _send(self, data: bytes | bytearray | memoryview) -> None:
+        with self._waiting() as (began, limit_s):
+            try:
+                if len(data):
+                    self._session.send(memoryview(data), limit_s)
+            except SessionEnded as error:
+                is_late = time.monotonic() - began >= limit_s
+                raise self._ended("timeout" if is_late else None) from error
+
+    @contextmanager
+    def _waiting(self) -> Iterator[tuple[float, float]]:
+        """When waiting began, and how long it may take; counted towards what the worker may take in all."""
         began = time.monotonic()
         try:
-            if len(data):
-                self._session.send(memoryview(data), self._timeout_s)
-        except SessionEnded as error:
-            is_late = time.monotonic() - began >= self._timeout_s
-            raise self._ended("timeout" if is_late else None) from error
+            yield began, max(0.0, min(self._timeout_s, self._patience_s))
+        finally:
+            self._patience_s -= time.monotonic() - began
 
     def hold(self) -> None:
         """Stop all that runs in its sandbox, until the next request. Does nothing while it is held.
@@ -164,6 +181,7 @@ class Worker:
         with self._watching():
             held = self._session.hold()
         self._held = True
+        self.looking_s = held.looking_s
         return held
 
     def require_still(self) -> None:
@@ -238,12 +256,13 @@ class Worker:
         """Exactly ``count`` bytes of what it sends. Raises WorkerFailed."""
         buffer = bytearray(count)
         if count:
-            try:
-                self._session.receive_into(memoryview(buffer), self._timeout_s)
-            except SessionTimeout as error:
-                raise self._ended("timeout") from error
-            except SessionEnded as error:
-                raise self._ended(None) from error
+            with self._waiting() as (_, limit_s):
+                try:
+                    self._session.receive_into(memoryview(buffer), limit_s)
+                except SessionTimeout as error:
+                    raise self._ended("timeout") from error
+                except SessionEnded as error:
+                    raise self._ended(None) from error
         return buffer
 
     def ask_facts(
@@ -269,6 +288,8 @@ class Worker:
         """Stop it and say why it ended."""
         execution = self.close()
         log = self.log()
+        if reason == "timeout" and self._patience_s < self._timeout_s:
+            return WorkerFailed("timeout", f"its answers took {PATIENCE * self._timeout_s:g} s in all", log)
         if reason == "timeout":
             return WorkerFailed("timeout", f"no answer within {self._timeout_s:g} s", log)
         if execution.out_of_memory:

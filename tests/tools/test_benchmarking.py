@@ -37,6 +37,7 @@ class Scripted:
     seconds: float
     claim: float = 1.0
     look: float = 3e-5
+    laid: float = 2e-3
     log: list[tuple[object, ...]] = field(default_factory=list)
     lot: random.Random = field(default_factory=lambda: random.Random(3))
 
@@ -46,7 +47,7 @@ class Scripted:
 
     def go(self):
         true = self.calls * self.seconds * self.lot.uniform(0.99, 1.01)
-        return Call(true * self.claim, true + OVERHEAD / 2, true + OVERHEAD, self.look, self.calls)
+        return Call(true * self.claim, true + OVERHEAD / 2, true + OVERHEAD, self.look, self.calls, self.laid)
 
 
 def run(plan=PLAN, log=None, flush=lambda: None, **seconds: float):
@@ -232,13 +233,41 @@ def test_a_busy_machine_never_trips_the_clock():
     assert clock_disagreement(series) is None
 
 
+def by_itself(seconds: float, laid: float = 2e-3) -> Call:
+    """A window of one call."""
+    return Call(seconds, seconds, seconds + OVERHEAD, 0.0, 1, laid)
+
+
 def alone(seconds: float, ours: float, theirs: float, *, calls: int = 8) -> Series:
     """A candidate whose calls take so long among others, and by themselves; the baseline's take 2 ms."""
     plan = Plan(blocks=8, windows=2, calls=calls)
     contenders = {CANDIDATE: Scripted(seconds), "eager": Scripted(2e-3)}
     draw = lambda: ["x"] * calls  # noqa: E731
-    look = lambda: (ours + OVERHEAD, theirs + OVERHEAD)  # noqa: E731
+    look = lambda: (by_itself(ours), by_itself(theirs))  # noqa: E731
     return measure(contenders, plan, random.Random(1), "eager", draw, alone=look)
+
+
+@pytest.mark.parametrize(("laid", "besides"), [(6e-3, 2e-3), (2e-3, 6e-3), (4e-3, 4e-3), (8e-3, 0.0)])
+def test_what_is_left_for_when_answers_are_dropped_is_told_as_the_calls_own(laid, besides):
+    plan = Plan(blocks=8, windows=2, calls=8)
+    contenders = {CANDIDATE: Scripted(1e-3, laid=laid), "eager": Scripted(2e-3)}
+    look = lambda: (by_itself(1e-3, besides), by_itself(2e-3))  # noqa: E731
+    series = measure(contenders, plan, random.Random(1), "eager", lambda: ["x"] * 8, alone=look)
+    verdict = summarise("default", series, 0).verdict
+    assert verdict.deferred_s == pytest.approx(4e-3)
+    assert verdict.speedup == pytest.approx(16 / (8 + 4), rel=0.05)
+
+
+def test_getting_ready_takes_some_a_little_longer_and_that_is_not_held_against_them():
+    contenders = {CANDIDATE: Scripted(1e-2, laid=2.3e-3), "eager": Scripted(2e-2), "torch.compile": Scripted(2e-2)}
+    series = measure(contenders, PLAN, random.Random(1), "eager", lambda: ["x"])
+    assert series.deferred_s == 0.0
+
+
+def test_a_baseline_that_is_slow_to_get_ready_hides_nothing():
+    contenders = {CANDIDATE: Scripted(1e-2, laid=6e-3), "eager": Scripted(2e-2, laid=4e-2), "best": Scripted(2e-2)}
+    series = measure(contenders, PLAN, random.Random(1), "best", lambda: ["x"])
+    assert series.deferred_s == pytest.approx(4e-3)
 
 
 def test_who_answers_many_calls_at_once_is_told_by_what_one_takes_alone():
@@ -258,7 +287,7 @@ def test_what_is_within_the_noise_changes_nothing():
     lot = random.Random(3)
     plan = Plan(blocks=8, windows=2, calls=8)
     contenders = {CANDIDATE: Scripted(1e-3), "eager": Scripted(2e-3)}
-    look = lambda: (1.2e-3 + lot.gauss(0, 4e-4), 2e-3 + lot.gauss(0, 4e-4))  # noqa: E731
+    look = lambda: (by_itself(1.2e-3 + lot.gauss(0, 4e-4)), by_itself(2e-3 + lot.gauss(0, 4e-4)))  # noqa: E731
     series = measure(contenders, plan, random.Random(1), "eager", lambda: ["x"] * 8, alone=look)
     assert len(series.alone) == 16
     assert series.lengthened == 1.0

@@ -89,7 +89,7 @@ def test_mixed_numbers_without_zeros_make_no_two_alike():
     assert bool((put_on("mixed", [drawn], 3)[0] == 0).any())
 
 
-FLOATS = ("mixed", "untied", "nonfinite", "integers", "sorted", "expanded", "rows")
+FLOATS = ("mixed", "untied", "nonfinite", "integers", "sorted", "expanded", "rows", "above", "below", "lower")
 
 
 def triangular():
@@ -142,10 +142,60 @@ def test_some_rows_are_zero_some_constant_some_small_and_some_far_off(shape):
     rows, before = changed.reshape(-1, width), drawn.reshape(-1, width)
     constant = (rows == rows[:, :1]).all(-1)
     small = (rows.abs().amax(-1) > 0) & (rows.abs().amax(-1) < 1e-3)
-    kinds = [(rows == 0).all(-1), constant & (rows[:, 0] != 0), small, rows.mean(-1) > 100]
+    kinds = [(rows == 0).all(-1), constant & (rows[:, 0] != 0), small, rows.mean(-1).abs() > 100]
     assert all(0 < int(kind.sum()) <= len(rows) // 4 for kind in kinds)
     assert int((rows == before).all(-1).sum()) >= len(rows) // 2
     assert not torch.equal(put_on("rows", [drawn], 4)[0], changed)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_some_draws_have_all_numbers_far_above_0_and_some_all_below(dtype):
+    drawn = torch.randn(64, 256).to(dtype)
+    assert bool((put_on("above", [drawn], 1)[0] > 1).all())
+    for dress in ("below", "lower"):
+        assert bool((put_on(dress, [drawn], 1)[0] < -1).all())
+    assert float(put_on("lower", [drawn], 1)[0].max()) < -100
+    assert torch.equal(put_on("below", [drawn.abs()], 1)[0], drawn.abs())
+
+
+def test_far_off_rows_lie_on_both_sides_of_0():
+    means = put_on("rows", [torch.randn(512, 32)], 1)[0].mean(-1)
+    assert bool((means > 100).any())
+    assert bool((means < -100).any())
+
+
+def test_moved_to_be_low_hardly_two_numbers_become_equal():
+    drawn = torch.randn(1 << 12)
+    changed = put_on("lower", [drawn], 1)[0]
+    assert changed.unique().numel() >= 0.999 * drawn.unique().numel()
+
+
+def test_all_numbers_far_off_catch_a_variance_by_squares_along_any_dimension(tmp_path):
+    body = "return x.var(dim=(0, 2), unbiased=False)"
+    referee = Referee(tmp_path, "x", body, "torch.randn(16, 4, 64)")
+
+    def right(x):
+        return x.var(dim=(0, 2), unbiased=False)
+
+    def wrong(x):
+        return (x * x).mean(dim=(0, 2)) - x.mean(dim=(0, 2)) ** 2
+
+    assert referee.judge(referee.make(1), wrong) is None  # which is why
+    for dress in ("above", "below"):
+        assert referee.judge(referee.make(1, dress), right) is None
+        assert referee.judge(referee.make(1, dress), wrong) is not None
+
+
+def test_all_numbers_below_0_catch_a_softmax_that_shifts_only_where_it_must(tmp_path):
+    referee = Referee(tmp_path, "x", "return torch.softmax(x, dim=-1)", "torch.randn(64, 64)")
+
+    def unshifted(x):
+        powers = x.exp()
+        sums = powers.sum(-1, keepdim=True)
+        return powers / sums if bool(torch.isfinite(sums).all()) else torch.softmax(x, dim=-1)
+
+    assert referee.judge(referee.make(1), unshifted) is None
+    assert referee.judge(referee.make(1, "below"), unshifted) is not None
 
 
 def rms(x, eps):

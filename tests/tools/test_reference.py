@@ -200,6 +200,29 @@ def test_a_case_that_would_not_fit_into_memory_twice_is_refused(opened, forward,
         reference.describe(7, needed - 1)
 
 
+@pytest.mark.parametrize(
+    ("drawn", "refused"),
+    [
+        ("float(torch.rand(()))", True),
+        ("int(torch.randint(1 << 40, ()))", True),
+        ("torch.ones(int(torch.randint(1 << 20, ())))", True),
+        ("torch.rand(())", False),
+        ("3.5", False),
+    ],
+)
+def test_what_is_known_before_a_call_is_timed_must_not_be_drawn(tmp_path, drawn, refused):
+    source = SOURCE.format(forward="        return x * 2", construct="        pass")
+    source = source.replace("forward(self, x)", "forward(self, x, other)").replace("(16, 8)]", f"(16, 8), {drawn}]")
+    (tmp_path / "problem.py").write_text(problem(source=source).source)
+    reference = Reference()
+    reference.open(str(tmp_path / "problem.py"), "problem.py", 1)
+    if refused:
+        with pytest.raises(Fault, match="differ in more than the values"):
+            described(reference)
+    else:
+        assert described(reference)["cases"]
+
+
 def test_inputs_that_are_too_large_are_refused_before_they_are_used(opened):
     reference = opened("raise ValueError('it was called')")
     with pytest.raises(Fault, match="too large"):

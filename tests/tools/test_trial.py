@@ -43,11 +43,11 @@ def trial(crew):
     return Trial(crew, None, 2, 4, 1.0, 0, lambda text: None, 1 << 30)
 
 
-def test_what_was_opened_is_closed_when_another_cannot_be():
-    crew, candidate = Crew(), Opened()
+def test_what_was_opened_is_closed_when_another_cannot_be_and_no_candidate_ran_meanwhile():
+    crew, opened = Crew(), []
     with pytest.raises(JudgeUnavailable):
-        trial(crew).again(lambda: candidate, CASES)
-    assert candidate.closed
+        trial(crew).again(lambda: opened.append("candidate"), CASES)
+    assert not opened  # it might take what the others are about to need
     assert [item.closed for item in crew.opened] == [True]
 
 
@@ -61,21 +61,11 @@ def test_what_may_be_the_machines_doing_is_tried_once_more_and_only_once(reason,
 
     mine = trial(Crew())
     with pytest.raises(Rejected):
-        mine.again(fails, CASES)
+        mine.again(fails, CASES[1:])
     assert len(tried) == tries
     with pytest.raises(Rejected):
-        mine.again(fails, CASES)
+        mine.again(fails, CASES[1:])
     assert len(tried) == tries + 1
-
-
-def test_the_candidates_own_failure_is_not_hidden_by_ours():
-    def fails():
-        raise Rejected("crash", "it was killed")
-
-    crew = Crew()
-    with pytest.raises(Rejected, match="killed"):
-        trial(crew).again(fails, CASES)
-    assert [item.closed for item in crew.opened] == [True]
 
 
 def test_only_one_set_is_kept_while_time_is_measured(monkeypatch):

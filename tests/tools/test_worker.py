@@ -4,12 +4,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from sandbox.base import Held
+from sandbox.errors import SessionTimeout
 from sandbox.fake import FakeSandbox
-from tools.harness.wire import REQUEST, Record, Status, pack_record
-from tools.worker import STEADY, Launcher, Worker, WorkerFailed
+from tools.harness.wire import REQUEST, REQUEST_MAGIC, Record, Status, pack_record
+from tools.worker import PATIENCE, STEADY, Launcher, Worker, WorkerFailed
 
 CHURN = """
 import ctypes, resource
@@ -98,3 +101,56 @@ def test_an_answer_that_was_written_before_its_request_is_forged():
     with pytest.raises(WorkerFailed) as failure:  # counting up would let it pass: its first answer is number 1
         worker.ask("form")
     assert failure.value.reason == "cheat.forged_record"
+
+
+class Sleepy(Answering):
+    """Takes its time for every answer, by a clock that is moved by hand."""
+
+    def __init__(self, clock, seconds):
+        super().__init__()
+        self.clock, self.seconds = clock, seconds
+
+    def send(self, data, timeout_s):
+        if bytes(data[:4]) == bytes(REQUEST.pack(REQUEST_MAGIC, 0))[:4]:
+            super().send(data, timeout_s)
+
+    def receive_into(self, buffer, timeout_s):
+        took = min(self.seconds, timeout_s)
+        self.clock[0] += took
+        if took < self.seconds:
+            raise SessionTimeout("late")
+        buffer[:] = pack_record(Record(self.asked, Status.OK))
+
+    def watch(self):
+        pass
+
+    def hold(self):
+        return Held(grown=False, main_at=0.0)
+
+    def release(self, *, alone=False):
+        pass
+
+    def require_still(self):
+        pass
+
+    def stop(self):
+        return SimpleNamespace(out_of_memory=False, exit_code=0)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_candidate_may_not_take_nearly_all_of_its_time_for_every_answer(monkeypatch, trusted):
+    clock = [0.0]
+    monkeypatch.setattr("tools.worker.time.monotonic", lambda: clock[0])
+    worker = Worker(Sleepy(clock, 0.9), "candidate", 1.0, trusted=trusted)
+    worker.greet({})
+    worker.await_ready()
+    if trusted:
+        for _ in range(3 * PATIENCE):
+            worker.ask("lay")
+        return
+    for _ in range(PATIENCE + 1):  # 11 times 0.9 s fit into 10 s
+        worker.ask("lay")
+    with pytest.raises(WorkerFailed, match="in all") as failure:
+        worker.ask("lay")
+    assert failure.value.reason == "timeout"
+    assert clock[0] == pytest.approx(PATIENCE * 1.0 + 0.9)  # to be ready does not count

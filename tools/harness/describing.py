@@ -46,6 +46,24 @@ def require_room(case: str, call: Iterable[Any], state: Iterable[torch.Tensor], 
         )
 
 
+def require_same_form(cases: dict[str, list[Any]], others: dict[str, list[Any]]) -> None:
+    """Raises Fault where another draw differs in more than the values of its tensors.
+
+    All else is known before a call is timed, and a baseline is compiled anew for it.
+    """
+    for name, inputs in cases.items():
+        if _form(inputs) != _form(others.get(name)):
+            raise Fault(
+                f"case {name}: two draws of its inputs differ in more than the values of tensors (is a number or a "
+                "shape drawn too?): make the number a constant or put it into a tensor, and fix the shape"
+            )
+
+
+def _form(inputs: Any) -> tuple[Any, ...]:
+    tensors: list[torch.Tensor] = []
+    return encode(inputs, tensors), [describe_value(tensor) for tensor in tensors]
+
+
 def _with_double(tensor: torch.Tensor) -> int:
     """Bytes of a tensor and its copy in float64; what is not floating is copied as it is."""
     size = 16 if tensor.is_complex() else 8 if tensor.is_floating_point() else tensor.element_size()

@@ -6,6 +6,7 @@ unusual ones are mixed within one tensor and nothing about the first element tel
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from tools.harness.invariants import is_free, restored
 from tools.harness.tensors import Leaves
 from tools.harness.values import map_tensors
 
+FAR = 8.0
+"""Times what numbers are in the mean: hardly one of them is as far from 0."""
 ROWS_OF = 8
 """Of so many rows, one is of each kind; half of all stay."""
 
@@ -91,8 +94,9 @@ def _sorted(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
 
 
 def _rows(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
-    """Some rows all zero, some constant, some ten thousand times smaller, some far from 0: padding, dead channels, data
-    that nobody centred. A row lies along the last dimension; of four dimensions and more, along the last two.
+    """Some rows all zero, some constant, some ten thousand times smaller, some far above or below 0: padding, dead
+    channels, data that nobody centred. A row lies along the last dimension; of four dimensions and more, along the last
+    two.
     """
     if not _is_real(tensor) or tensor.dim() < 2 or not tensor.numel():
         return tensor
@@ -102,12 +106,48 @@ def _rows(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
     for length in lead:
         count *= length
     kinds = (torch.randperm(max(count, ROWS_OF), generator=lot)[:count] % ROWS_OF).view(shape)
-    far = (tensor.double().abs().mean() / (3 * torch.finfo(tensor.dtype).eps ** 0.5)).to(tensor.dtype)
+    far = _far(tensor) * (1 - 2 * (torch.rand(shape, generator=lot) < 0.5) * _goes_below(tensor))
     first = tensor[(..., *(slice(0, 1),) * (tensor.dim() - len(lead)))]
     changed = tensor
-    for kind, values in enumerate((torch.zeros_like(tensor), first.expand_as(tensor), tensor * 1e-4, tensor + far)):
+    others = (torch.zeros_like(tensor), first.expand_as(tensor), tensor * 1e-4, _moved(tensor, far))
+    for kind, values in enumerate(others):
         changed = torch.where(kinds == kind, values, changed)
     return _like(changed, tensor)
+
+
+def _above(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
+    """All of it far above 0, so that along every dimension the mean is large and the spread is not."""
+    return _moved(tensor, _far(tensor)) if _is_real(tensor) and tensor.numel() else tensor
+
+
+def _below(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
+    """All of it far below 0, where a maximum that begins at 0, or at -100, is wrong; not where nothing is below 0."""
+    if not _is_real(tensor) or not tensor.numel() or not _goes_below(tensor):
+        return tensor
+    return _moved(tensor, -_far(tensor))
+
+
+def _lower(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
+    """All of it below -100, if it is about 1 in size; near enough to 0 before it is made larger that hardly two
+    elements become equal.
+    """
+    if not _is_real(tensor) or not tensor.numel() or not _goes_below(tensor):
+        return tensor
+    return _like(_moved(tensor, -FAR * float(tensor.double().abs().mean())) * 64, tensor)
+
+
+def _far(tensor: torch.Tensor) -> float:
+    """So far that ``E[x^2] - E[x]^2`` keeps nothing of the spread and two passes keep most of it."""
+    mean = float(tensor.double().abs().mean())
+    return mean * max(FAR, 1 / (3 * math.sqrt(torch.finfo(tensor.dtype).eps)))
+
+
+def _goes_below(tensor: torch.Tensor) -> bool:
+    return bool((tensor < 0).any())
+
+
+def _moved(tensor: torch.Tensor, by: float | torch.Tensor) -> torch.Tensor:
+    return _like((tensor.double() + by).to(tensor.dtype), tensor)
 
 
 def _strided(tensor: torch.Tensor, lot: torch.Generator) -> torch.Tensor:
@@ -167,6 +207,9 @@ DRESSES: dict[str, Callable[[torch.Tensor, torch.Generator], torch.Tensor]] = {
     "integers": _integers,
     "sorted": _sorted,
     "rows": _rows,
+    "above": _above,
+    "below": _below,
+    "lower": _lower,
     "strided": _strided,
     "expanded": _expanded,
     "repeated": _repeated,

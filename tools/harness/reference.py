@@ -19,6 +19,7 @@ from tools.harness.describing import (
     graph_facts,
     mutates,
     require_room,
+    require_same_form,
     require_usable,
 )
 from tools.harness.doubling import BitsRead, Doubling
@@ -179,6 +180,7 @@ class Reference:
         """
         cases = self.cases(seed)
         described = [self._describe_case(name, inputs, memory_bytes) for name, inputs in cases.items()]
+        require_same_form(cases, self.cases(seed + 1))
         facts: dict[str, Any] = {"cases": described}
         changed = self._changed_buffers(cases, seed) if self.buffers else set()
         facts["notes"] = [UNCOMPARED.format(", ".join(sorted(changed)))] if changed else []

@@ -62,9 +62,16 @@ def to_double(inputs: list[Any], change: Callable[[torch.Tensor], torch.Tensor] 
 
 
 def nudge(tensor: torch.Tensor, by: float | None = None, lot: torch.Generator | None = None) -> torch.Tensor:
-    """A floating tensor in float64, each element moved by half a unit in its last place (or ``by``), up or down."""
+    """A floating tensor in float64, each element moved by half a unit in its last place (or ``by``), up or down.
+
+    One of 16 bits by up to that much, as rounding does: between its precision and the next lower one there is no room
+    for more.
+    """
     if not tensor.is_floating_point():
         return tensor
+    if by is None and tensor.dtype.itemsize == 2:
+        half = torch.finfo(tensor.dtype).eps / 2
+        return tensor.double() * (1 + half * (2 * torch.rand(tensor.shape, dtype=torch.float64, generator=lot) - 1))
     if by is None:
         # Half of one would be lost in float64 itself: 1 + eps / 2 is 1.
         by = torch.finfo(tensor.dtype).eps / (1 if tensor.dtype == torch.float64 else 2)

@@ -1,0 +1,39 @@
+"""Whole numbers in answers of 16 bits: what all their roundings hide. Pure; numpy on raw bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tools.arrays import EPS, chunks
+from tools.harness.wire import ITEM_BYTES
+from tools.licence import Expected
+
+if TYPE_CHECKING:
+    from tools.licence import Raw
+
+SLACK = 1e-5
+"""Of the output's scale: what merging means of parts may lose in float32, where the mean is 0."""
+
+
+def wrong_wholes(got: Raw, expected: Expected) -> int:
+    """In how many elements ``got`` is off where the oracle is a whole number that every such output can hold; 0 where
+    eager is off in one of them too, or the output has not 16 bits.
+
+    Sums and products of small whole numbers are whole and exact in float32, in whatever order; who is off there has
+    worked in fewer bits than the inputs have. Larger sums say nothing: the output itself is rounded.
+    """
+    import numpy as np
+
+    leaf = expected.leaf
+    if leaf.dtype not in EPS or ITEM_BYTES[leaf.dtype] != 2:
+        return 0
+    largest, wrong, scale = 2 / EPS[leaf.dtype], 0, 0.0
+    raws = [(got, leaf.dtype), (expected.oracle, expected.oracle_dtype), (expected.eager, leaf.dtype)]
+    for _, oracle, _ in chunks(leaf, *raws):
+        scale = max(scale, float(np.max(abs(oracle), where=np.isfinite(oracle), initial=0.0)))
+    for x, oracle, eager in chunks(leaf, *raws):
+        here = (abs(oracle) <= largest) & (oracle == np.round(oracle))
+        if np.any(abs(eager[here] - oracle[here]) > SLACK * scale):
+            return 0
+        wrong += int(np.count_nonzero(~(abs(x[here] - oracle[here]) <= SLACK * scale)))
+    return wrong
