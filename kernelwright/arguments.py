@@ -50,7 +50,7 @@ _JUDGING = (
     ("--close-call-s", "S", "seconds that an ambiguous confirmation may be measured on"),
     ("--threads", "N", "threads every contender gets; default all cores"),
     ("--memory-bytes", "N", "memory one sandbox may use"),
-    ("--stage-timeout-s", "S", "seconds one stage of judging may take"),
+    ("--stage-timeout-s", "S", "seconds one answer may take; a candidate gets ten times that in all"),
     ("--isolation", "I", "docker, bubblewrap or process; default the strongest there is"),
 )
 

@@ -152,6 +152,7 @@ class JudgeSettings(BaseModel):
     close_call_s: float = Field(default=CLOSE_CALL_S, ge=0)
     """How long a confirmation that came out ambiguous may be measured on, with fresh processes; 0 for not at all."""
     stage_timeout_s: float = Field(default=120.0, gt=0)
+    """For one answer of a sandboxed process; one of a candidate's may take ten times that for all (``PATIENCE``)."""
     memory_bytes: int = Field(default=12 << 30, ge=256 << 20)
     """Resident memory of one sandboxed process group."""
     admission: bool = True
