@@ -26,15 +26,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Judge an honest program after each attack.")
     parser.add_argument("--isolation", choices=list(Isolation), default=Isolation.BUBBLEWRAP)
     parser.add_argument("--blocks", type=int, default=24, help="of three rounds")
+    parser.add_argument("--honest", default=HONEST, metavar="NAME", help="the honest program")
     parser.add_argument("--only", default="*", metavar="PATTERN", help="attacks of such names")
     options = parser.parse_args()
     corpus = load_corpus()
-    honest = next(program for program in corpus if program.name == HONEST)
+    honest = next(program for program in corpus if program.name == options.honest)
     attacks = [program for program in corpus if program.row in ROWS and fnmatch(program.name, options.only)]
     settings = SETTINGS.model_copy(update={"blocks": options.blocks})
 
     def tell(item: Survival) -> None:
-        sys.stderr.write(f"{'ok  ' if item.is_whole else 'BAD '} {item.attack.name}\n")
+        word, change = "ok  " if item.is_whole else "BAD ", item.change or 0.0
+        why = [f"{change:+.1%} after {len(item.after)}", *item.left]
+        sys.stderr.write(f"{word} {item.attack.name}: {item.after[-1].status}, {', '.join(why)}\n")
 
     with closing(open_sandbox(Isolation(options.isolation))) as sandbox, tempfile.TemporaryDirectory() as home:
         survivals = survive(attacks, honest, sandbox, Path(home), settings=settings, notice=tell)

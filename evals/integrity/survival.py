@@ -28,6 +28,8 @@ SAME = 0.02
 FIRST, MOST = 3, 4
 """Judgements of the honest program before everything, and after an attack at most."""
 SETTLING_S = 5.0
+_KERNEL_THREAD = 0x00200000
+"""PF_KTHREAD of include/linux/sched.h, in the flags of /proc/PID/stat (proc(5))."""
 MEMORY_NOISE_BYTES = 64 << 20
 """By which what the machine calls available comes and goes by itself."""
 
@@ -44,12 +46,21 @@ class Remains:
     @classmethod
     def now(cls) -> Remains:
         """Count."""
-        processes = sum(1 for path in Path("/proc").iterdir() if path.name.isdigit())
+        processes = sum(1 for path in Path("/proc").iterdir() if path.name.isdigit() and not _is_kernels(path))
         shared = Path("/dev/shm")  # noqa: S108 - looked at, not written to
         files = sum(1 for _ in shared.iterdir()) if shared.is_dir() else 0
         facts = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
         free = int(facts["MemAvailable"].split()[0]) * 1024
         return cls(processes, files, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") - free)
+
+
+def _is_kernels(process: Path) -> bool:
+    """Whether it is a thread of the kernel's, which come and go by themselves; so is one that is gone by now."""
+    try:
+        told = (process / "stat").read_text()
+    except OSError:
+        return True
+    return bool(int(told.rpartition(")")[2].split()[6]) & _KERNEL_THREAD)
 
 
 @dataclass(frozen=True)

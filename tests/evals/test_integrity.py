@@ -11,7 +11,7 @@ from evals.errors import SuiteError
 from evals.integrity.corpus import PROBLEMS, PROVE_NOTHING, drawn, load_corpus, read_program
 from evals.integrity.reporting import IntegrityReport, line_of
 from evals.integrity.running import Outcome, run_corpus
-from evals.integrity.survival import MOST, ROWS, Remains, Survival, _judged_after, as_lines
+from evals.integrity.survival import MOST, ROWS, Remains, Survival, _is_kernels, _judged_after, as_lines
 from sandbox.base import Isolation
 from tools.fake_judge import FakeJudge, accepted, rejected
 
@@ -172,6 +172,16 @@ def test_a_sample_is_drawn_by_its_seed(corpus):
     assert len(first) == len({item.name for item in first}) == 30
     assert len({item.problem for item in first}) < 8
     assert len(drawn(corpus, 10_000, 1)) <= len(corpus)
+
+
+def test_threads_of_the_kernel_are_nothing_that_was_left(tmp_path):
+    kernels, ours = tmp_path / "2", tmp_path / "3"
+    for folder, flags in ((kernels, 0x00208040), (ours, 0x00400000)):
+        folder.mkdir()
+        (folder / "stat").write_text(f"2 (a) b) S 0 0 0 0 -1 {flags} 0 0")
+    assert _is_kernels(kernels)
+    assert not _is_kernels(ours)
+    assert _is_kernels(tmp_path / "gone")
 
 
 def survival(*after, status="accepted", processes=0, files=0, memory=0):
