@@ -18,7 +18,8 @@ from evals.integrity.survival import ROWS, Survival, as_lines, survive
 from sandbox.base import Isolation
 from sandbox.opening import open_sandbox
 
-HONEST = "softmax_two_pass"
+HONEST = "cumsum_double"
+"""It computes more than it moves: the times of one that moves more differ from process to process by more than 2 %."""
 
 
 def main() -> int:

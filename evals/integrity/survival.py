@@ -146,9 +146,12 @@ def _judged_after(judge: Judge, honest: Program, usual: float) -> tuple[Verdict,
 def _settled(before: Remains) -> Remains:
     """What is left, once what is on its way out is gone."""
     deadline = time.monotonic() + SETTLING_S
-    while (now := Remains.now()).processes > before.processes and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        now = Remains.now()
+        if now.processes <= before.processes and now.memory_bytes <= before.memory_bytes + MEMORY_NOISE_BYTES:
+            return now
         time.sleep(0.05)
-    return now
+    return Remains.now()
 
 
 def as_lines(survivals: Sequence[Survival]) -> str:
