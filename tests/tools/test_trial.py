@@ -59,10 +59,12 @@ def test_what_may_be_the_machines_doing_is_tried_once_more_and_only_once(reason,
         tried.append(reason)
         raise Rejected(reason, "in a fresh process")
 
-    mine = trial(Crew())
+    crew = Crew()
+    mine = trial(crew)
     with pytest.raises(Rejected):
         mine.again(fails, CASES[1:])
     assert len(tried) == tries
+    assert [item.closed for item in crew.opened] == [True] * tries
     with pytest.raises(Rejected):
         mine.again(fails, CASES[1:])
     assert len(tried) == tries + 1
