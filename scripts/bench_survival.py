@@ -31,7 +31,9 @@ def main() -> int:
     parser.add_argument("--only", default="*", metavar="PATTERN", help="attacks of such names")
     options = parser.parse_args()
     corpus = load_corpus()
-    honest = next(program for program in corpus if program.name == options.honest)
+    honest = next((program for program in corpus if program.is_honest and program.name == options.honest), None)
+    if honest is None:
+        parser.error(f"--honest {options.honest}: the corpus has no honest program of that name")
     attacks = [program for program in corpus if program.row in ROWS and fnmatch(program.name, options.only)]
     settings = SETTINGS.model_copy(update={"blocks": options.blocks})
 
