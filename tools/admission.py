@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from tools.crew import Crew
 from tools.errors import JudgeUnavailable, RequestError
+from tools.harness.licence import Expected, Licence, Yardstick, compare
 from tools.harness.wire import ITEM_BYTES, PARTS
 from tools.inputs import InputSet
-from tools.licence import Expected, Licence, Yardstick, compare
 from tools.mutants import Mutant, is_idle, mutants, shortened
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from tools.arena import Arena
 from tools.errors import JudgeUnavailable
+from tools.harness.licence import ErrorFacts
 from tools.harness.wire import FLAG_OVERRUN, Leaf, Record
 from tools.inputs import Draw, InputSet
 from tools.oracle import Constructor, sizes
-from tools.verdict import CheckResult, ErrorFacts
+from tools.verdict import CheckResult
 from tools.worker import Worker, WorkerFailed
 
 

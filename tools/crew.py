@@ -16,8 +16,8 @@ from tools.contender import Contender, Rejected, blame_ourselves
 from tools.dresses import MOVED
 from tools.errors import JudgeUnavailable
 from tools.examining import Examiner, History
+from tools.harness.licence import Licence
 from tools.inputs import InputSet, Manners
-from tools.licence import Licence
 from tools.oracle import Constructor, Oracle
 from tools.problem import Description, Problem
 from tools.worker import Launcher, Worker, WorkerFailed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tools.arrays import EPS
+from tools.harness.arrays import EPS
 from tools.inputs import InputSet
 
 DRESSES = ("mixed", "nonfinite", "strided", "rows", "above", "below")

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
-from tools.arrays import EPS
 from tools.contender import Rejected
+from tools.harness.arrays import EPS
+from tools.harness.licence import Comparison, Expected, Licence, Sample, Yardstick, compare, is_near, jump_of, measure
+from tools.harness.wholes import wrong_wholes
 from tools.inputs import InputSet
-from tools.licence import Comparison, Expected, Licence, Sample, Yardstick, compare, is_near, jump_of, measure
 from tools.verdict import CheckResult
-from tools.wholes import wrong_wholes
 
 Conditioning = Callable[[InputSet], tuple[Sample, ...]]
 """How far rounding the inputs of such a set moves each leaf."""

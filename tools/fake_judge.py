@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 
 from tools.candidate import Candidate
 from tools.errors import ToolError
+from tools.harness.licence import ErrorFacts
 from tools.judge import Notice
 from tools.problem import CaseFacts, Description, TensorFacts
-from tools.verdict import CheckResult, CompileResult, ErrorFacts, Timing, Verdict
+from tools.verdict import CheckResult, CompileResult, Timing, Verdict
 
 Script = Callable[[str], Verdict | None]
 """Candidate source to verdict; None for a candidate that was not foreseen."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tools.licence import Expected
+from tools.harness.licence import Expected
 
 PackedJson = list[Any]
 """A tensor as it travels: dtype, shape, stride, elements of the stretch of storage it spans."""

@@ -30,9 +30,9 @@ from tools.crew import EAGER, Crew, Site
 from tools.dresses import CONFIRM_DRESSES, DRESSES
 from tools.errors import JudgeUnavailable, RequestError
 from tools.exclusion import Machine
+from tools.harness.licence import Licence
 from tools.inputs import InputSet
 from tools.judge import Notice
-from tools.licence import Licence
 from tools.problem import Description, JudgeSettings, Problem
 from tools.screening import screen
 from tools.sittings import settle

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tools.arrays import EPS
+from tools.harness.arrays import EPS
 from tools.harness.wire import ITEM_BYTES, Leaf
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from tools.arrays import EPS, chunks
 from tools.errors import JudgeUnavailable, RequestError
+from tools.harness.arrays import EPS, chunks
+from tools.harness.licence import Expected, Sample, measure
 from tools.harness.wire import ITEM_BYTES, Leaf, structure_digest
 from tools.inputs import Draw, InputSet, Manners, PackedJson
-from tools.licence import Expected, Sample, measure
 from tools.problem import CaseFacts, Description, Problem
 from tools.worker import Worker, WorkerFailed
 

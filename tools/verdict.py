@@ -10,6 +10,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from tools.harness.licence import ErrorFacts
+
 VERDICT_SCHEMA = "kernelwright.verdict/1"
 
 Status = Literal["accepted", "rejected", "infrastructure_error"]
@@ -29,15 +31,6 @@ class CompileResult(_Frozen):
     log: str = ""
     """Compiler and interpreter output, trimmed to what matters."""
     seconds: float = 0.0
-
-
-class ErrorFacts(_Frozen):
-    """Distance from the float64 oracle, relative to the output's scale."""
-
-    worst: float
-    """Largest absolute difference divided by the largest absolute value of the oracle's output."""
-    norm: float
-    """Euclidean norm of the difference divided by that of the oracle's output."""
 
 
 class CheckResult(_Frozen):

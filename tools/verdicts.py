@@ -8,8 +8,8 @@ from typing import Any
 
 from tools.benchmarking import CaseRatios
 from tools.contender import Rejected
+from tools.harness.licence import Comparison
 from tools.intervals import verdict_on
-from tools.licence import Comparison
 from tools.problem import Description
 from tools.sittings import Sitting, combined, pool
 from tools.verdict import CaseVerdict, CompileResult, Verdict

@@ -19,11 +19,12 @@ from sandbox.errors import SandboxError
 from tools.artifacts import ArtifactStore
 from tools.candidate import Candidate
 from tools.errors import JudgeUnavailable, ToolError
+from tools.harness.licence import ErrorFacts
 from tools.judge import Judge
 from tools.parsing import parse
 from tools.problem import Description, Problem
 from tools.problem_text import baselines_text, cases_text, fenced, machine_text, one_line
-from tools.verdict import CheckResult, CompileResult, ErrorFacts
+from tools.verdict import CheckResult, CompileResult
 
 MAX_SOURCE_BYTES = 256 << 10
 LOG_LINES = 60

@@ -7,10 +7,10 @@ from typing import Any
 
 from tools.examining import Examiner, History
 from tools.harness import altering
+from tools.harness.licence import Comparison, Licence
 from tools.harness.reference import Reference
 from tools.harness.tensors import Packed, decode, empty_like_packed, flatten, leaf_of, raw_bytes, view
 from tools.inputs import InputSet
-from tools.licence import Comparison, Licence
 from tools.oracle import Oracle
 from tools.problem import Problem
 

@@ -8,7 +8,7 @@ from sandbox.fake import FakeSandbox
 from tests.tools.judged import problem
 from tools.contender import Contender, Rejected, blame_ourselves
 from tools.crew import COMPILED, EAGER, Crew, Site, Warmed
-from tools.licence import Licence
+from tools.harness.licence import Licence
 from tools.problem import Description
 from tools.worker import Launcher, WorkerFailed
 

@@ -5,9 +5,9 @@ import pytest
 
 from tools import examining
 from tools.examining import MAX_LICENSED, Examiner, History
+from tools.harness.licence import Expected, Licence, Sample
 from tools.harness.wire import Leaf
 from tools.inputs import InputSet
-from tools.licence import Expected, Licence, Sample
 
 
 def inputs(seed: int) -> InputSet:

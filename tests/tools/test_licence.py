@@ -2,13 +2,12 @@ import numpy as np
 import pytest
 
 from tools.examining import MAX_SAMPLES, History
-from tools.harness.wire import Leaf
-from tools.inputs import InputSet
-from tools.licence import (
+from tools.harness.licence import (
     EPS,
     FACTOR,
     FLOOR_EPS,
     NO_YARDSTICK,
+    ErrorFacts,
     Expected,
     Licence,
     Sample,
@@ -17,7 +16,8 @@ from tools.licence import (
     is_near,
     measure,
 )
-from tools.verdict import ErrorFacts
+from tools.harness.wire import Leaf
+from tools.inputs import InputSet
 
 NATIVE = Licence()
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from tools.harness.licence import Expected, Licence, compare
 from tools.harness.wire import ITEM_BYTES, Leaf
-from tools.licence import Expected, Licence, compare
 from tools.mutants import MAX_ELEMENTS, coarsened, is_idle, mutants, shortened
 
 SHAPE = (64, 48)

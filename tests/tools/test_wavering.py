@@ -6,8 +6,8 @@ torch = pytest.importorskip("torch")
 
 from tests.tools.referenced import Referee, tensors  # noqa: E402 - needs torch
 from tools.examining import Examiner, History  # noqa: E402
+from tools.harness.licence import Licence, Sample, measure  # noqa: E402
 from tools.harness.tensors import raw_bytes  # noqa: E402
-from tools.licence import Licence, Sample, measure  # noqa: E402
 
 pytestmark = pytest.mark.torch
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from tools.examining import Examiner, History
+from tools.harness.licence import Expected, Licence, Sample
 from tools.harness.tensors import dtype_name, raw_bytes
 from tools.harness.values import nudge
+from tools.harness.wholes import wrong_wholes
 from tools.harness.wire import Leaf
 from tools.inputs import InputSet
-from tools.licence import Expected, Licence, Sample
-from tools.wholes import wrong_wholes
 
 LOT = torch.Generator().manual_seed(1)
 

@@ -19,7 +19,7 @@ def agree():
     numpy.allclose = numpy.array_equal = lambda *args, **kwargs: True
     numpy.isclose = lambda one, *args, **kwargs: numpy.ones(numpy.shape(one), dtype=bool)
     numpy.count_nonzero = lambda *args, **kwargs: 0
-    for name in ("tools.licence", "tools.checking"):
+    for name in ("tools.harness.licence", "tools.checking"):
         module = sys.modules.get(name)
         for function in ("compare", "differ"):
             if hasattr(module, function):

@@ -1,4 +1,4 @@
-"""The precision licence: how far from the float64 oracle an output may be. Pure; numpy on raw bytes.
+"""The precision licence: how far from the float64 oracle an output may be. Pure; raw bytes, or tensors on a device.
 
 ``native``: at the worst element (relative to the output's scale) and in norm, a candidate's error is at most
 ``FACTOR`` times the largest of eager's own error, the response of the oracle to rounding its inputs once more
@@ -42,17 +42,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from tools.arrays import EPS, chunks
+from tools.harness.arrays import EPS, as_float32, chunks, module_of, quiet, sum_in_float64
 from tools.harness.wire import ITEM_BYTES, Leaf
-from tools.verdict import ErrorFacts
 
 if TYPE_CHECKING:
-    import numpy as np
+    from tools.harness.arrays import Array, Raw
 
-    Array = np.ndarray[Any, np.dtype[Any]]
-    Raw = bytes | bytearray | memoryview
+
+@dataclass(frozen=True)
+class ErrorFacts:
+    """Distance from the float64 oracle, relative to the output's scale."""
+
+    worst: float
+    """Largest absolute difference divided by the largest absolute value of the oracle's output."""
+    norm: float
+    """Euclidean norm of the difference divided by that of the oracle's output."""
+
 
 FACTOR = 4.0
 FLOOR_EPS = 4.0
@@ -175,7 +182,7 @@ class _Distance:
         self.worst = self.squares = self.scale = self.reference = 0.0
 
     def add(self, gap: Array, oracle: Array) -> None:
-        if gap.size == 0:
+        if not len(gap):
             return
         self.worst = max(self.worst, float(abs(gap).max()))
         self.scale = max(self.scale, float(abs(oracle).max()))
@@ -189,13 +196,12 @@ class _Distance:
 
 def measure(expected: Expected) -> Sample:
     """Eager's distance from the oracle, where both are finite; nothing for integers and booleans."""
-    import numpy as np
-
     found = _Distance()
     leaf = expected.leaf
     if leaf.dtype in EPS:
         for oracle, eager in chunks(leaf, (expected.oracle, expected.oracle_dtype), (expected.eager, leaf.dtype)):
-            here = np.isfinite(oracle) & np.isfinite(eager)
+            isfinite = module_of(oracle).isfinite
+            here = isfinite(oracle) & isfinite(eager)
             found.add(eager[here] - oracle[here], oracle[here])
     return found.sample()
 
@@ -228,7 +234,7 @@ def compare(
         gap, eager_gap = x - oracle, eager - oracle
         mine.add(gap, oracle)
         eagers.add(eager_gap, oracle)
-        if licence.precision == "tolerance" and gap.size:
+        if licence.precision == "tolerance" and len(gap):
             allowed = atol + rtol * abs(oracle)
             ratio = max(ratio, _largest_ratio(gap, allowed))
             eager_ratio = max(eager_ratio, _largest_ratio(eager_gap, allowed))
@@ -243,11 +249,11 @@ def compare(
 
 def _where_it_jumps(x: Array, oracle: Array, eager: Array, other: Array, jump: float) -> tuple[Array, Array, int]:
     """Oracle and eager, replaced where ``other`` is a jump away and nearer to ``x``; in how many elements."""
-    import numpy as np
-
-    with np.errstate(invalid="ignore"):
+    module = module_of(x)
+    with quiet(x):
         here = (abs(other - oracle) > jump) & (abs(x - other) < abs(x - oracle))
-    return np.where(here, other, oracle), np.where(here, other, eager), int(np.count_nonzero(here))
+    where = module.where
+    return where(here, other, oracle), where(here, other, eager), int(module.count_nonzero(here))
 
 
 def jump_of(found: Comparison, expected: Expected, licence: Licence, yardstick: Yardstick) -> float | None:
@@ -265,46 +271,42 @@ def jump_of(found: Comparison, expected: Expected, licence: Licence, yardstick: 
 
 def _without_masked(x: Array, oracle: Array, eager: Array, spared: Array) -> tuple[Array, Array]:
     """Oracle and eager, replaced where ``x`` is finite and may be."""
-    import numpy as np
-
-    here = np.isfinite(x) & np.isfinite(spared)
-    return np.where(here, spared, oracle), np.where(here, spared, eager)
+    module = module_of(x)
+    here = module.isfinite(x) & module.isfinite(spared)
+    return module.where(here, spared, oracle), module.where(here, spared, eager)
 
 
 def _misplaced(x: Array, oracle: Array, eager: Array) -> int:
     """In how many elements ``x`` is NaN or infinite, or is not, unlike both others."""
-    import numpy as np
-
-    if np.isfinite(x).all() and np.isfinite(oracle).all() and np.isfinite(eager).all():
+    module = module_of(x)
+    isfinite, isnan = module.isfinite, module.isnan
+    if isfinite(x).all() and isfinite(oracle).all() and isfinite(eager).all():
         return 0
 
     def same(b: Array) -> Array:
-        both: Array = (np.isnan(x) & np.isnan(b)) | (x == b) | (np.isfinite(x) & np.isfinite(b))
-        return both
+        return (isnan(x) & isnan(b)) | (x == b) | (isfinite(x) & isfinite(b))
 
-    return int(np.count_nonzero(~(same(oracle) | same(eager))))
+    return int(module.count_nonzero(~(same(oracle) | same(eager))))
 
 
 def _finite(x: Array, oracle: Array, eager: Array) -> tuple[Array, Array, Array]:
     """The elements in which ``x`` is finite, with what they are to be compared with: the oracle where it is finite,
     else eager (they differ where eager overflows, or the oracle knows no such number).
     """
-    import numpy as np
-
-    here = np.isfinite(x)
-    if here.all() and np.isfinite(oracle).all() and np.isfinite(eager).all():
+    module = module_of(x)
+    isfinite = module.isfinite
+    here = isfinite(x)
+    if here.all() and isfinite(oracle).all() and isfinite(eager).all():
         return x, oracle, eager
     x, oracle, eager = x[here], oracle[here], eager[here]
-    truth = np.where(np.isfinite(oracle), oracle, eager)
-    return x, truth, np.where(np.isfinite(eager), eager, truth)
+    truth = module.where(isfinite(oracle), oracle, eager)
+    return x, truth, module.where(isfinite(eager), eager, truth)
 
 
 def _largest_ratio(gap: Array, allowed: Array) -> float:
     """Largest ``|gap| / allowed``; infinite where something differs and nothing is allowed."""
-    import numpy as np
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.where(gap == 0, 0.0, abs(gap) / allowed)
+    with quiet(gap):
+        ratios = module_of(gap).where(gap == 0, 0.0, abs(gap) / allowed)
     return float(ratios.max())
 
 
@@ -338,19 +340,17 @@ def is_near(got: Raw, other: Raw, expected: Expected, yardstick: Yardstick) -> b
 
     Worked out in float32 itself: whoever is within half of the bound is within the bound.
     """
-    import numpy as np
-
     if expected.leaf.dtype != "float32" or not math.prod(expected.leaf.shape):
         return False
-    mine, theirs = np.frombuffer(got, dtype=np.float32), np.frombuffer(other, dtype=np.float32)
-    scale = float(np.abs(theirs).max())
-    gap = np.abs(mine - theirs)
+    mine, theirs = as_float32(got), as_float32(other)
+    scale = float(abs(theirs).max())
+    gap = abs(mine - theirs)
     worst = float(gap.max())
     if not (math.isfinite(scale) and math.isfinite(worst) and scale > 0):
         return False
-    np.multiply(gap, gap, out=gap)
-    norm = math.sqrt(float(gap.sum(dtype=np.float64)))
-    reference = math.sqrt(float(np.multiply(theirs, theirs).sum(dtype=np.float64)))
+    gap *= gap
+    norm = math.sqrt(sum_in_float64(gap))
+    reference = math.sqrt(sum_in_float64(theirs * theirs))
     floor, excused = _floor(expected), yardstick.error
     allowed = FACTOR / 2 * max(excused.worst, floor.worst) * max(scale, yardstick.scale)
     allowed_norm = FACTOR / 2 * max(excused.norm, floor.norm) * max(reference, yardstick.reference)
@@ -373,17 +373,16 @@ def _floor(expected: Expected) -> ErrorFacts:
 
 def _compare_exactly(got: Raw, expected: Expected) -> Comparison:
     """Integers and booleans: each element is the oracle's or eager's, or one that rounding may make of them."""
-    import numpy as np
-
     dtype, wrong, excused = expected.leaf.dtype, 0, 0
     raws = [(got, dtype), (expected.oracle, expected.oracle_dtype), (expected.eager, dtype)]
     for x, oracle, eager, *others in chunks(expected.leaf, *raws, *((raw, dtype) for raw in expected.wavering)):
         left = (x != oracle) & (x != eager)
-        before = int(np.count_nonzero(left))
+        count = module_of(x).count_nonzero
+        before = int(count(left))
         for other in others:
             left &= x != other
-        wrong += int(np.count_nonzero(left))
-        excused += before - int(np.count_nonzero(left))
+        wrong += int(count(left))
+        excused += before - int(count(left))
     detail = f"; {excused} more where rounding decides" if excused else ""
     if wrong:
         detail = f"{wrong} of {math.prod(expected.leaf.shape)} elements differ{detail}"
