@@ -54,6 +54,9 @@ def check(job: Job) -> None:
         raise SandboxError(f"the working folder must be absolute: {job.cwd!r}")
     if any("\0" in text for text in (*job.argv, *job.env, *job.env.values(), job.cwd)):
         raise SandboxError("a job's arguments and environment must not hold NUL bytes")
+    for device in job.devices:
+        if not Path(device).is_char_device():
+            raise SandboxError(f"{device} is no device of this machine")
     for mount in job.mounts:
         inside = PurePosixPath(mount.target)
         if not inside.is_absolute() or ".." in inside.parts or inside == PurePosixPath("/"):

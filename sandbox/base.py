@@ -75,6 +75,8 @@ class Job:
     env: Mapping[str, str] = field(default_factory=dict)
     cwd: str = "/tmp"  # noqa: S108 - the sandbox's own /tmp, not the host's
     limits: Limits = field(default_factory=Limits)
+    devices: tuple[str, ...] = ()
+    """Device files of the host that it may open, besides the harmless ones that every job has."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,9 @@ class Session(Protocol):
 
     def release(self, *, alone: bool = False) -> None:
         """Let them go on, or only the main one. Raises SessionEnded."""
+
+    def take_descriptor(self, number: int) -> int:
+        """A copy of one of the main process's open descriptors. Raises HoldFailed, SessionEnded."""
 
     def read_memory(self, address: int, buffer: memoryview) -> None:
         """Fill ``buffer`` from the main process's memory, best while it is held. Raises HoldFailed, SessionEnded."""

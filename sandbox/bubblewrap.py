@@ -126,6 +126,8 @@ class BubblewrapSandbox:
             argv += ["--ro-bind", prefix, prefix]
         for mount in by_depth(mounts):
             argv += ["--bind" if mount.writable else "--ro-bind", os.path.realpath(mount.source), mount.target]
+        for device in job.devices:
+            argv += ["--dev-bind", device, device]
         argv += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", job.cwd]
         return [
             *argv,

@@ -159,6 +159,7 @@ class DockerSandbox:
             },
             ulimits=[Ulimit(name="core", soft=1, hard=1)],
             log_config={"Type": "none", "Config": {}},
+            devices=[f"{device}:{device}:rw" for device in job.devices],
             mounts=binds,
         )
         return config

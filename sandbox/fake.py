@@ -118,6 +118,10 @@ class FakeSession:
         """Nothing was held."""
         self._refuse_if_stopped()
 
+    def take_descriptor(self, number: int) -> int:
+        """A script opens nothing. Raises SandboxError."""
+        raise SandboxError("a scripted session has no descriptors")
+
     def read_memory(self, address: int, buffer: memoryview) -> None:
         """A script has no memory. Raises SandboxError."""
         raise SandboxError("a scripted session has no memory")

@@ -26,6 +26,8 @@ _PATIENCE_S = 10.0
 _NAP_S = 50e-6
 _LIBC = ctypes.CDLL(None)
 _TGKILL = {"x86_64": 234, "aarch64": 131}.get(platform.machine())
+_PIDFD_GETFD = 438
+"""The same number on every architecture."""
 _STUCK_S = 0.25
 """A thread that waits in the kernel this long (state D: a vfork, a disk) runs no code of its own, stopped or not."""
 
@@ -169,6 +171,21 @@ class Holder:
                 if count == 0:
                     raise HoldFailed("the job's main process is gone, or has become another program")
                 done += count
+
+    def take_descriptor(self, number: int) -> int:
+        """A copy of one of the main process's open descriptors. Raises HoldFailed."""
+        with self._lock:
+            try:
+                process = os.pidfd_open(self._main)
+            except OSError as error:
+                raise HoldFailed(f"the job's main process is gone: {error.strerror}") from error
+            try:
+                found = int(_LIBC.syscall(_PIDFD_GETFD, process, number, 0))
+            finally:
+                os.close(process)
+            if found < 0:
+                raise HoldFailed(f"descriptor {number} of the job cannot be taken (pidfd_getfd, Linux 5.6)")
+            return found  # it is closed on exec, as the kernel makes it
 
     def close(self) -> None:
         """Give the descriptor back; idempotent."""

@@ -210,6 +210,10 @@ class PipeSession:
         """Fill ``buffer`` from the main process's memory. Raises HoldFailed, SessionEnded."""
         self._watched().read_into(address, buffer)
 
+    def take_descriptor(self, number: int) -> int:
+        """A copy of one of the main process's open descriptors. Raises HoldFailed, SessionEnded."""
+        return self._watched().take_descriptor(number)
+
     def _watched(self) -> Holder:
         self._refuse_if_stopped()
         if self._holder is None:

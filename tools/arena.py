@@ -14,13 +14,16 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sandbox.base import Mount
 from sandbox.ownership import owner_tag
 from tools.errors import JudgeUnavailable
 from tools.harness.wire import ARENA_HEADER_BYTES, ARENA_TABLE, ITEM_BYTES, MAX_CALLS, MAX_LEAVES
 from tools.inputs import Draw
+
+if TYPE_CHECKING:
+    from tools.worker import Worker
 
 TARGET = "/arena"
 GUARD_BYTES = 512
@@ -53,6 +56,17 @@ def _up(number: int, unit: int) -> int:
     return -(-number // unit) * unit
 
 
+class Layout(NamedTuple):
+    """Where things lie."""
+
+    end: int
+    calls: list[dict[str, Any]]
+    """For the worker."""
+    fences: list[list[int]]
+    written: list[tuple[int, Any]]
+    """Guard, input, guard, for every tensor."""
+
+
 class Arena:
     """A file in memory that is shared with one worker."""
 
@@ -81,13 +95,24 @@ class Arena:
         values lie at known addresses. ``misaligned``: one element off any alignment. ``fenced``: each tensor ends
         where a page does, and the pages after it are not to be touched.
         """
+        layout = self._laid_out(sets, misaligned=misaligned, fenced=fenced, again=again)
+        self._written = layout.written
+        self._size = max(self._size, layout.end)
+        try:
+            os.ftruncate(self._file, self._size)
+            os.posix_fallocate(self._file, 0, self._size)  # or else a worker would die of touching it
+        except OSError as error:
+            raise JudgeUnavailable(f"no shared memory for {self._size} bytes of inputs: {error.strerror}") from error
+        return {"arena": self._size, "calls": layout.calls, "fences": layout.fences}
+
+    def _laid_out(self, sets: Sequence[Draw], *, misaligned: bool, fenced: bool, again: bool) -> Layout:
         if len(sets) > MAX_CALLS:
             raise ValueError(f"at most {MAX_CALLS} calls")
         self._seed = self._seed if again else secrets.randbits(64)
         lot = random.Random(self._seed)  # noqa: S311 - seeded from the system's entropy
         poison = bytes([lot.choice(POISONS)]) * GUARD_BYTES
         cursor, calls, fences = ARENA_HEADER_BYTES, [], []
-        self._written = []
+        written: list[tuple[int, Any]] = []
         for item in sets:
             places = []
             for packed, raw in zip(item.packed, item.inputs, strict=True):
@@ -96,23 +121,36 @@ class Arena:
                 if fenced:
                     start = _up(start + len(raw), PAGE_BYTES) - len(raw)
                     fences.append([start + len(raw), FENCE_BYTES])
-                self._written += [(start - GUARD_BYTES, poison), (start, raw), (start + len(raw), poison)]
+                written += [(start - GUARD_BYTES, poison), (start, raw), (start + len(raw), poison)]
                 places.append([*packed, start])
                 cursor = _up(start + len(raw) + (FENCE_BYTES if fenced else GUARD_BYTES), ALIGNMENT)
             calls.append({"spec": item.spec, "tensors": places})
-        self._size = max(self._size, cursor)
-        try:
-            os.ftruncate(self._file, self._size)
-            os.posix_fallocate(self._file, 0, self._size)  # or else a worker would die of touching it
-        except OSError as error:
-            raise JudgeUnavailable(f"no shared memory for {self._size} bytes of inputs: {error.strerror}") from error
-        return {"arena": self._size, "calls": calls, "fences": fences}
+        return Layout(cursor, calls, fences, written)
 
     def fill(self) -> None:
         """Put the values at their places. The worker is held."""
-        os.pwrite(self._file, bytes(ARENA_TABLE.size), 0)
+        self.clear_table()
         for offset, raw in self._written:
             self._write(raw, offset)
+
+    def clear_table(self) -> None:
+        """No outputs yet."""
+        os.pwrite(self._file, bytes(ARENA_TABLE.size), 0)
+
+    def attach(self, worker: Worker, bank: Any) -> None:
+        """Nothing to do: the worker has mapped the file."""
+
+    def mark(self, addresses: Sequence[int]) -> float | None:
+        """When the outputs of a window were there; None where that is when its worker stood still."""
+        return None
+
+    def trouble(self) -> tuple[str, str] | None:
+        """Reason and one line if work of a window goes on although its worker stands still."""
+        return None
+
+    def read(self, worker: Worker, address: int, size: int) -> Any:
+        """An output, from the memory of the worker, which is held; None for what it does not have."""
+        return worker.read_memory(address, size)
 
     def _write(self, raw: bytes | bytearray, offset: int) -> None:
         view = memoryview(raw)

@@ -80,6 +80,8 @@ class Contender:
 
     def load(self, path: str, constructor: Constructor, *, with_state: bool = True) -> None:
         """Import the candidate's file and construct ``ModelNew``."""
+        if with_state:
+            self._attach(constructor.bank)
         count = len(constructor.tensors) if with_state else constructor.init_tensors
         body = {
             "path": path,
@@ -91,8 +93,18 @@ class Contender:
         }
         self._ask("load", body, constructor.payload[:count])
 
-    def open_problem(self, body: dict[str, object]) -> None:
-        """Have a trusted worker import the user's problem file and construct its model. Raises WorkerFailed."""
+    def _attach(self, bank: Any) -> None:
+        try:
+            self._arena().attach(self._worker, bank)
+        except WorkerFailed as error:
+            raise JudgeUnavailable(f"the {self.name} process got no memory of the device: {error.detail}") from error
+
+    def open_problem(self, body: dict[str, object], bank: Any = None) -> None:
+        """Have a trusted worker import the user's problem file and construct its model. Raises WorkerFailed.
+
+        ``bank``: of the device that the model is for.
+        """
+        self._attach(bank)
         self._worker.ask_facts("problem", body, lambda facts: sizes(facts["tensors"]))
 
     def reserve(self, size_bytes: int) -> None:
@@ -139,9 +151,15 @@ class Contender:
         except WorkerFailed as error:
             raise self._blame(error) from error
         self._require_arena()
-        self._addresses = self._arena().addresses() or []
+        arena = self._arena()
+        self._addresses = arena.addresses() or []
+        marked = arena.mark(self._addresses)
+        if not self._worker.is_trusted and (trouble := arena.trouble()):
+            self.close()
+            raise self._blame(WorkerFailed(*trouble, self.log()))
         claimed_s = window.record.elapsed_ns / 1e9
-        return Call(claimed_s, window.answered_s, window.window_s, window.looking_s, self._calls, self._laid_s)
+        window_s = window.window_s if marked is None else marked - window.began
+        return Call(claimed_s, window.answered_s, window_s, window.looking_s, self._calls, self._laid_s)
 
     def run(self, sets: Sequence[Draw], **options: Any) -> Call:
         """``lay`` and ``go``."""
@@ -167,7 +185,7 @@ class Contender:
         found = []
         for address, item in zip(mine, form.expected, strict=True):
             try:
-                raw = self._worker.read_memory(address, item.leaf.size_bytes)
+                raw = self._arena().read(self._worker, address, item.leaf.size_bytes)
             except WorkerFailed as error:
                 raise self._blame(error) from error
             if raw is None:

@@ -33,6 +33,8 @@ class Constructor:
     state: dict[str, int]
     payload: tuple[bytearray, ...]
     seed: int
+    bank: Any = None
+    """Of the device's memory (``tools.device.bank.Bank``), where there is one."""
 
     @property
     def init_tensors(self) -> int:

@@ -65,6 +65,8 @@ class Window(NamedTuple):
     """
     looking_s: float
     """Of which so much is what looking takes."""
+    began: float = 0.0
+    """By ``time.perf_counter``, which all processes of this machine read alike."""
 
 
 class WorkerFailed(Exception):
@@ -96,7 +98,7 @@ class Worker:
         self._held = False
         self.looking_s = 0.0
         """What looking whether it stands still took, when it was held last."""
-        self._is_trusted = trusted
+        self.is_trusted = trusted
         self._lock = threading.RLock()
         self.arena = arena
 
@@ -128,7 +130,7 @@ class Worker:
                 ) from error
             finally:
                 self._timeout_s = timeout_s
-            if not self._is_trusted:
+            if not self.is_trusted:
                 self._patience_s = PATIENCE * timeout_s
 
     def ask(self, op: str, body: Mapping[str, Any] | None = None, payload: Buffers = ()) -> Record:
@@ -137,9 +139,30 @@ class Worker:
             self.await_ready()
             self.send(op, body, payload)
             record = self.receive()
-            if not self._is_trusted:
+            if not self.is_trusted:
                 self.hold()  # nothing of a candidate's runs unless it was asked something
             return record
+
+    def fetch(self, op: str, body: Mapping[str, Any], hand_over: Callable[[], None]) -> None:
+        """A request of a worker that has loaded nobody's code yet, in the course of which it is handed something.
+
+        Raises WorkerFailed, JudgeUnavailable.
+        """
+        with self._lock:
+            self.await_ready()
+            self.send(op, body)
+            try:
+                hand_over()
+            except SandboxError as error:
+                raise JudgeUnavailable(f"the {self.name} process got no memory: {error}") from error
+            self.receive()
+
+    def take_descriptor(self, number: int) -> int:
+        """A copy of a descriptor that it has open. Raises HoldFailed; WorkerFailed if it is gone."""
+        try:
+            return self._session.take_descriptor(number)
+        except SessionEnded as error:
+            raise self._ended(None) from error
 
     def send(self, op: str, body: Mapping[str, Any] | None = None, payload: Buffers = ()) -> None:
         """Send a request. A worker that does not read in time is stopped. Raises WorkerFailed."""
@@ -222,7 +245,7 @@ class Worker:
             answered = time.perf_counter()
             held = self._stop_all()
             ended = time.perf_counter() if held.grown else held.main_at
-            return Window(self._parsed(raw), answered - began, ended - began, held.looking_s)
+            return Window(self._parsed(raw), answered - began, ended - began, held.looking_s, began)
 
     def read_memory(self, address: int, count: int) -> bytearray | None:
         """So much of its memory, best while it is held; None for what it does not have."""
@@ -277,7 +300,7 @@ class Worker:
     def _refused(self, record: Record) -> None:
         status = Status(record.status) if record.status in Status._value2member_map_ else Status.EXCEPTION
         text = ""
-        if status is Status.FAULT and not self._is_trusted:
+        if status is Status.FAULT and not self.is_trusted:
             status = Status.EXCEPTION  # only the user's own problem file has anything to say
         if status is Status.FAULT:
             text = bytes(self.take(record.text_bytes)).decode("utf-8", "replace")

@@ -50,5 +50,5 @@ def mutate(reference: Reference, case: str, seed: int, change: str, what: str) -
                 saved.copy_(kept)
             if restored is not None:
                 reference.buffers[what] = restored
-    eager = [leaf_of(value) for value in leaves]
+    eager = [leaf_of(value, reference.device) for value in leaves]
     return json.dumps({"eager": [leaf_json(leaf) for leaf, _ in eager]}).encode(), [dense for _, dense in eager]

@@ -55,8 +55,11 @@ class Arena:
 
     def publish(self, tensors: list[torch.Tensor]) -> None:
         """Say where outputs lie."""
+        self.write_table([tensor.data_ptr() for tensor in tensors])
+
+    def write_table(self, addresses: list[int]) -> None:
+        """These, for the controller to read."""
         assert self._map is not None
-        addresses = [tensor.data_ptr() for tensor in tensors]
         struct.pack_into(f"{ARENA_TABLE.format}{len(addresses)}Q", self._map, 0, len(addresses), *addresses)
 
     def _grow(self, size: int) -> None:

@@ -14,7 +14,7 @@ import torch
 
 from tools.harness.invariants import is_free, restored
 from tools.harness.tensors import Leaves
-from tools.harness.values import map_tensors
+from tools.harness.values import lot_of, map_tensors
 
 FAR = 8.0
 """Times what numbers are in the mean: hardly one of them is as far from 0."""
@@ -24,7 +24,7 @@ ROWS_OF = 8
 
 def put_on(dress: str, inputs: list[Any], seed: int) -> list[Any]:
     """``inputs`` in a dress of ``DRESSES``; the same seed changes the same places."""
-    lot = torch.Generator().manual_seed(seed ^ 0x5EED)
+    lot = lot_of(seed ^ 0x5EED)
     change = DRESSES[dress]
 
     def dressed(tensor: torch.Tensor) -> torch.Tensor:

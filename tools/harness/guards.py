@@ -27,8 +27,9 @@ def poison(byte: int) -> None:
 class Guards:
     """Stands in for ``torch.empty`` and its like, with zones around every tensor that show whether they were hit."""
 
-    def __init__(self, byte: int) -> None:
+    def __init__(self, byte: int, device: torch.device) -> None:
         self._byte = byte
+        self._device = device
         self._made: list[tuple[torch.Tensor, int]] = []
         """With the size in bytes of what lies between the zones."""
 
@@ -54,12 +55,16 @@ class Guards:
             torch.empty, torch.empty_like, torch.Tensor.new_empty = real_empty, real_like, real_new
 
     def _guarded(self, plain: torch.Tensor, make: Callable[..., torch.Tensor]) -> torch.Tensor:
-        if type(plain) is not torch.Tensor or plain.device.type != "cpu" or plain.layout is not torch.strided:
+        if (
+            type(plain) is not torch.Tensor
+            or plain.device.type != self._device.type
+            or plain.layout is not torch.strided
+        ):
             return plain
         if plain.numel() == 0 or plain.is_quantized or not is_dense(plain):
             return plain
         size = plain.numel() * plain.element_size()
-        whole = make(ZONE_BYTES + size + ZONE_BYTES, dtype=torch.uint8)
+        whole = make(ZONE_BYTES + size + ZONE_BYTES, dtype=torch.uint8, device=plain.device)
         whole.fill_(self._byte)
         self._made.append((whole, size))
         # The element size divides the zone, so the view is as well aligned as the plain tensor was.

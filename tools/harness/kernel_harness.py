@@ -7,6 +7,7 @@ code it loads; the controller believes bytes that agree with the oracle and its 
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import traceback
 from pathlib import Path
@@ -21,11 +22,14 @@ from tools.harness.altering import changes, mutate  # noqa: E402
 from tools.harness.arena import Arena  # noqa: E402
 from tools.harness.channel import Channel, Hangup  # noqa: E402
 from tools.harness.describing import measure_machine  # noqa: E402
+from tools.harness.device_arena import DeviceArena  # noqa: E402
+from tools.harness.device_memory import DeviceMemory, memory_of  # noqa: E402
 from tools.harness.extensions import find_what_was_built  # noqa: E402
 from tools.harness.faults import Fault  # noqa: E402
 from tools.harness.reference import Reference  # noqa: E402
 from tools.harness.subject import MissingClass, Subject, adopt_state, load_module, seed_everything  # noqa: E402
 from tools.harness.tensors import Packed, Unsupported, decode, empty_like_packed, leaf_of, raw_bytes, view  # noqa: E402
+from tools.harness.verifier import Verifier  # noqa: E402
 from tools.harness.wire import FLAG_OVERRUN, Record, Status, structure_digest  # noqa: E402
 
 sys.path.remove(_ROOT)
@@ -41,12 +45,34 @@ class Harness:
         self.channel = channel
         self.seq = 0
         self.subject = Subject(1, None)
+        self.memory: DeviceMemory | None = None
+        """Of the device, where there is one."""
         self._sent: list[torch.Tensor] = []
 
     def do_start(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
-        """Thread count, and where the arena is."""
+        """Thread count, where the arena is, and which device this is for."""
         torch.set_num_threads(body["threads"])
-        self.subject = Subject(body["threads"], Arena(body["arena"]) if body["arena"] else None)
+        arena: Arena | None = None
+        if body.get("device"):
+            require_full_precision()
+            self.memory = memory_of(body["device"])
+            arena = DeviceArena(body["arena"], self.memory)
+        elif body["arena"]:
+            arena = Arena(body["arena"])
+        self.subject = Subject(body["threads"], arena, self.memory)
+        return Record(self.seq, Status.OK), []
+
+    def do_attach(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
+        """Map the regions of the device's memory that are handed over: inputs, and a pool for all that is made."""
+        arena, memory = self.subject.arena, self.memory
+        assert isinstance(arena, DeviceArena)
+        assert memory is not None
+        with socket.socket(socket.AF_UNIX) as door:
+            door.connect(body["socket"])
+            _, descriptors, _, _ = socket.recv_fds(door, 16, len(body["sizes"]))
+        inputs, pool = (memory.adopt(*pair) for pair in zip(descriptors, body["sizes"], strict=True))
+        arena.attach(inputs, pool)
+        arena.tell([pool.address])
         return Record(self.seq, Status.OK), []
 
     def do_load(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
@@ -58,9 +84,12 @@ class Harness:
         if build is None:
             raise MissingClass(f"the file defines no class {body['class']}")
         seed_everything(body["seed"])
+        device = self.subject.device
         model = build(*decode(body["init"], tensors))
         if isinstance(model, torch.nn.Module):
             adopt_state(model, state)
+            if self.memory is not None:
+                model.to(device)
             self.subject.adopt(model, model)
         else:
             raise MissingClass(f"{body['class']} is not a torch.nn.Module")
@@ -88,7 +117,7 @@ class Harness:
     def do_form(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Describe one of the last outputs."""
         output = self.subject.output(body["which"])
-        leaves = tuple(leaf_of(value)[0] for value in output.leaves)
+        leaves = tuple(leaf_of(value, self.subject.device)[0] for value in output.leaves)
         flags = FLAG_OVERRUN if self.subject.was_overrun() else 0
         return Record(self.seq, Status.OK, flags, structure=structure_digest(output.structure), leaves=leaves), []
 
@@ -106,7 +135,7 @@ class Harness:
         """
         self.seq = request["seq"]
         try:
-            reply: tuple[Record, Chunks] = getattr(self, "do_" + request["op"])(request)
+            reply = self.carry_out(request)
         except Hangup:
             raise
         except Fault as fault:
@@ -116,6 +145,11 @@ class Harness:
             traceback.print_exc()
             sys.stderr.flush()
             return Record(self.seq, status_of(error)), []
+        return reply
+
+    def carry_out(self, request: dict[str, Any]) -> tuple[Record, Chunks]:
+        """One of the methods here."""
+        reply: tuple[Record, Chunks] = getattr(self, "do_" + request["op"])(request)
         return reply
 
     def serve(self) -> None:
@@ -137,9 +171,10 @@ class ReferenceHarness(Harness):
 
     def do_problem(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Import the problem, construct the model, say what constructing a candidate needs."""
+        self.reference.device = self.subject.device
         text, chunks = self.reference.open(body["path"], body["name"], body["seed"])
         model = self.reference.model
-        call = compiled(model) if body["compiled"] else model
+        call = compiled(model, **body.get("options") or {}) if body["compiled"] else model
         self.subject.adopt(model, call)
         return self._with_text(text, chunks)
 
@@ -184,9 +219,52 @@ class ReferenceHarness(Harness):
         return self._with_text(measure_machine(), [])
 
     def _with_text(self, text: bytes, chunks: list[torch.Tensor]) -> tuple[Record, Chunks]:
-        self._sent = chunks
+        self._sent = chunks = [chunk.cpu() for chunk in chunks]
         record = Record(self.seq, Status.OK, text_bytes=len(text))
         return record, [text, *(raw_bytes(chunk) for chunk in chunks)]
+
+
+class VerifierHarness(ReferenceHarness):
+    """The oracle of a device: what is made stays there, and is compared there."""
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__(channel)
+        self.verifier: Verifier | None = None
+
+    def do_start(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
+        """Where the oracle works, and what it may keep."""
+        reply = super().do_start(body)
+        assert self.memory is not None
+        self.verifier = Verifier(self.reference, self.memory, body["shelf"])
+        return reply
+
+    def do_describe(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
+        """Run the reference on every case and describe it."""
+        with torch.device(self.subject.device):
+            return super().do_describe(body)
+
+    def do_graph(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
+        """Trace the reference."""
+        with torch.device(self.subject.device):
+            return super().do_graph(body)
+
+    def do_changes(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
+        """Which mutants of the reference there are."""
+        with torch.device(self.subject.device):
+            return super().do_changes(body)
+
+    def carry_out(self, request: dict[str, Any]) -> tuple[Record, Chunks]:
+        """What a verifier does, it does."""
+        if not hasattr(self.verifier, "_" + request["op"]) or request["op"] == "answer":
+            return super().carry_out(request)
+        assert self.verifier is not None
+        return self._with_text(*self.verifier.answer(request["op"], request))
+
+
+def require_full_precision() -> None:
+    """No shortcuts that nobody asked for: a float32 product is one, in baselines as in candidates."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def compiled(model: torch.nn.Module, **options: Any) -> Any:
@@ -200,7 +278,11 @@ def compiled(model: torch.nn.Module, **options: Any) -> Any:
 def status_of(error: BaseException) -> Status:
     """Class of a failure."""
     text = str(error)
-    if isinstance(error, MemoryError) or "not enough memory" in text or "can't allocate memory" in text:
+    if (
+        isinstance(error, MemoryError | torch.OutOfMemoryError)
+        or "not enough memory" in text
+        or "can't allocate memory" in text
+    ):
         return Status.OUT_OF_MEMORY
     if isinstance(error, MissingClass):
         return Status.NO_MODEL
@@ -214,8 +296,8 @@ def main() -> None:
     sys.dont_write_bytecode = True
     find_what_was_built()
     channel = Channel()
-    harness = ReferenceHarness(channel) if sys.argv[1:] == ["reference"] else Harness(channel)
-    harness.serve()
+    kinds = {"reference": ReferenceHarness, "verifier": VerifierHarness}
+    kinds.get(sys.argv[1], Harness)(channel).serve()
     os._exit(0)
 
 

@@ -27,7 +27,7 @@ from tools.harness.dressing import put_on, says_something
 from tools.harness.faults import REFUSALS, Fault, blamed_on
 from tools.harness.sparing import ALONE, NONFINITE, only_one, spared
 from tools.harness.subject import adopt_state, buffers_of, load_module, put_back, seed_everything
-from tools.harness.tensors import Leaves, encode, flatten, leaf_of, pack
+from tools.harness.tensors import HOST, Leaves, encode, flatten, leaf_of, pack
 from tools.harness.trained import train
 from tools.harness.values import (
     agree,
@@ -54,6 +54,8 @@ class Reference:
     """One problem file, imported and constructed."""
 
     def __init__(self) -> None:
+        self.device = HOST
+        """Where models and inputs are."""
         self.module = ModuleType("problem")
         self.model = torch.nn.Module()
         self._init: list[Any] = []
@@ -79,6 +81,8 @@ class Reference:
                 self._init = list(self.module.get_init_inputs())
         self.model = self._construct(seed)
         train(self.model, seed)
+        with blamed_on("Model()"):
+            self.model.to(self.device)
         self.buffers = buffers_of(self.model)
         self._precise = self._make_precise()
         return self._constructor_facts()
@@ -113,7 +117,7 @@ class Reference:
         ]
         for attempt in attempts:
             try:
-                return attempt().double()
+                return attempt().to(self.device).double()
             except (*REFUSALS, Fault):
                 continue
         return None
@@ -136,12 +140,14 @@ class Reference:
             with blamed_on("get_inputs()"):
                 cases = {"default": self.module.get_inputs()}
         source = "get_cases()" if hasattr(self.module, "get_cases") else "get_inputs()"
+        found = {}
         for name, inputs in cases.items():
             if not isinstance(name, str) or not isinstance(inputs, list | tuple):
                 raise Fault(f"{source} must give lists of inputs, not a {type(inputs).__name__}")
             with blamed_on(source):
-                map_tensors(list(inputs), lambda tensor: pack(tensor)[1])
-        return {name: list(inputs) for name, inputs in cases.items()}
+                found[name] = map_tensors(list(inputs), lambda tensor: tensor.to(self.device))
+                map_tensors(found[name], lambda tensor: pack(tensor)[1])
+        return found
 
     def run(self, inputs: list[Any]) -> tuple[str, Leaves]:
         """Eager's output on a copy of ``inputs``, flattened. Raises Fault."""
@@ -283,8 +289,8 @@ class Reference:
             free = self._spared(plain, inputs, precise, native=precise is leaves)
         if free and dress == NONFINITE:
             return self.make(case, seed, rows, NONFINITE + ALONE)
-        eager = [leaf_of(value) for value in leaves]
-        oracle = [leaf_of(as_oracle(mine, value)) for mine, value in zip(leaves, precise, strict=True)]
+        eager = [leaf_of(value, self.device) for value in leaves]
+        oracle = [leaf_of(as_oracle(mine, value), self.device) for mine, value in zip(leaves, precise, strict=True)]
         facts, chunks = self._packed(inputs, seed)
         facts |= {
             "spared": list(free),
@@ -294,7 +300,7 @@ class Reference:
             "precise": precise is not leaves,
             "views": gave_views,
         }
-        spares = [leaf_of(value) for value in free.values()]
+        spares = [leaf_of(value, self.device) for value in free.values()]
         return json.dumps(facts).encode(), chunks + [dense for _, dense in (*eager, *oracle, *spares)]
 
     def _cut(self, case: str, seed: int, rows: int | None) -> list[Any]:
@@ -365,7 +371,8 @@ class Reference:
             return json.dumps([]).encode(), []
         moved = partial(self._run_moved, inputs)
         answers = [
-            (index, *leaf_of(as_oracle(leaves[index], value))) for index, value in others(wavering(moved, base[1]))
+            (index, *leaf_of(as_oracle(leaves[index], value), self.device))
+            for index, value in others(wavering(moved, base[1]))
         ]
         facts = [(index, leaf_json(leaf)) for index, leaf, _ in answers]
         return json.dumps(facts).encode(), [dense for *_, dense in answers]

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from tools.harness.tensors import Leaves, decode, encode
+from tools.harness.values import lot_of
 
 NONFINITE = "nonfinite"
 ALONE = " alone"
@@ -59,7 +60,7 @@ def only_one(drawn: list[Any], dressed: list[Any], seed: int) -> list[Any]:
     before, after, spec = _pairs(drawn, dressed)
     places = [_places(*pair).flatten().nonzero().flatten() for pair in zip(before, after, strict=True)]
     total = sum(len(item) for item in places)
-    chosen = int(torch.randint(max(1, total), (), generator=torch.Generator().manual_seed(seed ^ 0xA10E)))
+    chosen = int(torch.randint(max(1, total), (), generator=lot_of(seed ^ 0xA10E)))
     kept = []
     for mine, theirs, where in zip(before, after, places, strict=True):
         if 0 <= chosen < len(where):

@@ -17,9 +17,10 @@ from typing import Any
 import torch
 
 from tools.harness.arena import Arena
+from tools.harness.device_memory import DeviceMemory
 from tools.harness.guards import Guards, poison
 from tools.harness.reserve import Reserve
-from tools.harness.tensors import Leaves, Unsupported, dense_of, flatten
+from tools.harness.tensors import HOST, Leaves, Unsupported, dense_of, flatten
 from tools.harness.wire import MAX_LEAVES
 
 
@@ -73,11 +74,14 @@ def put_back(model: torch.nn.Module, saved: dict[str, torch.Tensor]) -> None:
 class Subject:
     """What the commands of a worker act on."""
 
-    def __init__(self, threads: int, arena: Arena | None) -> None:
+    def __init__(self, threads: int, arena: Arena | None, memory: DeviceMemory | None = None) -> None:
+        """``memory``: of the device that calls are made on; None for the host itself."""
         self.threads = threads
+        self.device = memory.device if memory else HOST
+        self._memory = memory
         self.model: torch.nn.Module | None = None
         self.call: Callable[..., Any] | None = None
-        self._arena = arena
+        self.arena = arena
         self._ready: list[list[Any]] = []
         self._saved: dict[str, torch.Tensor] = {}
         self._outputs: deque[list[Output]] = deque()
@@ -91,8 +95,9 @@ class Subject:
         self._saved = buffers_of(model)
 
     def reserve(self, size_bytes: int) -> None:
-        """See ``Reserve``."""
-        self._reserve.grow(size_bytes)
+        """See ``Reserve``. On a device the memory that others can read is taken as a whole."""
+        if self._memory is None:
+            self._reserve.grow(size_bytes)
 
     def forget(self) -> None:
         """Drop every output."""
@@ -107,35 +112,40 @@ class Subject:
         ``fences``: stretches of the arena, offset and size, that nobody may touch. ``poisoned``: a byte for memory
         that changes hands, 0 for none. ``guarded``: zones around new tensors.
         """
-        assert self._arena is not None
+        assert self.arena is not None
         if self.model is not None:
             put_back(self.model, self._saved)
-        while len(self._outputs) > 1:
+        while len(self._outputs) > (1 if self._memory is None else 0):
             self._outputs.popleft()  # freed now: that takes long for large ones, and is nobody's call
         collect_garbage()
         poison(0)  # or else the whole reserve would be filled
-        self._reserve.tidy()
-        self._arena.fence(size, fences)
-        self._ready = [self._arena.arguments(size, call["spec"], call["tensors"]) for call in calls]
+        if self._memory is None:
+            self._reserve.tidy()
+        self.arena.fence(size, fences)
+        self._ready = [self.arena.arguments(size, call["spec"], call["tensors"]) for call in calls]
         torch.set_num_threads(self.threads)
         poison(poisoned)
-        self._guards = Guards(poisoned) if guarded else None
+        self._guards = Guards(poisoned, self.device) if guarded else None
+        if self._memory is not None:
+            self._memory.settle()
 
     def go(self) -> int:
         """Call the model on everything that was laid out; nanoseconds for all of it. The outputs are kept."""
         call = self.call
         assert call is not None
-        assert self._arena is not None
+        assert self.arena is not None
         values = []
         with torch.no_grad(), self._guards.around() if self._guards else nullcontext():
             begin = time.perf_counter_ns()
             for arguments in self._ready:
                 values.append(call(*arguments))
             # What is not contiguous is made so, which is part of answering.
-            outputs = [Output.of(value) for value in values]
+            outputs = [Output.of(value, self.device) for value in values]
+            if self._memory is not None:
+                self._memory.settle()
             elapsed = time.perf_counter_ns() - begin
         self._outputs.append(outputs)
-        self._arena.publish([tensor for output in outputs for tensor in output.tensors])
+        self.arena.publish([tensor for output in outputs for tensor in output.tensors])
         return elapsed
 
     def output(self, which: int) -> Output:
@@ -156,15 +166,15 @@ class Output:
     tensors: list[torch.Tensor]
 
     @classmethod
-    def of(cls, value: Any) -> Output:
+    def of(cls, value: Any, device: torch.device = HOST) -> Output:
         """Take it apart. Raises Unsupported for anything but plain tensors and numbers."""
         if type(value) is torch.Tensor:  # the usual case, and part of what is timed
-            return cls("T", [value], [dense_of(value)])
+            return cls("T", [value], [dense_of(value, device)])
         leaves: Leaves = []
         structure = flatten(value, leaves)
         if len(leaves) > MAX_LEAVES:
             raise Unsupported(f"{len(leaves)} outputs")
-        return cls(structure, leaves, [dense_of(leaf) for leaf in leaves])
+        return cls(structure, leaves, [dense_of(leaf, device) for leaf in leaves])
 
 
 def collect_garbage() -> None:

@@ -65,7 +65,7 @@ def pack(tensor: torch.Tensor) -> tuple[Packed, torch.Tensor]:
     name = dtype_name(tensor.dtype)
     if name not in ITEM_BYTES:
         raise Unsupported(f"a tensor of dtype {name}")
-    tensor = tensor.detach().resolve_conj().resolve_neg().cpu()
+    tensor = tensor.detach().resolve_conj().resolve_neg()
     span = span_of(tensor)
     if span > 2 * tensor.numel():
         tensor = tensor.contiguous()
@@ -85,7 +85,7 @@ def view(packed: Packed, flat: torch.Tensor) -> torch.Tensor:
 
 
 def raw_bytes(flat: torch.Tensor) -> memoryview:
-    """Writable bytes of a contiguous tensor; valid while the tensor lives."""
+    """Writable bytes of a contiguous tensor on the host; valid while the tensor lives."""
     size = flat.numel() * flat.element_size()
     if size == 0:
         return memoryview(bytearray())
@@ -153,26 +153,29 @@ def flatten(value: Any, leaves: Leaves) -> str:
     raise Unsupported(f"a value of type {type(value).__name__}")
 
 
-def dense_of(value: torch.Tensor | bool | int | float) -> torch.Tensor:
+HOST = torch.device("cpu")
+
+
+def dense_of(value: torch.Tensor | bool | int | float, device: torch.device = HOST) -> torch.Tensor:
     """A contiguous tensor of a leaf's values; the leaf itself where it is one. Raises Unsupported."""
     if not isinstance(value, torch.Tensor):
         dtype = torch.bool if isinstance(value, bool) else torch.int64 if isinstance(value, int) else torch.float64
         try:
-            return torch.tensor(value, dtype=dtype)
+            return torch.tensor(value, dtype=dtype, device=device)
         except (OverflowError, RuntimeError) as error:
             raise Unsupported(f"the number {str(value)[:40]}") from error
     if type(value) not in (torch.Tensor, torch.nn.Parameter):
         raise Unsupported(f"a {type(value).__name__} instead of a plain tensor")
-    if value.layout is not torch.strided or value.device.type != "cpu":
+    if value.layout is not torch.strided or value.device.type != device.type:
         raise Unsupported(f"a {value.layout} tensor on {value.device}")
     if value.is_conj() or value.is_neg():
         value = value.resolve_conj().resolve_neg()
     return value if value.is_contiguous() else value.contiguous()
 
 
-def leaf_of(value: torch.Tensor | bool | int | float) -> tuple[Leaf, torch.Tensor]:
+def leaf_of(value: torch.Tensor | bool | int | float, device: torch.device = HOST) -> tuple[Leaf, torch.Tensor]:
     """Description of an output's leaf, and the contiguous tensor whose bytes count. Raises Unsupported."""
-    dense = dense_of(value.detach().cpu() if isinstance(value, torch.Tensor) else value)
+    dense = dense_of(value.detach().to(device) if isinstance(value, torch.Tensor) else value, device)
     name = dtype_name(dense.dtype)
     if name not in ITEM_BYTES or dense.is_quantized:
         raise Unsupported(f"a tensor of dtype {name}")

@@ -31,6 +31,11 @@ def default_double() -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
+def lot_of(seed: int) -> torch.Generator:
+    """A generator for numbers on the device on which tensors come into being."""
+    return torch.Generator(torch.get_default_device()).manual_seed(seed)
+
+
 def map_tensors(inputs: list[Any], change: Callable[[torch.Tensor], torch.Tensor]) -> list[Any]:
     """Inputs with every tensor replaced."""
     tensors: list[torch.Tensor] = []

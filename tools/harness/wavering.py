@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from tools.harness.tensors import Leaves
-from tools.harness.values import nudge
+from tools.harness.values import lot_of, nudge
 
 DIRECTIONS = 8
 PATIENCE_S = 5.0
@@ -62,7 +62,7 @@ def _moved(tensor: torch.Tensor, direction: int, sign: float, by: float | None) 
     if not tensor.is_floating_point():
         return tensor
     units = HALF_REACH_EPS if tensor.dtype.itemsize == 2 else REACH_EPS
-    lot = torch.Generator().manual_seed(direction)
+    lot = lot_of(direction)
     return nudge(tensor, sign * (torch.finfo(tensor.dtype).eps * units if by is None else by), lot)
 
 

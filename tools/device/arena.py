@@ -1,0 +1,144 @@
+"""A contender's inputs and outputs on a device, seen from the controller: places are decided here, values put by the
+verifier while the contender is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sandbox.base import Mount
+from sandbox.handing import Door
+from tools.arena import Arena, Layout
+from tools.device.bank import Bank, DeviceBytes, Ref, Region
+from tools.errors import JudgeUnavailable
+from tools.inputs import Draw
+from tools.worker import Worker
+
+IDLE_S = 3e-3
+"""Longer than a turn on a device that two processes share: 1.7 to 2.5 ms on an H200 (2026-11-28)."""
+SOMEBODY_ELSES_S = 1e-3
+"""An idle H200 kept the verifier waiting for at most 64 ns, and once for 0.3 ms, while another context was made."""
+
+
+class DeviceArena(Arena):
+    """The table of outputs is in a file, as without a device; inputs and outputs are on the device."""
+
+    def __init__(self, path_inside: Callable[[Mount], str]) -> None:
+        super().__init__()
+        self.door = Door()
+        self._door_inside = path_inside(self.door.mount)
+        self._bank: Bank | None = None
+        self._pool: Region | None = None
+        self._base = 0
+        self._guards: list[list[int]] = []
+        self._values: list[tuple[int, Ref]] = []
+        self._sizes: dict[tuple[str, int | None], list[int]] = {}
+        """Of the outputs of a case, and of its cut sets."""
+        self._calls: list[list[int]] = []
+        """Sizes of what the calls of this window answer."""
+
+    def attach(self, worker: Worker, bank: Any) -> None:
+        """Give the worker its regions, before any code but ours runs there. Raises WorkerFailed."""
+        assert bank.inputs is not None
+        self._bank = bank
+        self._pool = bank.create(bank.pool_bytes)
+        regions = (bank.inputs, self._pool)
+        body = {"socket": self._door_inside, "sizes": [region.size for region in regions]}
+        worker.fetch("attach", body, lambda: self.door.hand_over([region.descriptor for region in regions]))
+        (self._base,) = self.addresses() or [0]
+
+    def place(
+        self, sets: Sequence[Draw], *, misaligned: bool = False, fenced: bool = False, again: bool = False
+    ) -> dict[str, Any]:
+        """See ``Arena.place``. ``fenced``: the last tensor ends where the region does."""
+        for item in sets:
+            expected = getattr(item, "expected", None)
+            if expected is not None:
+                sizes = [leaf.leaf.size_bytes for leaf in expected]
+                self._sizes[item.case, item.rows] = sizes  # type: ignore[attr-defined]
+        self._calls = [self._sizes.get((item.case, getattr(item, "rows", None)), []) for item in sets]
+        bank = self._needed_bank()
+        assert bank.inputs is not None
+        layout = self._laid_out(sets, misaligned=misaligned, fenced=False, again=again)
+        if layout.end > bank.inputs.size:
+            raise JudgeUnavailable(f"{layout.end} bytes of inputs do not fit into the {bank.inputs.size} for them")
+        if fenced:
+            _push_to_the_end(layout, bank.inputs.size)
+        self._guards = [[offset, len(raw), raw[0]] for offset, raw in layout.written if isinstance(raw, bytes)]
+        self._values = [(offset, raw.ref) for offset, raw in layout.written if not isinstance(raw, bytes)]
+        return {"arena": self._size, "calls": layout.calls, "fences": []}
+
+    def fill(self) -> None:
+        """Put the values at their places. The worker is held."""
+        self.clear_table()
+        self._ask("fill", {"values": self._values, "guards": self._guards})
+
+    def what_changed(self) -> str | None:
+        """See ``Arena``."""
+        found = self._ask("changed", {"values": self._values, "guards": self._guards})
+        return None if found is None else str(found)
+
+    def spoil(self) -> None:
+        """See ``Arena``."""
+        self._ask("spoil", {"values": self._values})
+
+    def mark(self, addresses: Sequence[int]) -> float | None:
+        """Have some of the outputs read, which ends a window; when that was done."""
+        sizes = [size for call in self._calls for size in call]
+        places = [self._place(*pair) for pair in zip(addresses, sizes, strict=False)]
+        pieces = [place for place in places if place is not None]
+        return float(self._needed_bank().ask("mark", {"region": self._pool_number(), "pieces": pieces}))
+
+    def trouble(self) -> tuple[str, str] | None:
+        """What the device shows of a contender that said it was done: reason and one line, None if it is idle."""
+        gap_s, same = self._needed_bank().ask("idle", {"region": self._pool_number(), "for_s": IDLE_S})
+        if not same:
+            return "cheat.late_work", "its outputs were still being written when it said that it was done"
+        if gap_s > SOMEBODY_ELSES_S:
+            return "cheat.device_busy", "the device was still working for it when it said that it was done"
+        return None
+
+    def read(self, worker: Worker, address: int, size: int) -> DeviceBytes | None:
+        """An output, as it lies there until the next window."""
+        place = self._place(address, size)
+        if place is None:
+            return None
+        return DeviceBytes(self._needed_bank(), ["region", self._pool_number(), *place], size)
+
+    def _place(self, address: int, size: int) -> list[int] | None:
+        assert self._pool is not None
+        offset = address - self._base
+        return [offset, size] if 0 <= offset <= self._pool.size - size else None
+
+    def close(self) -> None:
+        """Give back the pool and what else is the worker's; idempotent."""
+        super().close()
+        self.door.close()
+        if self._bank is not None and self._pool is not None:
+            self._bank.release(self._pool)
+            self._pool = None
+
+    def _needed_bank(self) -> Bank:
+        assert self._bank is not None
+        return self._bank
+
+    def _pool_number(self) -> int:
+        assert self._pool is not None
+        return self._pool.number
+
+    def _ask(self, op: str, body: dict[str, Any]) -> Any:
+        bank = self._needed_bank()
+        assert bank.inputs is not None
+        return bank.ask(op, {"region": bank.inputs.number, **body})
+
+
+def _push_to_the_end(layout: Layout, end: int) -> None:
+    """Have the last tensor end where the region does, and no guard behind it."""
+    places = next((call["tensors"] for call in reversed(layout.calls) if call["tensors"]), None)
+    if places is None:
+        return
+    *_, (start, raw), _ = layout.written
+    moved = end - len(raw)
+    places[-1][-1] = moved
+    layout.written[-3:] = [(moved - (start - layout.written[-3][0]), layout.written[-3][1]), (moved, raw)]

@@ -1,0 +1,122 @@
+"""The controller's end of a verifier: regions of the device's memory, and tensors there that it knows by name."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.errors import HoldFailed
+from tools.errors import JudgeUnavailable
+from tools.worker import Worker, WorkerFailed
+
+Ref = list[Any]
+"""See ``tools.harness.verifier``."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A stretch of the device's memory. The descriptor is the controller's own; ``Bank.release`` closes it."""
+
+    number: int
+    size: int
+    descriptor: int
+
+
+class DeviceBytes:
+    """Bytes that stay on the device. As long as they would be here, and equal to others of the same content."""
+
+    __hash__ = None  # type: ignore[assignment]  # as of a bytearray
+
+    def __init__(self, bank: Bank, ref: Ref, size: int) -> None:
+        self.bank = bank
+        self.ref = ref
+        self._size = size
+        self._digest: str | None = None
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, DeviceBytes):
+            return NotImplemented
+        return self._size == other._size and (self.ref == other.ref or self.digest == other.digest)
+
+    @property
+    def digest(self) -> str:
+        """Of what is there; asked once."""
+        if self._digest is None:
+            (self._digest,) = self.bank.ask("digest", {"refs": [self.ref]})
+        return self._digest
+
+    def beginning(self, size: int) -> bytearray:
+        """So many bytes from the start, or all there are."""
+        return self.bank.read(self.ref, min(size, self._size))
+
+
+@dataclass
+class Bank:
+    """Asks the verifier. Safe to use from several threads. Raises JudgeUnavailable when it fails."""
+
+    worker: Worker
+    pool_bytes: int = 0
+    """What a contender's own allocations may come to."""
+    inputs: Region | None = None
+    """Where inputs are put, for everybody."""
+    calls: int = 2
+    """Calls of a window, at most."""
+    _numbers: Any = field(default_factory=lambda: itertools.count(1), repr=False)
+    _regions: dict[int, Region] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def ask(self, op: str, body: Mapping[str, Any]) -> Any:
+        """One question and its answer."""
+        try:
+            return self.worker.ask_facts(op, body)[0]
+        except WorkerFailed as error:
+            raise JudgeUnavailable(f"the verifier failed ({op}): {error.detail}") from error
+
+    def read(self, ref: Ref, size: int) -> bytearray:
+        """The beginning of what ``ref`` names."""
+        try:
+            return self.worker.ask_facts("read", {"ref": ref, "size": size}, lambda count: (int(count),))[1][0]
+        except WorkerFailed as error:
+            raise JudgeUnavailable(f"the verifier failed (read): {error.detail}") from error
+
+    def create(self, size: int) -> Region:
+        """New memory of the device."""
+        number = next(self._numbers)
+        theirs = self.ask("create", {"region": number, "size": size})
+        try:
+            region = Region(number, size, self.worker.take_descriptor(theirs))
+        except (HoldFailed, WorkerFailed) as error:
+            raise JudgeUnavailable(f"the device's memory cannot be shared: {error}") from error
+        with self._lock:
+            self._regions[number] = region
+        return region
+
+    def release(self, region: Region) -> None:
+        """Give it back; idempotent."""
+        with self._lock:
+            known = self._regions.pop(region.number, None)
+        if known is not None:
+            os.close(known.descriptor)
+            with suppress(JudgeUnavailable):
+                if self.worker.alive:
+                    self.ask("release", {"region": region.number})
+
+    def close(self) -> None:
+        """Forget all regions. The verifier's own end with its process."""
+        with self._lock:
+            regions, self._regions = list(self._regions.values()), {}
+        for region in regions:
+            os.close(region.descriptor)
+
+
+def refs_of(raws: Sequence[Any]) -> list[Ref]:
+    """Their names."""
+    return [raw.ref for raw in raws]

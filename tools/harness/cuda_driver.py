@@ -1,0 +1,149 @@
+"""CUDA's driver, as far as memory that processes share and one small kernel need it. Standard library only.
+
+Memory made here (``cuMemCreate``) is a descriptor: whoever holds it can map the same bytes of the device, in a sandbox
+of its own with its own context, and it lives as long as one of them does. Signatures are those of ``cuda.h`` since
+CUDA 10.2.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import byref, c_char_p, c_int, c_size_t, c_ubyte, c_uint, c_ulonglong, c_ushort, c_void_p
+from functools import cache
+from typing import Any
+
+_PINNED, _DESCRIPTOR, _ON_DEVICE, _READ_AND_WRITE, _MINIMUM = 1, 1, 1, 3, 0
+
+SPIN = b"""
+.version 7.0
+.target sm_80
+.address_size 64
+.visible .entry spin(.param .u64 found, .param .u64 duration)
+{
+  .reg .u64 %r<8>;
+  .reg .pred %p<2>;
+  ld.param.u64 %r1, [found];
+  ld.param.u64 %r2, [duration];
+  mov.u64 %r3, %globaltimer;
+  mov.u64 %r4, %r3;
+  mov.u64 %r5, 0;
+AGAIN:
+  mov.u64 %r6, %globaltimer;
+  sub.u64 %r7, %r6, %r4;
+  max.u64 %r5, %r5, %r7;
+  mov.u64 %r4, %r6;
+  sub.u64 %r7, %r6, %r3;
+  setp.lt.u64 %p1, %r7, %r2;
+  @%p1 bra AGAIN;
+  st.global.u64 [%r1], %r5;
+  ret;
+}
+"""
+"""One thread that looks at the device's clock for ``duration`` ns and writes down the longest time between two looks.
+While another process has work, the device is given to both in turns, and whoever waits sees a gap as long as a turn.
+"""
+
+
+class _Location(ctypes.Structure):
+    _fields_ = [("type", c_int), ("id", c_int)]
+
+
+class _Flags(ctypes.Structure):
+    _fields_ = [
+        ("compression", c_ubyte),
+        ("direct", c_ubyte),
+        ("usage", c_ushort),
+        ("reserved", c_ubyte * 4),
+    ]
+
+
+class _Properties(ctypes.Structure):
+    _fields_ = [
+        ("type", c_int),
+        ("handles", c_int),
+        ("location", _Location),
+        ("win32", c_void_p),
+        ("flags", _Flags),
+    ]
+
+
+class _Access(ctypes.Structure):
+    _fields_ = [("location", _Location), ("flags", c_int)]
+
+
+class DriverError(RuntimeError):
+    """A call to the driver failed; the message names both."""
+
+
+@cache
+def _driver() -> ctypes.CDLL:
+    return ctypes.CDLL("libcuda.so.1")
+
+
+def _call(name: str, *arguments: Any) -> None:
+    code = getattr(_driver(), name)(*arguments)
+    if code:
+        text = c_char_p()
+        _driver().cuGetErrorString(code, byref(text))
+        raise DriverError(f"{name}: {(text.value or b'unknown error').decode()} ({code})")
+
+
+def _properties() -> _Properties:
+    return _Properties(_PINNED, _DESCRIPTOR, _Location(_ON_DEVICE, 0), None, _Flags())
+
+
+def rounded(size: int) -> int:
+    """The size of an allocation that holds ``size`` bytes: a multiple of what the device can map."""
+    unit = c_size_t()
+    _call("cuMemGetAllocationGranularity", byref(unit), byref(_properties()), c_int(_MINIMUM))
+    return -(-max(1, size) // unit.value) * unit.value
+
+
+def create(size: int) -> tuple[int, int]:
+    """New memory of ``size`` bytes (``rounded``): handle and descriptor."""
+    handle, descriptor = c_ulonglong(), c_int()
+    _call("cuMemCreate", byref(handle), c_size_t(size), byref(_properties()), c_ulonglong(0))
+    _call("cuMemExportToShareableHandle", byref(descriptor), handle, c_int(_DESCRIPTOR), c_ulonglong(0))
+    return int(handle.value), int(descriptor.value)
+
+
+def adopt(descriptor: int) -> int:
+    """A handle of somebody else's memory."""
+    handle = c_ulonglong()
+    _call("cuMemImportFromShareableHandle", byref(handle), c_void_p(descriptor), c_int(_DESCRIPTOR))
+    return int(handle.value)
+
+
+def map_memory(handle: int, size: int) -> int:
+    """Map all of it, to read and to write; nothing is mapped right behind it. The address."""
+    address = c_ulonglong()
+    length = rounded(1)
+    # One unit more is reserved than is mapped: who reads on behind the memory's end faults.
+    _call("cuMemAddressReserve", byref(address), c_size_t(size + length), c_size_t(0), c_ulonglong(0), c_ulonglong(0))
+    _call("cuMemMap", address, c_size_t(size), c_size_t(0), c_ulonglong(handle), c_ulonglong(0))
+    access = _Access(_Location(_ON_DEVICE, 0), _READ_AND_WRITE)
+    _call("cuMemSetAccess", address, c_size_t(size), byref(access), c_size_t(1))
+    return int(address.value)
+
+
+def unmap_memory(handle: int, address: int, size: int) -> None:
+    """Give back the mapping, and this process's hold on the memory."""
+    _call("cuMemUnmap", c_ulonglong(address), c_size_t(size))
+    _call("cuMemAddressFree", c_ulonglong(address), c_size_t(size + rounded(1)))
+    _call("cuMemRelease", c_ulonglong(handle))
+
+
+@cache
+def _spin() -> c_void_p:
+    module, function = c_void_p(), c_void_p()
+    _call("cuModuleLoadData", byref(module), SPIN)
+    _call("cuModuleGetFunction", byref(function), module, b"spin")
+    return function
+
+
+def launch_spin(found: int, duration_ns: int, stream: int) -> None:
+    """Launch ``SPIN``; ``found``: address of 8 bytes on the device."""
+    values = [c_ulonglong(found), c_ulonglong(duration_ns)]
+    arguments = (c_void_p * 2)(*[ctypes.cast(byref(value), c_void_p) for value in values])
+    one = [c_uint(1)] * 6
+    _call("cuLaunchKernel", _spin(), *one, c_uint(0), c_void_p(stream), arguments, None)

@@ -1,0 +1,185 @@
+"""Stretches of a device's memory that several processes map: inputs that appear there, outputs that are read there.
+
+``CudaMemory`` is a GPU's. ``HostMemory`` keeps the same promises with plain memory, so that all around it can be tried
+on a machine without a device. Runs inside a sandbox.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from tools.harness import cuda_driver
+
+
+@dataclass(frozen=True)
+class Region:
+    """One stretch, mapped."""
+
+    address: int
+    size: int
+    bytes: torch.Tensor
+    """All of it, flat."""
+    descriptor: int
+    """By which others may map it; -1 in a process that was given it."""
+    handle: Any = None
+
+
+class DeviceMemory(Protocol):
+    """Makes and maps regions."""
+
+    device: torch.device
+
+    def create(self, size: int) -> Region:
+        """New memory of that many bytes at least."""
+
+    def adopt(self, descriptor: int, size: int) -> Region:
+        """Map what another process made. The descriptor is closed."""
+
+    def release(self, region: Region) -> None:
+        """Unmap it."""
+
+    def take_pool(self, region: Region) -> None:
+        """From now on whatever torch allocates on the device lies there, where that can be had."""
+
+    def house(self, tensors: list[torch.Tensor]) -> list[int]:
+        """Where in memory that others can read these lie."""
+
+    def settle(self) -> None:
+        """Wait until the device has done all it was asked for."""
+
+    def longest_gap_s(self, for_s: float) -> float:
+        """For how long at most, of so many seconds, the device was somebody else's."""
+
+
+class _Exposed:
+    """Device memory, described as torch reads it (CUDA array interface, version 3)."""
+
+    def __init__(self, address: int, size: int) -> None:
+        self.__cuda_array_interface__ = {
+            "shape": (size,),
+            "typestr": "|u1",
+            "data": (address, False),
+            "version": 3,
+        }
+
+
+class CudaMemory:
+    """The memory of the one GPU that this process sees."""
+
+    def __init__(self) -> None:
+        torch.cuda.init()
+        self.device = torch.device("cuda", 0)
+        torch.cuda.set_device(self.device)
+        torch.cuda.synchronize()
+        self._found: torch.Tensor | None = None
+
+    def create(self, size: int) -> Region:
+        """See ``DeviceMemory``."""
+        size = cuda_driver.rounded(size)
+        handle, descriptor = cuda_driver.create(size)
+        return self._mapped(handle, size, descriptor)
+
+    def adopt(self, descriptor: int, size: int) -> Region:
+        """See ``DeviceMemory``."""
+        handle = cuda_driver.adopt(descriptor)
+        os.close(descriptor)
+        return self._mapped(handle, cuda_driver.rounded(size), -1)
+
+    def _mapped(self, handle: int, size: int, descriptor: int) -> Region:
+        address = cuda_driver.map_memory(handle, size)
+        flat = torch.as_tensor(_Exposed(address, size), device=self.device)
+        return Region(address, size, flat, descriptor, handle)
+
+    def release(self, region: Region) -> None:
+        """See ``DeviceMemory``."""
+        torch.cuda.synchronize()
+        cuda_driver.unmap_memory(region.handle, region.address, region.size)
+        if region.descriptor >= 0:
+            os.close(region.descriptor)
+
+    def take_pool(self, region: Region) -> None:
+        """See ``DeviceMemory``. ``pool.c`` has to be loaded before torch."""
+        take = getattr(ctypes.CDLL(None), "kernelwright_pool", None)
+        if take is not None:
+            take(ctypes.c_void_p(region.address), ctypes.c_size_t(region.size))
+
+    def house(self, tensors: list[torch.Tensor]) -> list[int]:
+        """See ``DeviceMemory``: where they are."""
+        return [tensor.data_ptr() for tensor in tensors]
+
+    def settle(self) -> None:
+        """See ``DeviceMemory``."""
+        torch.cuda.synchronize()
+
+    def longest_gap_s(self, for_s: float) -> float:
+        """See ``DeviceMemory``."""
+        if self._found is None:
+            self._found = torch.zeros(1, dtype=torch.int64, device=self.device)
+        stream = torch.cuda.current_stream().cuda_stream
+        cuda_driver.launch_spin(self._found.data_ptr(), int(for_s * 1e9), stream)
+        return float(self._found.item()) / 1e9
+
+
+class HostMemory:
+    """Plain memory in the place of a device's. Outputs are copied to where they can be read."""
+
+    def __init__(self) -> None:
+        self.device = torch.device("cpu")
+        self._pool: Region | None = None
+        self._used = 0
+
+    def create(self, size: int) -> Region:
+        """See ``DeviceMemory``."""
+        size = -(-max(1, size) // mmap.PAGESIZE) * mmap.PAGESIZE
+        descriptor = os.memfd_create("kernelwright-region")
+        os.ftruncate(descriptor, size)
+        return self._mapped(descriptor, size)
+
+    def adopt(self, descriptor: int, size: int) -> Region:
+        """See ``DeviceMemory``."""
+        return self._mapped(descriptor, os.fstat(descriptor).st_size)
+
+    def _mapped(self, descriptor: int, size: int) -> Region:
+        mapped = mmap.mmap(descriptor, size)
+        flat = torch.frombuffer(mapped, dtype=torch.uint8)
+        return Region(flat.data_ptr(), size, flat, descriptor, mapped)
+
+    def release(self, region: Region) -> None:
+        """See ``DeviceMemory``. The mapping goes with the last tensor that looks at it."""
+        os.close(region.descriptor)
+
+    def take_pool(self, region: Region) -> None:
+        """See ``DeviceMemory``."""
+        self._pool = region
+
+    def house(self, tensors: list[torch.Tensor]) -> list[int]:
+        """See ``DeviceMemory``: a copy's place."""
+        assert self._pool is not None
+        places, cursor = [], 0
+        for tensor in tensors:
+            flat = tensor.reshape(-1).view(torch.uint8) if tensor.numel() else torch.empty(0, dtype=torch.uint8)
+            end = cursor + flat.numel()
+            if end > self._pool.size:
+                return [0] * len(tensors)
+            self._pool.bytes[cursor:end].copy_(flat)
+            places.append(self._pool.address + cursor)
+            cursor = -(-end // 64) * 64
+        return places
+
+    def settle(self) -> None:
+        """See ``DeviceMemory``: nothing is ever left to do."""
+
+    def longest_gap_s(self, for_s: float) -> float:
+        """See ``DeviceMemory``."""
+        return 0.0
+
+
+def memory_of(device: str) -> DeviceMemory:
+    """The memory of ``cuda``, or of ``host`` for trying things out."""
+    return CudaMemory() if device == "cuda" else HostMemory()
