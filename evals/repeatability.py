@@ -36,10 +36,11 @@ from tools.contender import Call, Contender, blame_ourselves
 from tools.inputs import Draw
 from tools.intervals import verdict_on
 from tools.judging import CONFIRM_TIMES
+from tools.launching import Launcher
 from tools.oracle import Constructor
 from tools.problem import JudgeSettings
 from tools.sittings import combined, settle
-from tools.worker import Launcher, Worker
+from tools.worker import Worker
 
 STEPS = 206
 """Of the operator's work. The other of a pair with a true gain of 3 % does 200."""

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
+from tools.comparing import LOCAL, Numbers
 from tools.crew import Crew
+from tools.device.bank import DeviceBytes
 from tools.errors import JudgeUnavailable, RequestError
-from tools.harness.licence import Expected, Licence, Yardstick, compare
+from tools.harness.licence import Expected, Licence, Yardstick
 from tools.harness.wire import ITEM_BYTES, PARTS
 from tools.inputs import InputSet
 from tools.mutants import Mutant, is_idle, mutants, shortened
@@ -97,14 +100,14 @@ def _of_outputs(first: InputSet, second: InputSet, licence: Licence) -> Iterator
         leaf = shortened(expected.leaf)
         if expected.leaf != other.leaf or not leaf.size_bytes:
             continue
+        size = leaf.size_bytes
         inputs = [
-            raw
+            beginning(raw, size)
             for packed, raw in zip(first.packed, first.inputs, strict=True)
             if packed[0] == leaf.dtype and len(raw) >= leaf.size_bytes
         ]
-        size = leaf.size_bytes
-        right, theirs = memoryview(expected.eager)[:size], memoryview(other.eager)[:size]
-        truth = memoryview(expected.oracle)[: size // ITEM_BYTES[leaf.dtype] * ITEM_BYTES[expected.oracle_dtype]]
+        right, theirs = beginning(expected.eager, size), beginning(other.eager, size)
+        truth = beginning(expected.oracle, size // ITEM_BYTES[leaf.dtype] * ITEM_BYTES[expected.oracle_dtype])
         # A stated rtol is a choice; what it allows is no mutant.
         grain = licence.tolerance(leaf.dtype)[1] / 4 if licence.precision == "tolerance" else 0.0
         for mutant in mutants(leaf, right, theirs, inputs[0] if inputs else None, grain):
@@ -131,20 +134,25 @@ def _of_reference(crew: Crew, licence: Licence, first: InputSet, found: _Finding
     return tried
 
 
-def _passes(crew: Crew, licence: Licence, inputs: InputSet, index: int, raw: bytes | bytearray) -> bool:
+def _passes(crew: Crew, licence: Licence, inputs: InputSet, index: int, raw: Any) -> bool:
     """Whether ``raw``, the beginning of an answer at least, would be licensed."""
     whole = inputs.expected[index]
     leaf = shortened(whole.leaf) if len(raw) < whole.leaf.size_bytes else whole.leaf
     if len(raw) != leaf.size_bytes:
         raise JudgeUnavailable("a mutant is longer than the answer it stands for")
     oracle_bytes = leaf.size_bytes // ITEM_BYTES[leaf.dtype] * ITEM_BYTES[whole.oracle_dtype]
-    expected = Expected(
-        leaf,
-        memoryview(whole.oracle)[:oracle_bytes],
-        whole.oracle_dtype,
-        memoryview(whole.eager)[: leaf.size_bytes],
-        has_oracle=whole.has_oracle,
-    )
+    numbers: Numbers = LOCAL
+    oracle, eager = whole.oracle, whole.eager
+    if isinstance(raw, bytes | bytearray | memoryview):
+        oracle, eager = beginning(oracle, oracle_bytes), beginning(eager, leaf.size_bytes)
+    else:
+        numbers = crew.oracle.numbers
+    expected = Expected(leaf, oracle, whole.oracle_dtype, eager, has_oracle=whole.has_oracle)
     # Its own scale only: the first rows of an answer may be smaller than the whole.
     yardstick = crew.history.yardsticks(inputs, crew.oracle.conditioning(inputs))[index]
-    return compare(raw, expected, licence, Yardstick(error=yardstick.error)).passed
+    return numbers.compare(raw, expected, licence, Yardstick(error=yardstick.error)).passed
+
+
+def beginning(raw: Any, size: int) -> Any:
+    """So many bytes from its start, here, wherever it is."""
+    return raw.beginning(size) if isinstance(raw, DeviceBytes) else memoryview(raw)[:size]

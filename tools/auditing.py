@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tools.benchmarking import CANDIDATE, Plan, a_lot, one_call_each
 from tools.checking import (
@@ -84,17 +85,15 @@ class Audit:
         if name == CANDIDATE:
             require_unchanged(self.candidate, self.manners)
             self._mine = self._read(self.candidate)
+            if self.crew.on_device is not None:  # they lie there until its next window only
+                self._compare_with([])
         elif name == self.baseline.name:
             try:
                 self._theirs = self._read(self.baseline)
             except Rejected as error:
                 raise JudgeUnavailable(f"the {name} baseline gave no readable answer: {error}") from error
         if self._mine and self._theirs:
-            try:
-                self._compare()
-            except Rejected as error:
-                raise Rejected(error.reason, f"in a timed call: {error.detail}", facts=error.facts) from error
-            self._mine, self._theirs = [], []
+            self._compare_with(self._theirs)
 
     def aside(self) -> None:
         """In a few rounds: one more window of the candidate, with unusual values in some of its calls."""
@@ -140,18 +139,18 @@ class Audit:
         self.refused = True
 
     def _read(self, contender: Contender) -> list[list[bytearray]]:
-        return [contender.outputs(self.form, which) for which in range(len(self._sets))]
+        return [contender.outputs(self.form, which, lasting=False) for which in range(len(self._sets))]
 
     def alone(self) -> tuple[Call, Call]:
         """A window of one call, the candidate's and the best baseline's."""
         return compared_alone(self.crew, self.candidate, self.baseline, self.examiner, self.form, self._lot)
 
-    def _compare(self) -> None:
-        for inputs, mine, theirs in zip(self._sets, self._mine, self._theirs, strict=True):
-            if isinstance(inputs, InputSet):
-                self.examiner.require(mine, inputs)
-            else:
-                _require_alike(self.crew, self.examiner, self.form, inputs, mine, theirs)
+    def _compare_with(self, theirs: list[list[Any]]) -> None:
+        try:
+            require_alike(self.crew, self.examiner, self.form, self._sets, self._mine, theirs)
+        except Rejected as error:
+            raise Rejected(error.reason, f"in a timed call: {error.detail}", facts=error.facts) from error
+        self._mine, self._theirs = [], []
 
 
 def compared_alone(
@@ -163,24 +162,39 @@ def compared_alone(
     answers: dict[str, list[bytearray]] = {}
 
     def read(name: str) -> None:
-        answers[name] = pair[name].outputs(form)
+        answers[name] = pair[name].outputs(form, lasting=False)
 
     calls = one_call_each(pair, inputs, lot, crew.flush, read)
     mine, theirs = candidate.name, baseline.name
     try:
-        _require_alike(crew, examiner, form, inputs, answers[mine], answers[theirs])
+        require_alike(crew, examiner, form, [inputs], [answers[mine]], [answers[theirs]])
     except Rejected as error:
         raise Rejected(error.reason, f"in a timed call: {error.detail}", facts=error.facts) from error
     return calls[mine], calls[theirs]
 
 
-def _require_alike(
-    crew: Crew, examiner: Examiner, form: InputSet, inputs: Draw, mine: list[bytearray], theirs: list[bytearray]
+def require_alike(
+    crew: Crew,
+    examiner: Examiner,
+    form: InputSet,
+    sets: Sequence[Draw],
+    mine: Sequence[list[Any]],
+    theirs: Sequence[list[Any]],
 ) -> None:
-    """Compare with a baseline's answer, and with the oracle's where that does not decide. Raises Rejected."""
-    if examiner.resembles(mine, theirs, form):
-        return
-    answered = crew.oracle.make(form.case, seed=inputs.seed)
-    if answered is None or answered.inputs != inputs.inputs:
-        raise JudgeUnavailable("the problem's inputs are not determined by torch's seed")
-    examiner.require(mine, answered)
+    """Compare the answers of a window with a baseline's, and with the oracle's where that does not decide, or where it
+    has answered. On a device eager answers beside the oracle, and ``theirs`` is not looked at. Raises Rejected.
+    """
+    plain = [index for index, inputs in enumerate(sets) if not isinstance(inputs, InputSet)]
+    if crew.on_device is None:
+        alike = [examiner.resembles(mine[index], theirs[index], form) for index in plain]
+    else:
+        alike = crew.on_device.resemble(examiner, form, [sets[index] for index in plain], [mine[i] for i in plain])
+    decided = {index for index, is_alike in zip(plain, alike, strict=True) if is_alike}
+    for index, inputs in enumerate(sets):
+        if isinstance(inputs, InputSet):
+            examiner.require(mine[index], inputs)
+        elif index not in decided:
+            answered = crew.oracle.make(form.case, seed=inputs.seed)
+            if answered is None or answered.inputs != inputs.inputs:
+                raise JudgeUnavailable("the problem's inputs are not determined by torch's seed")
+            examiner.require(mine[index], answered)

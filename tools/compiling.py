@@ -24,9 +24,10 @@ from sandbox.errors import SandboxError
 from tools.candidate import Candidate
 from tools.contender import Contender, Rejected, reject
 from tools.errors import JudgeUnavailable
+from tools.launching import Launcher
 from tools.oracle import Constructor
 from tools.verdict import CompileResult
-from tools.worker import Launcher, Worker, WorkerFailed
+from tools.worker import Worker, WorkerFailed
 
 MAX_BUILD_BYTES = 256 << 20
 MAX_BUILD_FILES = 10_000
@@ -78,10 +79,13 @@ class Room:
         mount = Mount(self._build, "/build", writable=building)
         inside = self._launcher.inside(mount)
         # Not torch.compile's cache: it is filled by the first call, in the worker that may only read this folder.
-        names = ("KERNELWRIGHT_BUILD_DIR", "TORCH_EXTENSIONS_DIR", "TRITON_CACHE_DIR")
+        names = ["KERNELWRIGHT_BUILD_DIR", "TORCH_EXTENSIONS_DIR"]
+        if building or self._launcher.device is None:  # what runs on a device may compile more for it when called
+            names.append("TRITON_CACHE_DIR")
         env = dict.fromkeys(names, inside)
         if not self._removed:
-            worker = self._launcher.start("candidate", "candidate", (self._source, mount), env)
+            mounts = (self._source, mount)
+            worker = self._launcher.start("candidate", "candidate", mounts, env, on_device=not building)
             with self._lock:
                 self._started = [other for other in self._started if other.alive] + [worker]
                 if not self._removed:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tools.arena import Arena
+from tools.device.bank import DeviceBytes
 from tools.errors import JudgeUnavailable
 from tools.harness.licence import ErrorFacts
 from tools.harness.wire import FLAG_OVERRUN, Leaf, Record
@@ -94,6 +95,8 @@ class Contender:
         self._ask("load", body, constructor.payload[:count])
 
     def _attach(self, bank: Any) -> None:
+        if bank is None:
+            return
         try:
             self._arena().attach(self._worker, bank)
         except WorkerFailed as error:
@@ -166,18 +169,22 @@ class Contender:
         self.lay(sets, **options)
         return self.go()
 
-    def outputs(self, form: InputSet, which: int = 0) -> list[bytearray]:
+    def outputs(self, form: InputSet, which: int = 0, *, lasting: bool = True) -> list[Any]:
         """The answer to call ``which`` of the last window, as it was when the window closed.
 
-        Its bytes are read where the worker says they are; how many, ``form`` says. Raises Rejected.
+        Its bytes are read where the worker says they are; how many, ``form`` says. Raises Rejected. On a device they
+        stay where they are until the next window; ``lasting``: what they were can be told after that too.
         """
         found = self._read(form, which)
         if found is None:
             self.require_form(form, which)
             raise Rejected("wrong_output.unreadable", "its output is not in its memory")
+        for raw in found if lasting else ():
+            if isinstance(raw, DeviceBytes):
+                raw.freeze()
         return found
 
-    def _read(self, form: InputSet, which: int) -> list[bytearray] | None:
+    def _read(self, form: InputSet, which: int) -> list[Any] | None:
         leaves, addresses = len(form.expected), self._addresses
         mine = addresses[which * leaves : (which + 1) * leaves]
         if len(addresses) % leaves or len(mine) != leaves:

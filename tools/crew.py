@@ -12,18 +12,21 @@ from functools import partial
 from pathlib import Path
 
 from sandbox.base import Mount
+from tools.baselines import EAGER, recipes
 from tools.contender import Contender, Rejected, blame_ourselves
+from tools.device.oracle import SHELF_SHARE, DeviceOracle
 from tools.dresses import MOVED
 from tools.errors import JudgeUnavailable
 from tools.examining import Examiner, History
 from tools.harness.licence import Licence
 from tools.inputs import InputSet, Manners
+from tools.launching import VERIFIER, Launcher
 from tools.oracle import Constructor, Oracle
 from tools.problem import Description, Problem
-from tools.worker import Launcher, Worker, WorkerFailed
+from tools.reserving import calls_of_a_window
+from tools.worker import Worker, WorkerFailed
 
-EAGER = "eager"
-COMPILED = "torch.compile"
+ORACLE = "oracle"
 COMPILING_S = 180.0
 """Patience with torch.compile, however little the candidates get."""
 
@@ -36,6 +39,8 @@ class Site:
     problem_folder: Path
     cache_folder: Path
     memory_bytes: int
+    autotuned: bool = True
+    """Whether torch.compile's max-autotune is a baseline, on a device."""
 
     def write(self) -> None:
         """Put the problem where trusted workers will look."""
@@ -71,9 +76,11 @@ class Crew:
 
         ``before``: an earlier crew of the same problem; what it found out about the reference is not found anew.
         """
-        self.history = History()
         self.warmed: dict[str, dict[str, Warmed]] = {}
         """Case to baseline to what its warm calls took."""
+        self.oracle: Oracle
+        self.on_device: DeviceOracle | None = None
+        """The oracle, if it is one of a device."""
         self.notes: list[str] = []
         """What is special about the reference, and why a baseline is missing, one line each."""
         self.flush = flush
@@ -86,21 +93,35 @@ class Crew:
         self._seed = secrets.randbits(31)
         self._lock = threading.RLock()
         self._warm_lock = threading.Lock()
+        self._device_lock = threading.Lock()
         self._opened: Constructor | None = None
         self._known = before.describe() if before is not None else None
         self._described: tuple[Description, dict[str, Manners]] | None = None
         self._baselines: dict[str, Contender] = {}
         self._problem_mount = Mount(site.problem_folder, "/problem")
         self._path = f"{launcher.inside(self._problem_mount)}/problem.py"
-        start = partial(self._start, "oracle")
-        self.oracle = Oracle(start, site.problem, self._path, site.memory_bytes, launcher.timeout_s)
+        start = partial(self._start, ORACLE)
+        device = launcher.device
+        self.recipes = recipes(device, autotuned=site.autotuned)
+        about = (start, site.problem, self._path)
+        if device is None:
+            self.oracle = Oracle(*about, site.memory_bytes, launcher.timeout_s)
+        else:
+            self.oracle = self.on_device = DeviceOracle(*about, device.memory_bytes, launcher.timeout_s)
+            self.flush = self.on_device.flush
+        self.history = History(self.oracle.numbers)
         if before is not None:
             self.oracle.conditioned.update(before.oracle.conditioned)
         self._workers: dict[str, Worker] = {}
 
     def _start(self, name: str) -> Worker:
-        mounts, env, timeout_s = [self._problem_mount], {}, None
-        if name == COMPILED:
+        mounts, timeout_s = [self._problem_mount], None
+        env: dict[str, str] = {}
+        device = self._launcher.device
+        if name == ORACLE and device is not None:
+            shelf = int(device.memory_bytes * SHELF_SHARE)
+            return self._launcher.start(VERIFIER, name, mounts, env, timeout_s, shelf=shelf)
+        if name != ORACLE and self.recipes[name].is_compiled:
             cache = Mount(self._site.cache_folder, "/cache", writable=True)
             mounts.append(cache)
             # A precompiled header is kept in the sandbox's own /tmp, so it would be made anew for every process.
@@ -117,7 +138,9 @@ class Crew:
             if self._opened is None:
                 self._opened = self.oracle.open(self._seed)
                 # The problem is one: now it is worth importing torch once more, beside what follows.
-                self._workers[COMPILED] = self._start(COMPILED)
+                for name, recipe in self.recipes.items():
+                    if recipe.is_compiled:
+                        self._workers[name] = self._start(name)
             return self._opened
 
     def describe(self) -> tuple[Description, dict[str, Manners]]:
@@ -126,6 +149,7 @@ class Crew:
             if self._described is None:
                 self.constructor()
                 described = self._known or self.oracle.describe()
+                self.oracle.prepare(described[0])
                 self._workers[EAGER] = self._start(EAGER)
                 self._described = described
                 self.notes += described[0].notes
@@ -167,15 +191,14 @@ class Crew:
                 self.describe()
                 notice("warming the baselines")
                 sets = {case: self.draw(case, 1)[0] for case in self.cases}
-                with ThreadPoolExecutor(2) as pool:
-                    waiting = {name: pool.submit(self._warm, name, sets) for name in (EAGER, COMPILED)}
+                with ThreadPoolExecutor(len(self.recipes)) as pool:
+                    waiting = {name: pool.submit(self._warm, name, sets) for name in self.recipes}
                     try:
-                        eager, compiled = waiting[EAGER].result(), waiting[COMPILED].result()
+                        found = {name: future.result() for name, future in waiting.items()}
                     except KeyboardInterrupt:
                         self.close()  # or else the pool would be waited for
                         raise
-                assert eager is not None  # only torch.compile may be missing
-                self._baselines = {EAGER: eager} | ({COMPILED: compiled} if compiled else {})
+                self._baselines = {name: contender for name, contender in found.items() if contender is not None}
             return self._baselines
 
     def understudy(self, name: str) -> Contender:
@@ -198,7 +221,9 @@ class Crew:
     def _ready(self, contender: Contender, sets: dict[str, InputSet]) -> dict[str, Warmed]:
         """Have it construct the model and warm it on every case: what its calls took, by case."""
         body = {"path": self._path, "name": self._site.problem.name, "seed": self._seed}
-        contender.open_problem({**body, "compiled": contender.name == COMPILED})
+        recipe = self.recipes[contender.name]
+        body |= {"compiled": recipe.is_compiled, "options": dict(recipe.options), "warm": self.on_device is not None}
+        contender.open_problem(body, self.on_device.bank if self.on_device else None)
         return {case: self._warm_case(contender, inputs) for case, inputs in sets.items()}
 
     def _warm(self, name: str, sets: dict[str, InputSet]) -> Contender | None:
@@ -217,6 +242,12 @@ class Crew:
         return contender
 
     def _warm_case(self, contender: Contender, inputs: InputSet) -> Warmed:
+        if self.on_device is not None:
+            with self._device_lock:  # contenders share the memory for inputs
+                return self._warm_on(contender, inputs)
+        return self._warm_on(contender, inputs)
+
+    def _warm_on(self, contender: Contender, inputs: InputSet) -> Warmed:
         seconds = overhead = float("inf")
         for _ in range(3):
             begin = time.perf_counter()
@@ -224,11 +255,17 @@ class Crew:
             self.flush()
             overhead = min(overhead, time.perf_counter() - begin)
             seconds = min(seconds, contender.go().claimed_s)
-        lenient = Examiner(self._baseline_licence, self.oracle.conditioning, History(), self.oracle.wavering)
+        lenient = Examiner(self._baseline_licence, self.oracle.conditioning, History(self.oracle.numbers), self.oracle.wavering)
         lenient.require(contender.outputs(inputs), inputs)
         contender.require_form(inputs)
         contender.forget()
         return Warmed(seconds, overhead)
+
+    def calls_of_a_window(self, form: InputSet, memory_bytes: int) -> int:
+        """How many calls on such a set a timed window holds at most; two at least."""
+        if self.on_device is not None:
+            return self.on_device.bank.calls
+        return calls_of_a_window(form, memory_bytes)
 
     def best_guess(self, case: str) -> str:
         """The baseline that was fastest when warm."""

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
+from tools.comparing import LOCAL, Numbers
 from tools.contender import Rejected
 from tools.harness.arrays import EPS
-from tools.harness.licence import Comparison, Expected, Licence, Sample, Yardstick, compare, is_near, jump_of, measure
-from tools.harness.wholes import wrong_wholes
+from tools.harness.licence import Comparison, Expected, Licence, Sample, Yardstick, jump_of
 from tools.inputs import InputSet
 from tools.verdict import CheckResult
 
@@ -34,7 +34,8 @@ class History:
     not follow luck. A candidate has no say in which sets are learnt from.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: Numbers = LOCAL) -> None:
+        self.numbers = numbers
         self._samples: dict[tuple[str, str | None, int | None], dict[int, tuple[Sample, ...]]] = {}
         self._lock = threading.Lock()
 
@@ -45,7 +46,7 @@ class History:
             known = self._samples.setdefault(key, {})
             if inputs.seed in known or len(known) >= MAX_SAMPLES:
                 return
-        samples = tuple(measure(expected) for expected in inputs.expected)
+        samples = tuple(self.numbers.measure(expected) for expected in inputs.expected)
         with self._lock:
             known[inputs.seed] = samples
 
@@ -71,6 +72,11 @@ class Examiner:
     _licensed: list[tuple[InputSet, list[bytearray]]] = field(default_factory=list, init=False)
     """Answers found right: most kernels give the same bits again."""
 
+    @property
+    def numbers(self) -> Numbers:
+        """Who compares."""
+        return self.history.numbers
+
     def examine(self, outputs: Sequence[bytearray], inputs: InputSet) -> Comparison | None:
         """None if every leaf is licensed, else the first comparison that failed."""
         if any(known is inputs and before == outputs for known, before in self._licensed):
@@ -90,7 +96,7 @@ class Examiner:
     def _examine(self, outputs: Sequence[bytearray], inputs: InputSet) -> Comparison | None:
         yardsticks = self.history.yardsticks(inputs, self.conditioning(inputs))
         for index, (raw, expected) in enumerate(zip(outputs, inputs.expected, strict=True)):
-            found = compare(raw, expected, self.licence, yardsticks[index])
+            found = self.numbers.compare(raw, expected, self.licence, yardsticks[index])
             if not found.passed:
                 found = self._where_rounding_decides(raw, inputs, index, found, yardsticks[index])
             if found.passed and inputs.dress == EXACT_DRESS and expected.leaf.dtype in EPS:
@@ -108,12 +114,13 @@ class Examiner:
         expected = inputs.expected[index]
         jump = 0.0
         if expected.leaf.dtype in EPS:
-            least = jump_of(found, expected, self.licence, yardstick)
+            scale = max(self.numbers.measure(expected).scale, yardstick.scale)
+            least = jump_of(found, expected.leaf.dtype, scale, self.licence)
             if least is None:
                 return found
             jump = least
         others = self.wavering(inputs).get(index, ())
-        return compare(raw, replace(expected, wavering=others), self.licence, yardstick, jump)
+        return self.numbers.compare(raw, replace(expected, wavering=others), self.licence, yardstick, jump)
 
     def _exactly(self, found: Comparison, raw: bytearray, expected: Expected) -> Comparison:
         """Sums of small whole numbers round in no order: where eager is exact, so is every honest kernel.
@@ -122,7 +129,7 @@ class Examiner:
         """
         if self.licence.precision == "tolerance" or found.error is None or found.eager_error is None:
             return found
-        if wrong := wrong_wholes(raw, expected):
+        if wrong := self.numbers.wrong_wholes(raw, expected):
             detail = f"whole numbers have an exact answer here; {wrong} of them are off"
             return replace(found, passed=False, reason="wrong_output.inexact", detail=detail)
         if found.error.worst <= EPS[expected.leaf.dtype] or found.eager_error.worst > 0:
@@ -139,11 +146,11 @@ class Examiner:
         for mine, theirs, expected, yardstick in zip(outputs, others, form.expected, yardsticks, strict=True):
             if mine == theirs:
                 continue
-            if self.licence.precision == "native" and is_near(mine, theirs, expected, yardstick):
+            if self.licence.precision == "native" and self.numbers.is_near(mine, theirs, expected, yardstick):
                 continue
             leaf = expected.leaf
             stand_in = Expected(leaf, theirs, leaf.dtype, theirs, has_oracle=expected.has_oracle)
-            if not compare(mine, stand_in, self.licence, yardstick).passed:
+            if not self.numbers.compare(mine, stand_in, self.licence, yardstick).passed:
                 return False
         return True
 

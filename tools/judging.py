@@ -19,27 +19,30 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sandbox.base import Sandbox
+from sandbox.devices import Device
 from sandbox.errors import SandboxError
 from tools.admission import Admission, admit
+from tools.baselines import EAGER
 from tools.benchmarking import CASE_BUDGET_S, a_lot, measure, plan_for
 from tools.caches import Flush
 from tools.candidate import Candidate
 from tools.compiling import Builder
 from tools.contender import Rejected
-from tools.crew import EAGER, Crew, Site
+from tools.crew import Crew, Site
 from tools.dresses import CONFIRM_DRESSES, DRESSES
 from tools.errors import JudgeUnavailable, RequestError
 from tools.exclusion import Machine
 from tools.harness.licence import Licence
 from tools.inputs import InputSet
 from tools.judge import Notice
+from tools.launching import Launcher, build_pool
 from tools.problem import Description, JudgeSettings, Problem
+from tools.reserving import reserve
 from tools.screening import screen
 from tools.sittings import settle
-from tools.trial import Trial, calls_of_a_window, reserve, unseen_shapes
+from tools.trial import Trial, unseen_shapes
 from tools.verdict import CheckResult, CompileResult, Timing, Verdict
 from tools.verdicts import accepted, doubts, failed_compile, infrastructure, rejected
-from tools.worker import Launcher
 
 T = TypeVar("T")
 
@@ -68,8 +71,12 @@ class SandboxedJudge:
         language: str = "cpp",
         target: str = "cpu",
         seed: int = 0,
+        device: Device | None = None,
     ) -> None:
         """``work_dir`` is where a private folder is made; ``cache_dir`` keeps the baselines' compiled code.
+
+        ``device``: what candidates are called on, None for the host's processors. Raises JudgeUnavailable if what is
+        needed for it cannot be built.
 
         ``language`` is what most candidates are in; a verdict names its own candidate's.
 
@@ -87,13 +94,17 @@ class SandboxedJudge:
             self._folder / "problem",
             cache_dir / f"inductor-{problem.id}" if cache_dir else self._folder / "inductor",
             settings.memory_bytes,
+            settings.autotuned,
         )
+        self._device = device
         self._licence = Licence(settings.precision, settings.atol, settings.rtol)
         self._launcher = Launcher(
             sandbox,
             threads=settings.threads or len(os.sched_getaffinity(0)),
             memory_bytes=settings.memory_bytes,
             timeout_s=settings.stage_timeout_s,
+            device=device,
+            pool=build_pool(self._folder) if device is not None and device.kind == "cuda" else None,
         )
         self._flush = Flush()
         self._crew_now: Crew | None = None
@@ -245,7 +256,7 @@ class SandboxedJudge:
             form = crew.draw(case, 1)[0]
             warmed, best = crew.warmed[case], crew.best_guess(case)
             times = warmed[best].seconds, warmed[EAGER].overhead_s
-            plan = plan_for(*times, len(contenders) + 1, BASELINE_BLOCKS, calls_of_a_window(form, memory))
+            plan = plan_for(*times, len(contenders) + 1, BASELINE_BLOCKS, crew.calls_of_a_window(form, memory))
             reserve([*contenders.values()], form, plan.calls, memory)
             draw = partial(crew.oracle.draw, case, plan.calls)
             series = measure(contenders, plan, a_lot(), best, draw, flush=self._flush, notice=notice)
@@ -278,7 +289,11 @@ class SandboxedJudge:
         crew = self._crew()
         if confirm and crew.warmed:  # one that nothing was measured with yet is as fresh as a new one
             self._builder.discard_prepared()
+            if self._device is not None:  # there is not memory for two
+                self._dismiss(crew)
             crew = self._new_crew(crew)
+            if self._device is not None:
+                self._crew_now = crew
         try:
             return self._try(crew, candidate, notice, confirm, about, stages)
         finally:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from tools.comparing import LOCAL, Numbers
 from tools.errors import JudgeUnavailable, RequestError
-from tools.harness.arrays import EPS, chunks
-from tools.harness.licence import Expected, Sample, measure
+from tools.harness.licence import Expected, Sample
 from tools.harness.wire import ITEM_BYTES, Leaf, structure_digest
 from tools.inputs import Draw, InputSet, Manners, PackedJson
 from tools.problem import CaseFacts, Description, Problem
@@ -50,6 +50,7 @@ class Oracle:
     ) -> None:
         """``start`` starts such a worker."""
         self.constructor: Constructor | None = None
+        self.numbers: Numbers = LOCAL
         self.conditioned: dict[tuple[str, str | None, int | None], tuple[Sample, ...]] = {}
         """By case, dress and rows, what ``conditioning`` found."""
         self._start = start
@@ -90,6 +91,9 @@ class Oracle:
             return {"graph": None, "graph_error": why, "operators": ()}
         return dict(facts)
 
+    def prepare(self, description: Description) -> None:
+        """Nothing to do: contenders live in the host's memory."""
+
     def make(
         self, case: str, rows: int | None = None, dress: str | None = None, seed: int | None = None
     ) -> InputSet | None:
@@ -100,7 +104,7 @@ class Oracle:
         """
         seed = secrets.randbits(62) if seed is None else seed
         body = {"case": case, "seed": seed, "rows": rows, "dress": dress}
-        facts, buffers = self._ask("make", body, _set_sizes)
+        facts, buffers = self._ask("make", body, set_sizes)
         if "refused" in facts:
             return None
         count = len(facts["tensors"])
@@ -112,7 +116,7 @@ class Oracle:
     def draw(self, case: str, count: int) -> list[Draw]:
         """So many sets from new secret seeds, which nobody has answered."""
         seeds = [secrets.randbits(62) for _ in range(count)]
-        facts, buffers = self._ask("draw", {"case": case, "seeds": seeds}, _draw_sizes)
+        facts, buffers = self._ask("draw", {"case": case, "seeds": seeds}, draw_sizes)
         draws = []
         for item in facts:
             packed = tuple(item["tensors"])
@@ -125,7 +129,7 @@ class Oracle:
         changes, _ = self._ask("changes", {"case": inputs.case, "seed": inputs.seed})
         for change, what in changes[:MAX_CHANGES]:
             body = {"case": inputs.case, "seed": inputs.seed, "change": change, "what": what}
-            facts, leaves = self._ask("mutate", body, _leaf_sizes)
+            facts, leaves = self._ask("mutate", body, leaf_sizes)
             if "refused" not in facts:
                 yield change, what, leaves
 
@@ -146,9 +150,9 @@ class Oracle:
         """Whether there is a float64 answer, all finite, and rounding leaves of it what it is: what divides by the
         deviation of a row that has none is no such answer, and what is left there is anybody's.
         """
-        if not all(item.has_oracle and _is_finite(item) for item in inputs.expected):
+        if not all(item.has_oracle and self.numbers.are_finite(item) for item in inputs.expected):
             return False
-        samples = (*self.conditioning(inputs), *map(measure, inputs.expected))
+        samples = (*self.conditioning(inputs), *map(self.numbers.measure, inputs.expected))
         return all(sample.relative(0.0, 0.0).worst <= SOUND for sample in samples)
 
     def wavering(self, inputs: InputSet) -> dict[int, tuple[bytearray, ...]]:
@@ -201,16 +205,6 @@ class Oracle:
         self._worker.close()
 
 
-def _is_finite(expected: Expected) -> bool:
-    """Whether every number of the oracle's answer and of eager's is."""
-    import numpy as np
-
-    raws = ((expected.oracle, expected.oracle_dtype), (expected.eager, expected.leaf.dtype))
-    if expected.leaf.dtype not in EPS:
-        return True
-    return all(bool(np.isfinite(array).all()) for pair in chunks(expected.leaf, *raws) for array in pair)
-
-
 def sizes(packed: list[PackedJson]) -> Iterator[int]:
     """Bytes of packed tensors."""
     return (int(item[3]) * ITEM_BYTES[item[0]] for item in packed)
@@ -238,7 +232,8 @@ def expected_from(facts: Any, buffers: list[bytearray]) -> tuple[Expected, ...]:
     )
 
 
-def _set_sizes(facts: Any) -> Iterator[int]:
+def set_sizes(facts: Any) -> Iterator[int]:
+    """Bytes of what ``make`` sends: inputs, eager's leaves, the oracle's, what is spared."""
     if "refused" in facts:
         return
     yield from sizes(facts["tensors"])
@@ -246,12 +241,14 @@ def _set_sizes(facts: Any) -> Iterator[int]:
         yield leaf_from(item).size_bytes
 
 
-def _leaf_sizes(facts: Any) -> Iterator[int]:
+def leaf_sizes(facts: Any) -> Iterator[int]:
+    """Bytes of a mutant's leaves."""
     for item in facts.get("eager", ()):
         yield leaf_from(item).size_bytes
 
 
-def _draw_sizes(facts: Any) -> Iterator[int]:
+def draw_sizes(facts: Any) -> Iterator[int]:
+    """Bytes of what ``draw`` sends, one set after the other."""
     for item in facts:
         yield from sizes(item["tensors"])
 

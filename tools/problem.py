@@ -157,5 +157,7 @@ class JudgeSettings(BaseModel):
     """Resident memory of one sandboxed process group."""
     admission: bool = True
     """Whether a problem is refused to which wrong answers would pass for right ones."""
+    autotuned: bool = True
+    """Whether torch.compile's max-autotune is a baseline on a GPU. It takes a minute or more to tune."""
     threads: int | None = None
     """Threads for every contender; default all cores of the machine."""

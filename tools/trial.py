@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from tools.auditing import Audit, compared_alone
+from tools.baselines import EAGER
 from tools.benchmarking import (
     CANDIDATE,
     CaseRatios,
@@ -22,24 +23,19 @@ from tools.benchmarking import (
     summarise,
 )
 from tools.checking import (
-    calls_that_fit,
     check_contender,
     require_unchanged,
     require_window,
     tolerating,
 )
 from tools.contender import Contender, Rejected
-from tools.crew import EAGER, Crew
+from tools.crew import Crew
 from tools.dresses import DRESS_WORDS, DRESSES, dresses_for
 from tools.errors import JudgeUnavailable
 from tools.examining import Examiner
 from tools.inputs import InputSet, Manners
+from tools.reserving import reserve
 
-RESERVED_OUTPUTS = 8
-"""Results, or temporaries of their size, for which memory is touched beforehand."""
-MAX_RESERVED_BYTES = 1 << 30
-RESERVED_SHARE = 0.1
-"""Of what a worker may use, at most: none must die of memory that we touched."""
 LOOKS = 3
 """Windows of one call that say how many calls a window should have."""
 MAYBE_THE_MACHINES = frozenset({"timeout", "out_of_memory"})
@@ -181,10 +177,10 @@ class Trial:
             warmed[EAGER].overhead_s,
             len(contenders) + 1,
             self.blocks,
-            calls_of_a_window(form, self.memory_bytes),
+            self.crew.calls_of_a_window(form, self.memory_bytes),
             self.budget_s,
             self._quick_look(form, baselines[best]),
-            form.input_bytes + form.output_bytes,
+            0 if self.crew.on_device else form.input_bytes + form.output_bytes,
         )
         reserve([*contenders.values()], form, plan.calls, self.memory_bytes)
         try:
@@ -241,24 +237,6 @@ def rows_within(form: InputSet, size_bytes: int) -> int | None:
     if form.input_bytes <= size_bytes or not lengths or lengths[0] < 2:
         return None
     return max(1, int(lengths[0]) * size_bytes // form.input_bytes)
-
-
-def calls_of_a_window(form: InputSet, memory_bytes: int) -> int:
-    """How many calls on such a set a timed window holds, so that ``reserve`` covers all of them; two at least."""
-    results = (_most_reserved(memory_bytes) - form.input_bytes) // max(1, form.output_bytes)
-    return max(2, min(calls_that_fit(form), (results - RESERVED_OUTPUTS) // 2))
-
-
-def reserve(contenders: Sequence[Contender], form: InputSet, calls: int, memory_bytes: int) -> None:
-    """Have each hold what it needs while a case is timed: outputs of two windows with what leads to them."""
-    size = form.input_bytes + (RESERVED_OUTPUTS + 2 * calls) * form.output_bytes
-    size = min(size, _most_reserved(memory_bytes))
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda contender: contender.reserve(size), contenders))
-
-
-def _most_reserved(memory_bytes: int) -> int:
-    return min(MAX_RESERVED_BYTES, int(memory_bytes * RESERVED_SHARE))
 
 
 def unseen_shapes(crew: Crew, candidate: Contender, notice: Callable[[str], None]) -> bool | None:

@@ -13,10 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from sandbox.base import Execution, Held, Job, Limits, Mount, Sandbox, Session
+from sandbox.base import Execution, Held, Session
 from sandbox.errors import HoldFailed, SandboxError, SessionEnded, SessionTimeout
 from tools.arena import Arena
 from tools.errors import JudgeUnavailable
@@ -24,25 +23,12 @@ from tools.harness.wire import GO_MAGIC, RECORD_BYTES, REQUEST, REQUEST_MAGIC, R
 
 Buffers = Sequence["bytes | bytearray | memoryview"]
 
-HARNESS_MOUNT = "/kernelwright/tools/harness"
-HARNESS_SOURCE = Path(__file__).parent / "harness"
 LOG_CHARACTERS = 4000
-SESSION_WALL_S = 24 * 3600.0
 START_TIMEOUT_S = 90.0
 """Importing torch on a busy machine."""
 
 PATIENCE = 10
 """Times what one request may take, a process of a candidate may take for all: a judgement makes hundreds."""
-STEADY = {
-    # Bound threads: an unbound one may wake on its neighbour's core and wait there for the next tick.
-    "OMP_PROC_BIND": "true",
-    # malloc keeps what is freed. By default it gives large blocks back and gets them again, or not, as its own
-    # history has it, and page faults then take longer than most operators (decision 008).
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
-}
-"""What every contender's environment has, so that calls differ in what is computed and in nothing else."""
-
 _REASONS = {
     Status.EXCEPTION: "runtime_error",
     Status.OUT_OF_MEMORY: "out_of_memory",
@@ -338,57 +324,6 @@ class Worker:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class Launcher:
-    """Starts workers with the mounts, the environment and the limits of their kind."""
-
-    def __init__(self, sandbox: Sandbox, *, threads: int, memory_bytes: int, timeout_s: float) -> None:
-        self.sandbox = sandbox
-        self.timeout_s = timeout_s
-        self._threads = threads
-        self._limits = Limits(
-            wall_s=SESSION_WALL_S, memory_bytes=memory_bytes, processes=256 + 8 * threads, scratch_bytes=2 << 30
-        )
-
-    def inside(self, mount: Mount) -> str:
-        """Path of a mount as a job sees it."""
-        return self.sandbox.path_inside(mount)
-
-    def start(
-        self,
-        kind: str,
-        name: str,
-        mounts: Sequence[Mount] = (),
-        env: Mapping[str, str] | None = None,
-        timeout_s: float | None = None,
-    ) -> Worker:
-        """Start one and return at once, while it still imports torch. Raises JudgeUnavailable."""
-        harness = Mount(HARNESS_SOURCE, HARNESS_MOUNT)
-        try:
-            arena = Arena()
-        except OSError as error:
-            raise JudgeUnavailable(f"no shared memory for the {name} process: {error.strerror}") from error
-        program = f"{self.inside(harness)}/kernel_harness.py"
-        threads = str(self._threads)
-        job = Job(
-            argv=(*self.sandbox.python, program, kind),
-            mounts=(harness, arena.mount, *mounts),
-            env={"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, **STEADY, **(env or {})},
-            limits=self._limits,
-        )
-        try:
-            worker = Worker(
-                self.sandbox.start(job), name, timeout_s or self.timeout_s, arena, trusted=kind != "candidate"
-            )
-        except (SandboxError, OSError) as error:
-            arena.close()
-            raise JudgeUnavailable(f"the {name} process could not be started: {error}") from error
-        try:
-            worker.greet({"threads": self._threads, "arena": self.inside(arena.mount)})
-        except WorkerFailed as error:
-            raise JudgeUnavailable(f"the {name} process ended at once: {error.detail}") from error
-        return worker
 
 
 def printable(text: str) -> str:

@@ -9,9 +9,9 @@ from tools.compiling import MAX_LOG_CHARACTERS, Builder, Room, failed_build, tri
 from tools.contender import Rejected
 from tools.errors import JudgeUnavailable
 from tools.harness.wire import REQUEST, Record, Status, pack_record
+from tools.launching import Launcher
 from tools.oracle import Constructor
 from tools.verdicts import failed_compile
-from tools.worker import Launcher
 
 
 @pytest.fixture

@@ -6,11 +6,13 @@ import pytest
 
 from sandbox.fake import FakeSandbox
 from tests.tools.judged import problem
+from tools.baselines import COMPILED, EAGER
 from tools.contender import Contender, Rejected, blame_ourselves
-from tools.crew import COMPILED, EAGER, Crew, Site, Warmed
+from tools.crew import Crew, Site, Warmed
 from tools.harness.licence import Licence
+from tools.launching import Launcher
 from tools.problem import Description
-from tools.worker import Launcher, WorkerFailed
+from tools.worker import WorkerFailed
 
 
 class Answering:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from tools.worker import STEADY
+from tools.launching import STEADY
 
 SCRIPT = """
 import ctypes, resource, sys

@@ -7,7 +7,8 @@ import pytest
 
 from tools.contender import Rejected
 from tools.errors import JudgeUnavailable
-from tools.trial import Trial, calls_of_a_window, reserve
+from tools.reserving import calls_of_a_window, reserve
+from tools.trial import Trial
 
 CASES = [SimpleNamespace(best=name, verdict=SimpleNamespace(name=name)) for name in ("eager", "torch.compile")]
 

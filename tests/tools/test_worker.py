@@ -12,7 +12,8 @@ from sandbox.base import Held
 from sandbox.errors import SessionTimeout
 from sandbox.fake import FakeSandbox
 from tools.harness.wire import REQUEST, REQUEST_MAGIC, Record, Status, pack_record
-from tools.worker import PATIENCE, STEADY, Launcher, Worker, WorkerFailed
+from tools.launching import STEADY, Launcher
+from tools.worker import PATIENCE, Worker, WorkerFailed
 
 CHURN = """
 import ctypes, resource

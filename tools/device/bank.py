@@ -37,6 +37,7 @@ class DeviceBytes:
         self.ref = ref
         self._size = size
         self._digest: str | None = None
+        self._beginning = bytearray()
 
     def __len__(self) -> int:
         return self._size
@@ -53,9 +54,16 @@ class DeviceBytes:
             (self._digest,) = self.bank.ask("digest", {"refs": [self.ref]})
         return self._digest
 
+    def freeze(self) -> None:
+        """Find out what is there, before something else is."""
+        assert self.digest
+
     def beginning(self, size: int) -> bytearray:
         """So many bytes from the start, or all there are."""
-        return self.bank.read(self.ref, min(size, self._size))
+        size = min(size, self._size)
+        if len(self._beginning) < size:
+            self._beginning = self.bank.read(self.ref, size)
+        return self._beginning[:size]
 
 
 @dataclass

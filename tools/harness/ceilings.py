@@ -35,7 +35,8 @@ def measure_ceilings(memory: DeviceMemory) -> dict[str, float]:
 def _copy_rate(memory: DeviceMemory) -> float:
     source = torch.ones(COPIED_BYTES[memory.device.type] // 4, device=memory.device)
     target = torch.empty_like(source)
-    return 2 * 4 * source.numel() / _fastest_s(lambda: target.copy_(source), memory)
+    seconds = _fastest_s(lambda: target.copy_(source), memory)
+    return float(2 * 4 * int(source.numel()) / seconds)
 
 
 def _product_rate(dtype: torch.dtype, memory: DeviceMemory) -> float:

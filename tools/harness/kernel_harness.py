@@ -176,7 +176,15 @@ class ReferenceHarness(Harness):
         model = self.reference.model
         call = compiled(model, **body.get("options") or {}) if body["compiled"] else model
         self.subject.adopt(model, call)
+        if body.get("warm"):
+            self._warm(call, body["seed"])
         return self._with_text(text, chunks)
+
+    def _warm(self, call: Any, seed: int) -> None:
+        """Have it compiled, for every case, while others do the same: on a device they are called in turns."""
+        with torch.no_grad():
+            for inputs in self.reference.cases(seed).values():
+                call(*inputs)
 
     def do_describe(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Run the reference on every case and describe it."""

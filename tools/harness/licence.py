@@ -256,15 +256,14 @@ def _where_it_jumps(x: Array, oracle: Array, eager: Array, other: Array, jump: f
     return where(here, other, oracle), where(here, other, eager), int(module.count_nonzero(here))
 
 
-def jump_of(found: Comparison, expected: Expected, licence: Licence, yardstick: Yardstick) -> float | None:
+def jump_of(found: Comparison, dtype: str, scale: float, licence: Licence) -> float | None:
     """From where on another answer is no smooth neighbour, absolute; None where ``found`` is not off by such jumps."""
     if found.reason != "wrong_output" or found.error is None or found.error.norm > MOST_ASTRAY:
         return None
-    scale = max(measure(expected).scale, yardstick.scale)
     if found.bound is not None:
         bound = found.bound.worst * scale
     else:
-        atol, rtol = licence.tolerance(expected.leaf.dtype)
+        atol, rtol = licence.tolerance(dtype)
         bound = atol + rtol * scale
     return JUMP * bound if found.error.worst * scale > JUMP * bound else None
 

@@ -6,6 +6,7 @@ import copy
 import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -131,13 +132,16 @@ class Reference:
     def cases(self, seed: int) -> dict[str, list[Any]]:
         """Input lists by case name, drawn from ``seed``. Raises Fault."""
         seed_everything(seed)
+        # Factories that name no device make their tensors where they are needed: drawing and moving gigabytes takes
+        # minutes.
+        here = nullcontext() if self.device.type == "cpu" else self.device
         if hasattr(self.module, "get_cases"):
-            with blamed_on("get_cases()"):
+            with blamed_on("get_cases()"), here:
                 cases = self.module.get_cases()
             if not isinstance(cases, dict) or not cases:
                 raise Fault("get_cases() must return a dict of case name to input list, with at least one case")
         else:
-            with blamed_on("get_inputs()"):
+            with blamed_on("get_inputs()"), here:
                 cases = {"default": self.module.get_inputs()}
         source = "get_cases()" if hasattr(self.module, "get_cases") else "get_inputs()"
         found = {}

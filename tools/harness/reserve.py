@@ -27,7 +27,7 @@ class Reserve:
     Where malloc finds room depends on every block that the process ever gave back: the same operator cycles through
     two buffers in one process and through six in another, and takes up to a quarter longer there (decision 010). So
     before each window the holes in the heap are closed, and what follows starts at a place drawn by lot in one free
-    stretch. That malloc keeps the memory is for the environment to see to (``tools.worker.STEADY``).
+    stretch. That malloc keeps the memory is for the environment to see to (``tools.launching.STEADY``).
     """
 
     def __init__(self) -> None:

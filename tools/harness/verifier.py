@@ -74,6 +74,16 @@ class Verifier:
 
     # What contenders are given.
 
+    def _peak(self, body: dict[str, Any]) -> int:
+        """Bytes that a call of eager takes at most, besides its inputs."""
+        inputs = self.reference.cases(body["seed"])[body["case"]]
+        if self.memory.device.type != "cuda":
+            return 0
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        self.reference.run(inputs)
+        return int(torch.cuda.max_memory_allocated() - before)
+
     def _make(self, body: dict[str, Any]) -> tuple[bytes, list[torch.Tensor]]:
         return self._made(body["case"], body["seed"], body["rows"], body["dress"])[0], []
 

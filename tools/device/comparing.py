@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class DeviceNumbers:
-    """Implements ``tools.numbers.Numbers``."""
+    """Implements ``tools.comparing.Numbers``."""
 
     def __init__(self, bank: Bank) -> None:
         self._bank = bank

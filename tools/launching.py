@@ -1,0 +1,135 @@
+"""Starting workers: the mounts, the environment and the limits of each kind."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sandbox.base import Job, Limits, Mount, Sandbox
+from sandbox.devices import Device
+from sandbox.errors import SandboxError
+from tools.arena import Arena
+from tools.device.arena import DeviceArena
+from tools.errors import JudgeUnavailable
+from tools.worker import Worker, WorkerFailed
+
+HARNESS_MOUNT = "/kernelwright/tools/harness"
+HARNESS_SOURCE = Path(__file__).parent / "harness"
+SESSION_WALL_S = 24 * 3600.0
+POOL_MOUNT = "/kernelwright/pool.so"
+VERIFIER = "verifier"
+STEADY = {
+    # Bound threads: an unbound one may wake on its neighbour's core and wait there for the next tick.
+    "OMP_PROC_BIND": "true",
+    # malloc keeps what is freed. By default it gives large blocks back and gets them again, or not, as its own
+    # history has it, and page faults then take longer than most operators (decision 008).
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
+}
+"""What every contender's environment has, so that calls differ in what is computed and in nothing else."""
+
+
+class Launcher:
+    """Starts workers with the mounts, the environment and the limits of their kind."""
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        *,
+        threads: int,
+        memory_bytes: int,
+        timeout_s: float,
+        device: Device | None = None,
+        pool: Path | None = None,
+    ) -> None:
+        """``device``: what calls are made on, None for the host itself; ``pool``: the library that ``build_pool`` made
+        for it.
+        """
+        self.sandbox = sandbox
+        self.timeout_s = timeout_s
+        self.device = device
+        self._pool = Mount(pool, POOL_MOUNT) if pool is not None else None
+        self._threads = threads
+        self._limits = Limits(
+            wall_s=SESSION_WALL_S, memory_bytes=memory_bytes, processes=256 + 8 * threads, scratch_bytes=2 << 30
+        )
+
+    def inside(self, mount: Mount) -> str:
+        """Path of a mount as a job sees it."""
+        return self.sandbox.path_inside(mount)
+
+    def start(
+        self,
+        kind: str,
+        name: str,
+        mounts: Sequence[Mount] = (),
+        env: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+        *,
+        on_device: bool = True,
+        **settings: Any,
+    ) -> Worker:
+        """Start one and return at once, while it still imports torch. Raises JudgeUnavailable.
+
+        ``on_device``: whether it gets to see the device, if there is one; ``settings``: more of what it is told first.
+        """
+        harness = Mount(HARNESS_SOURCE, HARNESS_MOUNT)
+        device = self.device if on_device else None
+        try:
+            arena = DeviceArena(self.inside) if device else Arena()
+        except OSError as error:
+            raise JudgeUnavailable(f"no shared memory for the {name} process: {error.strerror}") from error
+        program = f"{self.inside(harness)}/kernel_harness.py"
+        threads = str(self._threads)
+        job = Job(
+            argv=(*self.sandbox.python, program, kind),
+            mounts=(harness, arena.mount, *self._device_mounts(arena, kind), *mounts),
+            env={
+                "OMP_NUM_THREADS": threads,
+                "MKL_NUM_THREADS": threads,
+                **STEADY,
+                **(self._device_environment(kind) if device else {}),
+                **(env or {}),
+            },
+            limits=self._limits,
+            devices=device.nodes if device else (),
+        )
+        try:
+            worker = Worker(
+                self.sandbox.start(job), name, timeout_s or self.timeout_s, arena, trusted=kind != "candidate"
+            )
+        except (SandboxError, OSError) as error:
+            arena.close()
+            raise JudgeUnavailable(f"the {name} process could not be started: {error}") from error
+        try:
+            known = {"threads": self._threads, "arena": self.inside(arena.mount), **settings}
+            worker.greet({**known, "device": device.kind} if device else known)
+        except WorkerFailed as error:
+            raise JudgeUnavailable(f"the {name} process ended at once: {error.detail}") from error
+        return worker
+
+    def _device_mounts(self, arena: Arena, kind: str) -> tuple[Mount, ...]:
+        if not isinstance(arena, DeviceArena):
+            return ()
+        pool = () if self._pool is None or kind == VERIFIER else (self._pool,)
+        return (arena.door.mount, *pool)
+
+    def _device_environment(self, kind: str) -> dict[str, str]:
+        """What CUDA's and Triton's caches find in a worker: folders of its own, as its home is read-only."""
+        preloaded = {"LD_PRELOAD": self.inside(self._pool)} if self._pool is not None and kind != VERIFIER else {}
+        return {"CUDA_CACHE_PATH": "/tmp/cuda", "TRITON_CACHE_DIR": "/tmp/triton", **preloaded}  # noqa: S108 - its own
+
+
+def build_pool(folder: Path) -> Path:
+    """Compile ``pool.c`` into ``folder``. Raises JudgeUnavailable."""
+    library = folder / "pool.so"
+    command = ["cc", "-O2", "-shared", "-fPIC", str(HARNESS_SOURCE / "pool.c"), "-o", str(library), "-ldl", "-lpthread"]
+    try:
+        built = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise JudgeUnavailable(f"a C compiler is needed to judge on a GPU: {error}; apt-get install gcc") from error
+    if built.returncode:
+        raise JudgeUnavailable(f"cc could not build pool.c: {built.stderr.strip().splitlines()[-1:]}")
+    return library
