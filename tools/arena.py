@@ -70,8 +70,9 @@ class Layout(NamedTuple):
 class Arena:
     """A file in memory that is shared with one worker."""
 
-    def __init__(self) -> None:
-        self._file, name = tempfile.mkstemp(prefix=f"kernelwright-{owner_tag()}-arena-", dir=roomy_folder())
+    def __init__(self, folder: str | None = None) -> None:
+        """``folder``: where the file is made, if not wherever there is room for it."""
+        self._file, name = tempfile.mkstemp(prefix=f"kernelwright-{owner_tag()}-arena-", dir=folder or roomy_folder())
         self._path: Path | None = Path(name)
         self.mount = Mount(self._path, TARGET, writable=True)
         self._size = ARENA_HEADER_BYTES
@@ -137,11 +138,21 @@ class Arena:
         """No outputs yet."""
         os.pwrite(self._file, bytes(ARENA_TABLE.size), 0)
 
+    def write_table(self, addresses: Sequence[int]) -> None:
+        """What a worker writes there."""
+        os.pwrite(self._file, b"".join(map(ARENA_TABLE.pack, (len(addresses), *addresses))), 0)
+
     def attach(self, worker: Worker, bank: Any) -> None:
         """Nothing to do: the worker has mapped the file."""
 
-    def mark(self, addresses: Sequence[int]) -> float | None:
-        """When the outputs of a window were there; None where that is when its worker stood still."""
+    def watch(self, for_s: float) -> None:
+        """A window is about to be let go: look out for its outputs, for so long at most."""
+
+    def give_up(self) -> None:
+        """There will be none."""
+
+    def seen_at(self) -> float | None:
+        """When its outputs were there, by ``time.perf_counter``; None where that is when its worker stood still."""
         return None
 
     def trouble(self) -> tuple[str, str] | None:

@@ -149,19 +149,21 @@ class Contender:
 
     def go(self) -> Call:
         """Make the calls."""
+        arena = self._arena()
+        arena.watch(self._worker.timeout_s)
         try:
             window = self._worker.go()
         except WorkerFailed as error:
+            arena.give_up()
             raise self._blame(error) from error
+        seen_at = arena.seen_at()
         self._require_arena()
-        arena = self._arena()
         self._addresses = arena.addresses() or []
-        marked = arena.mark(self._addresses)
         if not self._worker.is_trusted and (trouble := arena.trouble()):
             self.close()
             raise self._blame(WorkerFailed(*trouble, self.log()))
         claimed_s = window.record.elapsed_ns / 1e9
-        window_s = window.window_s if marked is None else marked - window.began
+        window_s = window.window_s if seen_at is None else seen_at - window.began
         return Call(claimed_s, window.answered_s, window_s, window.looking_s, self._calls, self._laid_s)
 
     def run(self, sets: Sequence[Draw], **options: Any) -> Call:

@@ -255,7 +255,8 @@ class Crew:
             self.flush()
             overhead = min(overhead, time.perf_counter() - begin)
             seconds = min(seconds, contender.go().claimed_s)
-        lenient = Examiner(self._baseline_licence, self.oracle.conditioning, History(self.oracle.numbers), self.oracle.wavering)
+        oracle = self.oracle
+        lenient = Examiner(self._baseline_licence, oracle.conditioning, History(oracle.numbers), oracle.wavering)
         lenient.require(contender.outputs(inputs), inputs)
         contender.require_form(inputs)
         contender.forget()

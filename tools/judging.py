@@ -182,6 +182,7 @@ class SandboxedJudge:
             self._dismiss(crew)
         with self._lock:
             self._crew_now = None
+        self._launcher.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _new_crew(self, before: Crew | None = None) -> Crew:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,8 @@ from typing import Any
 from sandbox.base import Job, Limits, Mount, Sandbox
 from sandbox.devices import Device
 from sandbox.errors import SandboxError
-from tools.arena import Arena
+from sandbox.ownership import owner_tag
+from tools.arena import Arena, roomy_folder
 from tools.device.arena import DeviceArena
 from tools.errors import JudgeUnavailable
 from tools.worker import Worker, WorkerFailed
@@ -18,6 +21,7 @@ from tools.worker import Worker, WorkerFailed
 HARNESS_MOUNT = "/kernelwright/tools/harness"
 HARNESS_SOURCE = Path(__file__).parent / "harness"
 SESSION_WALL_S = 24 * 3600.0
+TABLES_MOUNT = "/tables"
 POOL_MOUNT = "/kernelwright/pool.so"
 VERIFIER = "verifier"
 STEADY = {
@@ -51,6 +55,7 @@ class Launcher:
         self.timeout_s = timeout_s
         self.device = device
         self._pool = Mount(pool, POOL_MOUNT) if pool is not None else None
+        self._tables: Path | None = None
         self._threads = threads
         self._limits = Limits(
             wall_s=SESSION_WALL_S, memory_bytes=memory_bytes, processes=256 + 8 * threads, scratch_bytes=2 << 30
@@ -78,7 +83,7 @@ class Launcher:
         harness = Mount(HARNESS_SOURCE, HARNESS_MOUNT)
         device = self.device if on_device else None
         try:
-            arena = DeviceArena(self.inside) if device else Arena()
+            arena = DeviceArena(self.inside, self._tables_mount()) if device else Arena()
         except OSError as error:
             raise JudgeUnavailable(f"no shared memory for the {name} process: {error.strerror}") from error
         program = f"{self.inside(harness)}/kernel_harness.py"
@@ -90,7 +95,7 @@ class Launcher:
                 "OMP_NUM_THREADS": threads,
                 "MKL_NUM_THREADS": threads,
                 **STEADY,
-                **(self._device_environment(kind) if device else {}),
+                **self._device_environment(kind, device),
                 **(env or {}),
             },
             limits=self._limits,
@@ -113,13 +118,33 @@ class Launcher:
     def _device_mounts(self, arena: Arena, kind: str) -> tuple[Mount, ...]:
         if not isinstance(arena, DeviceArena):
             return ()
-        pool = () if self._pool is None or kind == VERIFIER else (self._pool,)
-        return (arena.door.mount, *pool)
+        if kind == VERIFIER:
+            return (arena.door.mount, self._tables_mount())
+        return (arena.door.mount, *([self._pool] if self._pool is not None else []))
 
-    def _device_environment(self, kind: str) -> dict[str, str]:
-        """What CUDA's and Triton's caches find in a worker: folders of its own, as its home is read-only."""
-        preloaded = {"LD_PRELOAD": self.inside(self._pool)} if self._pool is not None and kind != VERIFIER else {}
-        return {"CUDA_CACHE_PATH": "/tmp/cuda", "TRITON_CACHE_DIR": "/tmp/triton", **preloaded}  # noqa: S108 - its own
+    def _tables_mount(self) -> Mount:
+        """Where contenders' tables of outputs are made, and the verifier finds them."""
+        if self._tables is None:
+            self._tables = Path(tempfile.mkdtemp(prefix=f"kernelwright-{owner_tag()}-tables-", dir=roomy_folder()))
+            self._tables.chmod(0o755)
+        return Mount(self._tables, TABLES_MOUNT)
+
+    def close(self) -> None:
+        """Remove what workers shared; idempotent. They have ended."""
+        if self._tables is not None:
+            shutil.rmtree(self._tables, ignore_errors=True)
+
+    def _device_environment(self, kind: str, device: Device | None) -> dict[str, str]:
+        """What compilers and their caches find, with or without the device itself: folders of the worker's own."""
+        if self.device is None or self.device.kind != "cuda":
+            return {}
+        number = self.device.architecture.removeprefix("sm")
+        env = {"KERNELWRIGHT_CUDA_ARCH": f"sm_{number}", "TORCH_CUDA_ARCH_LIST": f"{number[:-1]}.{number[-1]}"}
+        if device is not None:
+            env |= {"CUDA_CACHE_PATH": "/tmp/cuda", "TRITON_CACHE_DIR": "/tmp/triton"}  # noqa: S108 - its own
+            if self._pool is not None and kind != VERIFIER:
+                env["LD_PRELOAD"] = self.inside(self._pool)
+        return env
 
 
 def build_pool(folder: Path) -> Path:

@@ -77,7 +77,7 @@ class Worker:
         self.name = name
         self.alive = True
         self._session = session
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._patience_s = math.inf
         self._seq = 0
         self._greeting: dict[str, Any] | None = None
@@ -98,7 +98,7 @@ class Worker:
         with self._lock:
             if self._greeting is None:
                 return
-            timeout_s, self._timeout_s = self._timeout_s, max(self._timeout_s, START_TIMEOUT_S)
+            timeout_s, self.timeout_s = self.timeout_s, max(self.timeout_s, START_TIMEOUT_S)
             self._greeting = None
             try:
                 self.receive()
@@ -115,7 +115,7 @@ class Worker:
                     "use bubblewrap, or run as root"
                 ) from error
             finally:
-                self._timeout_s = timeout_s
+                self.timeout_s = timeout_s
             if not self.is_trusted:
                 self._patience_s = PATIENCE * timeout_s
 
@@ -174,7 +174,7 @@ class Worker:
         """When waiting began, and how long it may take; counted towards what the worker may take in all."""
         began = time.monotonic()
         try:
-            yield began, max(0.0, min(self._timeout_s, self._patience_s))
+            yield began, max(0.0, min(self.timeout_s, self._patience_s))
         finally:
             self._patience_s -= time.monotonic() - began
 
@@ -297,10 +297,10 @@ class Worker:
         """Stop it and say why it ended."""
         execution = self.close()
         log = self.log()
-        if reason == "timeout" and self._patience_s < self._timeout_s:
-            return WorkerFailed("timeout", f"its answers took {PATIENCE * self._timeout_s:g} s in all", log)
+        if reason == "timeout" and self._patience_s < self.timeout_s:
+            return WorkerFailed("timeout", f"its answers took {PATIENCE * self.timeout_s:g} s in all", log)
         if reason == "timeout":
-            return WorkerFailed("timeout", f"no answer within {self._timeout_s:g} s", log)
+            return WorkerFailed("timeout", f"no answer within {self.timeout_s:g} s", log)
         if execution.out_of_memory:
             return WorkerFailed("out_of_memory", "it was killed for using more memory than it may", log)
         if execution.exit_code < 0:

@@ -24,8 +24,10 @@ SOMEBODY_ELSES_S = 1e-3
 class DeviceArena(Arena):
     """The table of outputs is in a file, as without a device; inputs and outputs are on the device."""
 
-    def __init__(self, path_inside: Callable[[Mount], str]) -> None:
-        super().__init__()
+    def __init__(self, path_inside: Callable[[Mount], str], tables: Mount) -> None:
+        """``tables``: a folder that the verifier sees, where the file is made."""
+        super().__init__(str(tables.source))
+        self._table = f"{path_inside(tables)}/{self.mount.source.name}"
         self.door = Door()
         self._door_inside = path_inside(self.door.mount)
         self._bank: Bank | None = None
@@ -47,6 +49,11 @@ class DeviceArena(Arena):
         body = {"socket": self._door_inside, "sizes": [region.size for region in regions]}
         worker.fetch("attach", body, lambda: self.door.hand_over([region.descriptor for region in regions]))
         (self._base,) = self.addresses() or [0]
+        bank.ask("table", {"region": self._pool.number, "path": self._table})
+        super().forget_name()
+
+    def forget_name(self) -> None:
+        """Not yet: the verifier has to find it too."""
 
     def place(
         self, sets: Sequence[Draw], *, misaligned: bool = False, fenced: bool = False, again: bool = False
@@ -83,12 +90,21 @@ class DeviceArena(Arena):
         """See ``Arena``."""
         self._ask("spoil", {"values": self._values})
 
-    def mark(self, addresses: Sequence[int]) -> float | None:
-        """Have some of the outputs read, which ends a window; when that was done."""
+    def watch(self, for_s: float) -> None:
+        """Have the verifier wait for the outputs of a window that is about to be let go."""
         sizes = [size for call in self._calls for size in call]
-        places = [self._place(*pair) for pair in zip(addresses, sizes, strict=False)]
-        pieces = [place for place in places if place is not None]
-        return float(self._needed_bank().ask("mark", {"region": self._pool_number(), "pieces": pieces}))
+        body = {"region": self._pool_number(), "sizes": sizes, "base": self._base, "for_s": for_s}
+        self._needed_bank().begin("watch", body)
+
+    def give_up(self) -> None:
+        """There will be none: have the verifier see something, and forget it."""
+        self.write_table([0])
+        self._needed_bank().end()
+
+    def seen_at(self) -> float | None:
+        """When it saw them; None if it did not."""
+        found = self._needed_bank().end()
+        return None if found is None else float(found)
 
     def trouble(self) -> tuple[str, str] | None:
         """What the device shows of a contender that said it was done: reason and one line, None if it is idle."""
@@ -113,6 +129,7 @@ class DeviceArena(Arena):
 
     def close(self) -> None:
         """Give back the pool and what else is the worker's; idempotent."""
+        super().forget_name()
         super().close()
         self.door.close()
         if self._bank is not None and self._pool is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -79,19 +80,41 @@ class Bank:
     """Calls of a window, at most."""
     _numbers: Any = field(default_factory=lambda: itertools.count(1), repr=False)
     _regions: dict[int, Region] = field(default_factory=dict, repr=False)
+    _asking: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def ask(self, op: str, body: Mapping[str, Any]) -> Any:
         """One question and its answer."""
         try:
-            return self.worker.ask_facts(op, body)[0]
+            with self._asking:
+                return self.worker.ask_facts(op, body)[0]
         except WorkerFailed as error:
             raise JudgeUnavailable(f"the verifier failed ({op}): {error.detail}") from error
+
+    def begin(self, op: str, body: Mapping[str, Any]) -> None:
+        """Ask without waiting; nothing else is asked before ``end``."""
+        self._asking.acquire()
+        try:
+            self.worker.send(op, body)
+        except WorkerFailed as error:
+            self._asking.release()
+            raise JudgeUnavailable(f"the verifier failed ({op}): {error.detail}") from error
+
+    def end(self) -> Any:
+        """The answer to what was asked with ``begin``."""
+        try:
+            record = self.worker.receive()
+            return json.loads(self.worker.take(record.text_bytes))
+        except WorkerFailed as error:
+            raise JudgeUnavailable(f"the verifier failed: {error.detail}") from error
+        finally:
+            self._asking.release()
 
     def read(self, ref: Ref, size: int) -> bytearray:
         """The beginning of what ``ref`` names."""
         try:
-            return self.worker.ask_facts("read", {"ref": ref, "size": size}, lambda count: (int(count),))[1][0]
+            with self._asking:
+                return self.worker.ask_facts("read", {"ref": ref, "size": size}, lambda count: (int(count),))[1][0]
         except WorkerFailed as error:
             raise JudgeUnavailable(f"the verifier failed (read): {error.detail}") from error
 

@@ -8,6 +8,9 @@ it believes nothing that lies in shared memory but the values. Runs inside a san
 from __future__ import annotations
 
 import json
+import mmap
+import os
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -24,7 +27,7 @@ from tools.harness.reference import Reference
 from tools.harness.shelf import Made, Shelf
 from tools.harness.tensors import leaf_of
 from tools.harness.wholes import wrong_wholes
-from tools.harness.wire import Leaf
+from tools.harness.wire import ARENA_HEADER_BYTES, ARENA_TABLE, Leaf
 
 Ref = list[Any]
 """Names a tensor: ``["made", case, seed, rows, dress, index]``, ``["drawn", case, seed, index]``,
@@ -48,6 +51,7 @@ class Verifier:
         self.reference.device = memory.device
         self._shelf = Shelf(shelf_bytes)
         self._regions: dict[int, Region] = {}
+        self._tables: dict[int, mmap.mmap] = {}
         self._cold: torch.Tensor | None = None
         self._sampled: tuple[torch.Tensor, torch.Tensor] | None = None
         self._weights: torch.Tensor | None = None
@@ -69,6 +73,7 @@ class Verifier:
 
     def _release(self, body: dict[str, Any]) -> None:
         region = self._regions.pop(body["region"], None)
+        self._tables.pop(body["region"], None)
         if region is not None:
             self.memory.release(region)
 
@@ -153,26 +158,43 @@ class Verifier:
 
     # When a window closes.
 
-    def _mark(self, body: dict[str, Any]) -> float:
-        """Read some bytes of the outputs, chosen by lot; when that was done, by ``time.perf_counter``.
+    def _table(self, body: dict[str, Any]) -> None:
+        """Map the table in which the contender that owns a region will say where its outputs lie."""
+        file = os.open(body["path"], os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._tables[body["region"]] = mmap.mmap(file, ARENA_HEADER_BYTES, prot=mmap.PROT_READ)
+        finally:
+            os.close(file)
 
-        What a contender has left to the device to finish is either done before this, and so on its clock, or seen not
-        to be there.
+    def _watch(self, body: dict[str, Any]) -> float | None:
+        """Wait until the contender says where its outputs lie, and read some bytes of them, chosen by lot before; when
+        that was done, by ``time.perf_counter``. None if it says nothing in time.
+
+        What a contender has left to the device to finish is either done by then, and so on its clock, or seen not to
+        be there. It is looked for without pause: a message would take as long as a small operator.
         """
-        pieces = [piece for piece in body["pieces"] if piece[1]]
         self._sampled = None
-        if pieces:
-            bytes_ = self._regions[body["region"]].bytes
-            table = torch.tensor(pieces)
-            which = torch.randint(len(pieces), (SAMPLES,))
-            within = (torch.rand(SAMPLES, dtype=torch.float64) * table[which, 1]).long()
-            places = table[which, 0] + within
-            self._sampled = places, bytes_[places]
+        sizes, base = [size for size in body["sizes"] if size], body["base"]
+        region, table = self._regions[body["region"]], self._tables[body["region"]]
+        pieces = torch.tensor(sizes)
+        which = torch.randint(max(1, len(sizes)), (SAMPLES if sizes else 0,))
+        within = (torch.rand(len(which), dtype=torch.float64) * pieces[which]).long()
+        self.memory.settle()
+        deadline = time.monotonic() + body["for_s"]
+        while not (count := ARENA_TABLE.unpack_from(table)[0]):
+            if time.monotonic() > deadline:
+                return None
+        if sizes and count >= len(body["sizes"]):
+            found = struct.unpack_from(f"{ARENA_TABLE.format}{len(body['sizes'])}Q", table, 0)[1:]
+            starts = [place - base for place, size in zip(found, body["sizes"], strict=True) if size]
+            if all(0 <= start <= region.size - size for start, size in zip(starts, sizes, strict=True)):
+                places = torch.tensor(starts)[which] + within
+                self._sampled = places, region.bytes[places]
         self.memory.settle()
         return time.perf_counter()
 
     def _idle(self, body: dict[str, Any]) -> list[Any]:
-        """For how long at most the device was somebody else's in a stretch of time, and whether what ``mark`` read is
+        """For how long at most the device was somebody else's in a stretch of time, and whether what ``watch`` read is
         still there.
         """
         gap_s = self.memory.longest_gap_s(body["for_s"])
