@@ -141,6 +141,8 @@ class Launcher:
         number = self.device.architecture.removeprefix("sm")
         env = {"KERNELWRIGHT_CUDA_ARCH": f"sm_{number}", "TORCH_CUDA_ARCH_LIST": f"{number[:-1]}.{number[-1]}"}
         if device is not None:
+            # All that are bound would be bound to the same processor, and the verifier looks out without a pause.
+            env["OMP_PROC_BIND"] = "false"
             env |= {"CUDA_CACHE_PATH": "/tmp/cuda", "TRITON_CACHE_DIR": "/tmp/triton"}  # noqa: S108 - its own
             if self._pool is not None and kind != VERIFIER:
                 env["LD_PRELOAD"] = self.inside(self._pool)

@@ -9,10 +9,11 @@ from __future__ import annotations
 TRITON_GUIDE = """\
 A Triton candidate is ONE Python file with its `@triton.jit` kernels and `class ModelNew(nn.Module)`. Kernels are at
 module level. Allocate results with torch.empty in forward; never return a buffer that a later call overwrites; never
-change an input. Handle inputs that are not contiguous with `.contiguous()`, and nothing to do (no elements) before you
-launch: a grid of 0 is an error. Mask what lies behind the end. What is NaN in the reference is NaN here: tl.maximum and tl.max forget NaN, tl.where(x < 0, 0, x) does not. Offsets beyond 2^31 need `.to(tl.int64)`. Products of
-float32 are rounded to TF32 unless you say `tl.dot(a, b, input_precision="ieee")`. Prefer a few configurations that you
-chose to `@triton.autotune`, which measures again in every process.
+change an input. Handle inputs that are not contiguous with `.contiguous()`, and nothing to do (no elements) before
+you launch: a grid of 0 is an error. Mask what lies behind the end. What is NaN in the reference is NaN here:
+tl.maximum and tl.max forget NaN, tl.where(x < 0, 0, x) does not. Offsets beyond 2^31 need `.to(tl.int64)`. Products
+of float32 are rounded to TF32 unless you say `tl.dot(a, b, input_precision="ieee")`. Prefer a few configurations that
+you chose to `@triton.autotune`, which measures again in every process.
 
 ```python
 import torch
