@@ -164,7 +164,7 @@ def compared_alone(
     def read(name: str) -> None:
         answers[name] = pair[name].outputs(form, lasting=False)
 
-    calls = one_call_each(pair, inputs, lot, crew.flush, read)
+    calls = one_call_each(pair, inputs, lot, crew.flush, read, recorded=crew.on_device is not None)
     mine, theirs = candidate.name, baseline.name
     try:
         require_alike(crew, examiner, form, [inputs], [answers[mine]], [answers[theirs]])

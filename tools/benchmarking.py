@@ -77,8 +77,10 @@ _ASIDE = "aside"
 class Timed(Protocol):
     """What is measured; ``tools.contender.Contender`` is one."""
 
-    def lay(self, sets: Sequence[Draw], *, again: bool = False) -> None:
-        """Prepare a window, perhaps at the addresses of the last one; the contender is held then."""
+    def lay(self, sets: Sequence[Draw], *, again: bool = False, recorded: bool = False) -> None:
+        """Prepare a window, perhaps at the addresses of the last one; the contender is held then. ``recorded``: what it
+        asks of a device is recorded now.
+        """
 
     def go(self) -> Call:
         """Have it."""
@@ -209,6 +211,7 @@ def plan_for(
     budget_s: float = CASE_BUDGET_S,
     fastest_s: float = math.inf,
     call_bytes: int = 0,
+    windows: int = WINDOWS,
 ) -> Plan:
     """Fit a case into its budget.
 
@@ -219,9 +222,8 @@ def plan_for(
     calls = max(1, min(fitting, MAX_CALLS, math.ceil(WINDOW_S / shortest_s)))
     prepared = contenders + 2 * (calls > 1)  # two more for a call by itself
     round_s = prepared * overhead_s + contenders * estimate_s * calls + calls * call_bytes / HANDLED_BYTES_S
-    windows = WINDOWS
-    if windows * round_s * blocks > budget_s:
-        windows = 2
+    if windows > 1 and windows * round_s * blocks > budget_s:
+        windows -= 1
     if windows * round_s * blocks > budget_s:
         blocks = max(MIN_BLOCKS, min(blocks, int(budget_s / (windows * round_s))))
     if windows * round_s * blocks > budget_s:
@@ -297,13 +299,15 @@ def one_call_each(
     lot: random.Random,
     flush: Callable[[], None],
     after_window: Callable[[str], None] = lambda name: None,
+    *,
+    recorded: bool = False,
 ) -> dict[str, Call]:
     """A window of one call each, on the same inputs and in random order: who answers several calls at once has nothing
-    of it here.
+    of it here. ``recorded``: on a device, without what the host takes to ask for it, which among others it hides.
     """
     calls = {}
     for name in lot.sample(list(pair), len(pair)):
-        pair[name].lay([inputs])
+        pair[name].lay([inputs], recorded=recorded)
         flush()
         calls[name] = pair[name].go()
         after_window(name)

@@ -128,22 +128,24 @@ class Contender:
         misaligned: bool = False,
         fenced: bool = False,
         again: bool = False,
+        recorded: bool = False,
     ) -> None:
         """Prepare one call on each of ``sets``, hold the worker, put the values in place.
 
         ``poison``: a byte for memory that changes hands in the worker; ``guarded``: zones around tensors it makes;
         ``misaligned``: inputs one element off any alignment; ``fenced``: inputs that end where readable memory does;
-        ``again``: inputs at the addresses of the last window.
+        ``again``: inputs at the addresses of the last window; ``recorded``: what the calls ask of a device is recorded
+        beforehand, so that the window has nothing of its host's code (and nobody minds how long that takes).
         """
         arena = self._arena()
         places = arena.place(sets, misaligned=misaligned, fenced=fenced, again=again)
         began = time.perf_counter()
-        self._ask("lay", {**places, "poison": poison, "guarded": guarded})
+        self._ask("lay", {**places, "poison": poison, "guarded": guarded, "recorded": recorded})
         try:
             self._worker.hold()
         except WorkerFailed as error:
             raise self._blame(error) from error
-        self._laid_s = time.perf_counter() - began - self._worker.looking_s
+        self._laid_s = 0.0 if recorded else time.perf_counter() - began - self._worker.looking_s
         arena.fill()
         self._calls = len(sets)
 

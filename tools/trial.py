@@ -13,6 +13,7 @@ from tools.auditing import Audit, compared_alone
 from tools.baselines import EAGER
 from tools.benchmarking import (
     CANDIDATE,
+    WINDOWS,
     CaseRatios,
     Plan,
     Series,
@@ -36,6 +37,8 @@ from tools.examining import Examiner
 from tools.inputs import InputSet, Manners
 from tools.reserving import reserve
 
+DEVICE_WINDOWS = 1
+"""A block: a device is steadier than a processor, and every window there has its price beside it."""
 LOOKS = 3
 """Windows of one call that say how many calls a window should have."""
 MAYBE_THE_MACHINES = frozenset({"timeout", "out_of_memory"})
@@ -181,6 +184,7 @@ class Trial:
             self.budget_s,
             self._quick_look(form, baselines[best]),
             0 if self.crew.on_device else form.input_bytes + form.output_bytes,
+            DEVICE_WINDOWS if self.crew.on_device else WINDOWS,
         )
         reserve([*contenders.values()], form, plan.calls, self.memory_bytes)
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -52,6 +53,11 @@ class DeviceMemory(Protocol):
 
     def settle(self) -> None:
         """Wait until the device has done all it was asked for."""
+
+    def recorded(self, run: Callable[[], list[Any]]) -> tuple[Callable[[], None], list[Any]] | None:
+        """What ``run`` asks of the device, to be asked again without any of its code, and what it returned. None where
+        that cannot be recorded.
+        """
 
     def longest_gap_s(self, for_s: float) -> float:
         """For how long at most, of so many seconds, the device was somebody else's."""
@@ -117,6 +123,22 @@ class CudaMemory:
         """See ``DeviceMemory``."""
         torch.cuda.synchronize()
 
+    def recorded(self, run: Callable[[], list[Any]]) -> tuple[Callable[[], None], list[Any]] | None:
+        """See ``DeviceMemory``: a CUDA graph. Not ``torch.cuda.graph``, which empties the allocator's cache."""
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            try:
+                graph.capture_begin(capture_error_mode="thread_local")
+                try:
+                    found = run()
+                finally:
+                    graph.capture_end()
+            except RuntimeError:  # it waits for the device, or looks at values
+                torch.cuda.synchronize()
+                return None
+        return graph.replay, found
+
     def longest_gap_s(self, for_s: float) -> float:
         """See ``DeviceMemory``."""
         if self._found is None:
@@ -174,6 +196,10 @@ class HostMemory:
 
     def settle(self) -> None:
         """See ``DeviceMemory``: nothing is ever left to do."""
+
+    def recorded(self, run: Callable[[], list[Any]]) -> tuple[Callable[[], None], list[Any]] | None:
+        """See ``DeviceMemory``: nothing can."""
+        return None
 
     def longest_gap_s(self, for_s: float) -> float:
         """See ``DeviceMemory``."""

@@ -107,7 +107,8 @@ class Harness:
 
     def do_lay(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Get ready for calls whose inputs will be in the arena when it is time."""
-        self.subject.lay(body["arena"], body["calls"], body["fences"], body["poison"], body["guarded"])
+        names = ("arena", "calls", "fences", "poison", "guarded", "recorded")
+        self.subject.lay(*(body[name] for name in names))
         return Record(self.seq, Status.OK), []
 
     def do_go(self, body: dict[str, Any]) -> tuple[Record, Chunks]:

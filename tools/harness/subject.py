@@ -88,6 +88,7 @@ class Subject:
         """Of the last calls, and of those before: where they lie decides where the next ones come to lie."""
         self._reserve = Reserve()
         self._guards: Guards | None = None
+        self._replay: tuple[Callable[[], None], list[Output]] | None = None
 
     def adopt(self, model: torch.nn.Module, call: Callable[..., Any]) -> None:
         """Take a constructed model; its buffers are put back to their present values before calls."""
@@ -105,12 +106,19 @@ class Subject:
         self._outputs.clear()
 
     def lay(
-        self, size: int, calls: list[dict[str, Any]], fences: list[list[int]], poisoned: int, guarded: bool
+        self,
+        size: int,
+        calls: list[dict[str, Any]],
+        fences: list[list[int]],
+        poisoned: int,
+        guarded: bool,
+        recorded: bool = False,
     ) -> None:
         """Get ready for these calls. The values of their inputs are not there yet, only places, shapes and strides.
 
         ``fences``: stretches of the arena, offset and size, that nobody may touch. ``poisoned``: a byte for memory
-        that changes hands, 0 for none. ``guarded``: zones around new tensors.
+        that changes hands, 0 for none. ``guarded``: zones around new tensors. ``recorded``: what the
+        calls ask of a device is recorded now, where that is possible, and asked when it is time.
         """
         assert self.arena is not None
         if self.model is not None:
@@ -126,21 +134,30 @@ class Subject:
         torch.set_num_threads(self.threads)
         poison(poisoned)
         self._guards = Guards(poisoned, self.device) if guarded else None
+        self._replay = None
         if self._memory is not None:
             self._memory.settle()
+            with torch.no_grad():
+                self._replay = self._memory.recorded(self._call_all) if recorded else None
+            self._memory.settle()
+
+    def _call_all(self) -> list[Output]:
+        """Make the calls; what is not contiguous is made so, which is part of answering."""
+        call = self.call
+        assert call is not None
+        values = [call(*arguments) for arguments in self._ready]
+        return [Output.of(value, self.device) for value in values]
 
     def go(self) -> int:
         """Call the model on everything that was laid out; nanoseconds for all of it. The outputs are kept."""
-        call = self.call
-        assert call is not None
         assert self.arena is not None
-        values = []
         with torch.no_grad(), self._guards.around() if self._guards else nullcontext():
             begin = time.perf_counter_ns()
-            for arguments in self._ready:
-                values.append(call(*arguments))
-            # What is not contiguous is made so, which is part of answering.
-            outputs = [Output.of(value, self.device) for value in values]
+            if self._replay is None:
+                outputs = self._call_all()
+            else:
+                replay, outputs = self._replay
+                replay()
             if self._memory is not None:
                 self._memory.settle()
             elapsed = time.perf_counter_ns() - begin

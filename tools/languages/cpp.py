@@ -54,7 +54,7 @@ SOURCE = r"""
 #include <cstdint>
 extern "C" void relu(const float *x, float *y, int64_t n) {{
 #pragma omp parallel for simd
-  for (int64_t i = 0; i < n; ++i) y[i] = x[i] > 0.0f ? x[i] : 0.0f;
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] < 0.0f ? 0.0f : x[i];  // NaN stays NaN
 }}
 """
 library = load_library(SOURCE)

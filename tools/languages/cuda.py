@@ -63,7 +63,7 @@ SOURCE = r"""
 #include <cstdint>
 __global__ void relu_kernel(const float *x, float *y, int64_t n) {{
   int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
-  if (i < n) y[i] = x[i] > 0.0f ? x[i] : 0.0f;
+  if (i < n) y[i] = x[i] < 0.0f ? 0.0f : x[i];  // NaN stays NaN
 }}
 extern "C" int relu(const float *x, float *y, int64_t n, cudaStream_t stream) {{
   if (n == 0) return 0;
