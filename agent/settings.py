@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from sandbox.base import Isolation
 from sandbox.errors import SandboxError
-from sandbox.target import Target, support_of
+from sandbox.target import Target, support_of, usual_language
 from tools.errors import RequestError
 from tools.problem import CLOSE_CALL_S, JudgeSettings
 
@@ -44,7 +44,8 @@ class AgentSettings(BaseModel):
     """Dollars a million completion tokens."""
 
     target: str = "cpu"
-    language: str = "cpp"
+    language: str = ""
+    """Default: what is usual for the target."""
     policy: str = "greedy"
     slots: int = Field(default=2, ge=1, le=64)
     """Proposals made in parallel in each round."""
@@ -93,10 +94,21 @@ class AgentSettings(BaseModel):
     @field_validator("target", mode="after")
     @classmethod
     def _known_target(cls, value: str) -> str:
+        if value == "cuda":  # the GPU that is there
+            from sandbox.devices import find_devices
+
+            here = find_devices()
+            value = f"cuda:{here[0].architecture}" if here else value
         try:
             return str(Target.parse(value))
         except SandboxError as error:
             raise ValueError(str(error)) from error
+
+    @model_validator(mode="after")
+    def _usual_language(self) -> Self:
+        if not self.language:
+            object.__setattr__(self, "language", usual_language(Target.parse(self.target)))
+        return self
 
     def check(self) -> None:
         """Raise RequestError for what no single setting shows to be wrong."""

@@ -32,7 +32,7 @@ def rejudge(
     """
     from sandbox.opening import open_sandbox
     from tools.errors import RequestError
-    from tools.judging import single_judge
+    from tools.opening import single_judge
 
     with closing(open_sandbox(settings.isolation)) as sandbox:
         trusted = settings.model == "builtin" or settings.allow_unsandboxed

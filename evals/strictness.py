@@ -18,7 +18,7 @@ from pathlib import Path
 from evals.errors import SuiteError
 from evals.integrity.corpus import PROBLEMS, Program
 from sandbox.base import Sandbox
-from tools.judging import single_judge
+from tools.opening import single_judge
 from tools.problem import JudgeSettings
 from tools.verdict import Verdict
 

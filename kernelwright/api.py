@@ -53,7 +53,7 @@ def evaluate(problem: Path | str, candidate: Path | str, *, notice: Notice | Non
     """
     from agent.settings import AgentSettings
     from tools.candidate import Candidate
-    from tools.judging import single_judge
+    from tools.opening import single_judge
     from tools.problem import load_problem
 
     loaded = AgentSettings.load(settings)

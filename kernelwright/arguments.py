@@ -38,7 +38,7 @@ _SEARCH = (
     ("--seed", "N", "of the search; default 0"),
 )
 _TARGET = (
-    ("--target", "T", "the chip; see `kernelwright targets`; default cpu"),
+    ("--target", "T", "the chip: cpu (default), cuda (the GPU that is here), or one of `kernelwright targets`"),
     ("--language", "L", "of the candidate; default cpp"),
 )
 _JUDGING = (

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sandbox.errors import SandboxUnavailable
+from sandbox.target import Target
 
 _CONTROL = ("/dev/nvidiactl", "/dev/nvidia-uvm")
 _HINT = "pip install nvidia-ml-py, and see that nvidia-smi works"
@@ -91,9 +92,14 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def device_for(architecture: str) -> Device:
-    """The first GPU of that architecture. Raises SandboxUnavailable, saying what there is instead."""
-    found = find_devices()
+def device_of(target: Target) -> Device | None:
+    """What calls for a target are made on: its first GPU here, None for the host's own processors.
+
+    Raises SandboxUnavailable, saying what there is instead.
+    """
+    if target.family != "cuda":
+        return None
+    architecture, found = target.architecture, find_devices()
     for device in found:
         if device.architecture == architecture:
             return device

@@ -81,11 +81,23 @@ MATRIX: tuple[Support, ...] = (
     Support(Target("cpu"), "cpp", "available", "measured"),
     Support(Target("cpu"), "python", "available", "measured"),
     Support(Target("cpu"), "triton", "planned", "proxy"),
-    *_planned("cuda", python="measured", triton="measured", cuda="measured", cute="measured", hip="proxy"),
+    *(Support(Target("cuda", "sm90"), name, "available", "measured") for name in ("triton", "cuda", "python")),
+    Support(Target("cuda", "sm90"), "cute", "planned", "measured"),
+    Support(Target("cuda", "sm90"), "hip", "planned", "proxy"),
+    *(
+        row
+        for row in _planned("cuda", triton="measured", cuda="measured", python="measured", cute="measured", hip="proxy")
+        if row.target.architecture != "sm90"
+    ),
     *_planned("rocm", triton="compiled", hip="compiled", flydsl="compiled"),
     *_planned("riscv", cpp="emulated"),
 )
 """Target x language. Only what runs today is ``available``."""
+
+
+def usual_language(target: Target) -> str:
+    """What is written for a target if nobody says otherwise: its first available row."""
+    return next((row.language for row in target.support if row.status == "available"), "cpp")
 
 
 def support_of(target: Target, language: str) -> Support | None:

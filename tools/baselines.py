@@ -30,7 +30,11 @@ _RECIPES = (
 )
 
 
-def recipes(device: Device | None, *, autotuned: bool = True) -> dict[str, Recipe]:
+def recipes(device: Device | None, *, compiled: bool = True, autotuned: bool = True) -> dict[str, Recipe]:
     """By name, for the host or a device. What max-autotune tunes is there on devices only."""
-    names = (EAGER, COMPILED, *((AUTOTUNED,) if device is not None and device.kind == "cuda" and autotuned else ()))
+    names = [EAGER]
+    if compiled:
+        names.append(COMPILED)
+    if compiled and autotuned and device is not None and device.kind == "cuda":
+        names.append(AUTOTUNED)
     return {recipe.name: recipe for recipe in _RECIPES if recipe.name in names}

@@ -17,6 +17,9 @@ from tools.oracle import Constructor, sizes
 from tools.verdict import CheckResult
 from tools.worker import Worker, WorkerFailed
 
+Form = dict[str, Any]
+"""``spec`` and ``tensors`` of a draw, without its values."""
+
 
 class Rejected(Exception):
     """The candidate is at fault; ends its judgement."""
@@ -79,8 +82,10 @@ class Contender:
         self._laid_s = 0.0
         self._addresses: list[int] = []
 
-    def load(self, path: str, constructor: Constructor, *, with_state: bool = True) -> None:
-        """Import the candidate's file and construct ``ModelNew``."""
+    def load(self, path: str, constructor: Constructor, *, with_state: bool = True, forms: Sequence[Form] = ()) -> None:
+        """Import the candidate's file and construct ``ModelNew``. ``forms``: of inputs, for which kernels are compiled
+        that otherwise would be when they are first launched.
+        """
         if with_state:
             self._attach(constructor.bank)
         count = len(constructor.tensors) if with_state else constructor.init_tensors
@@ -91,6 +96,7 @@ class Contender:
             "init": constructor.init,
             "tensors": constructor.tensors[:count],
             "state": constructor.state if with_state else {},
+            "forms": list(forms),
         }
         self._ask("load", body, constructor.payload[:count])
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sandbox.base import Mount
 from tools.baselines import EAGER, recipes
-from tools.contender import Contender, Rejected, blame_ourselves
+from tools.contender import Contender, Form, Rejected, blame_ourselves
 from tools.device.oracle import SHELF_SHARE, DeviceOracle
 from tools.dresses import MOVED
 from tools.errors import JudgeUnavailable
@@ -39,6 +39,8 @@ class Site:
     problem_folder: Path
     cache_folder: Path
     memory_bytes: int
+    compiled: bool = True
+    """Whether torch.compile is a baseline."""
     autotuned: bool = True
     """Whether torch.compile's max-autotune is a baseline, on a device."""
 
@@ -98,11 +100,12 @@ class Crew:
         self._known = before.describe() if before is not None else None
         self._described: tuple[Description, dict[str, Manners]] | None = None
         self._baselines: dict[str, Contender] = {}
+        self._forms: list[Form] = []
         self._problem_mount = Mount(site.problem_folder, "/problem")
         self._path = f"{launcher.inside(self._problem_mount)}/problem.py"
         start = partial(self._start, ORACLE)
         device = launcher.device
-        self.recipes = recipes(device, autotuned=site.autotuned)
+        self.recipes = recipes(device, compiled=site.compiled, autotuned=site.autotuned)
         about = (start, site.problem, self._path)
         if device is None:
             self.oracle = Oracle(*about, site.memory_bytes, launcher.timeout_s)
@@ -129,6 +132,8 @@ class Crew:
                 "TORCHINDUCTOR_CACHE_DIR": self._launcher.inside(cache),
                 "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS": "0",
             }
+            if device is not None:
+                env["TRITON_CACHE_DIR"] = f"{self._launcher.inside(cache)}/triton"
             timeout_s = max(self._launcher.timeout_s, COMPILING_S)
         return self._launcher.start("reference", name, mounts, env, timeout_s)
 
@@ -163,6 +168,16 @@ class Crew:
     def examiner(self) -> Examiner:
         """A fresh one with this crew's knowledge of eager's error."""
         return Examiner(self._licence, self.oracle.conditioning, self.history, self.oracle.wavering)
+
+    def forms(self) -> list[Form]:
+        """Of the inputs of every case, on a device; nothing for the host."""
+        if self.on_device is None:
+            return []
+        with self._lock:
+            if not self._forms:
+                drawn = [self.oracle.draw(case, 1)[0] for case in self.cases]
+                self._forms = [{"spec": item.spec, "tensors": list(item.packed)} for item in drawn]
+            return self._forms
 
     def draw(self, case: str, count: int) -> list[InputSet]:
         """So many sets from new secret seeds."""

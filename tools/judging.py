@@ -11,16 +11,17 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sandbox.base import Sandbox
-from sandbox.devices import Device
+from sandbox.devices import Device, device_of
 from sandbox.errors import SandboxError
+from sandbox.target import Target
 from tools.admission import Admission, admit
 from tools.baselines import EAGER
 from tools.benchmarking import CASE_BUDGET_S, a_lot, measure, plan_for
@@ -75,8 +76,8 @@ class SandboxedJudge:
     ) -> None:
         """``work_dir`` is where a private folder is made; ``cache_dir`` keeps the baselines' compiled code.
 
-        ``device``: what candidates are called on, None for the host's processors. Raises JudgeUnavailable if what is
-        needed for it cannot be built.
+        ``device``: what candidates are called on; default: the target's. Raises SandboxUnavailable where there is
+        none, JudgeUnavailable if what is needed for it cannot be built.
 
         ``language`` is what most candidates are in; a verdict names its own candidate's.
 
@@ -94,9 +95,10 @@ class SandboxedJudge:
             self._folder / "problem",
             cache_dir / f"inductor-{problem.id}" if cache_dir else self._folder / "inductor",
             settings.memory_bytes,
+            settings.compiled,
             settings.autotuned,
         )
-        self._device = device
+        self._device = device = device or device_of(Target.parse(target))
         self._licence = Licence(settings.precision, settings.atol, settings.rtol)
         self._launcher = Launcher(
             sandbox,
@@ -114,7 +116,9 @@ class SandboxedJudge:
         self._roofline: tuple[float, float] | None = None
         self._admission: Admission | None = None
         self._problem = problem
-        self._builder = Builder(self._launcher, self._folder, lambda: self._crew().constructor())
+        self._builder = Builder(
+            self._launcher, self._folder, lambda: self._crew().constructor(), lambda: self._crew().forms()
+        )
         self._about: dict[str, Any] = {
             "target": target,
             "isolation": str(sandbox.isolation),
@@ -396,19 +400,3 @@ class SandboxedJudge:
         if self._roofline is None:
             self._roofline = crew.oracle.machine()
         return self._roofline
-
-
-@contextmanager
-def single_judge(
-    problem: Problem, sandbox: Sandbox, settings: JudgeSettings, home: Path, **about: Any
-) -> Iterator[SandboxedJudge]:
-    """A judge outside of any run: it works in a temporary folder and shares the baselines' cache under ``home``.
-
-    ``about``: language, target and seed, as the judge takes them.
-    """
-    cache = home / "cache"
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="kernelwright-") as work:
-        judge = SandboxedJudge(problem, sandbox, settings, Path(work), cache_dir=cache, **about)
-        with closing(judge):
-            yield judge

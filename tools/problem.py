@@ -119,6 +119,8 @@ class Description(BaseModel):
     cpu: str = ""
     """Model name and instruction sets of the processor it ran on."""
     threads: int = 1
+    device: str = ""
+    """What it ran on, where that is not the processor."""
 
     @property
     def operator_signature(self) -> str:
@@ -157,6 +159,8 @@ class JudgeSettings(BaseModel):
     """Resident memory of one sandboxed process group."""
     admission: bool = True
     """Whether a problem is refused to which wrong answers would pass for right ones."""
+    compiled: bool = True
+    """Whether torch.compile is a baseline. It takes seconds of every problem; without it speed-ups are over eager."""
     autotuned: bool = True
     """Whether torch.compile's max-autotune is a baseline on a GPU. It takes a minute or more to tune."""
     threads: int | None = None

@@ -14,7 +14,7 @@ from evals.integrity.corpus import Program
 from sandbox.base import Sandbox
 from tools.errors import JudgeUnavailable
 from tools.judge import Judge
-from tools.judging import single_judge
+from tools.opening import single_judge
 from tools.problem import JudgeSettings
 from tools.verdict import Verdict
 
@@ -22,6 +22,8 @@ TRUTH_SLACK = 1.05
 """An attack whose real work is eager's may not be told to be faster than this."""
 SETTINGS = JudgeSettings(blocks=4, close_call_s=0, stage_timeout_s=30.0, memory_bytes=2 << 30)
 """Quick: what decides here does not depend on how long one measures."""
+ON_DEVICE = SETTINGS.model_copy(update={"blocks": 6, "memory_bytes": 16 << 30, "compiled": False})
+"""CUDA's libraries alone take gigabytes of a host's memory; and torch.compile takes longer than all else."""
 
 JudgeFor = Callable[[Program], AbstractContextManager[Judge]]
 
@@ -76,6 +78,7 @@ def run_corpus(
     home: Path,
     *,
     settings: JudgeSettings = SETTINGS,
+    target: str = "cpu",
     confirm: bool = False,
     judge_for: JudgeFor | None = None,
     notice: Callable[[Outcome], None] = lambda outcome: None,
@@ -88,7 +91,7 @@ def run_corpus(
     """
 
     def usual(program: Program) -> AbstractContextManager[Judge]:
-        return single_judge(program.load_problem(), sandbox, settings, home, target="cpu")
+        return single_judge(program.load_problem(), sandbox, settings, home, target=target)
 
     outcomes: list[Outcome] = []
     for _, group in itertools.groupby(programs, key=lambda item: item.problem):

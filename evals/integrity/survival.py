@@ -17,7 +17,7 @@ from evals.integrity.corpus import Program
 from evals.integrity.running import SETTINGS
 from sandbox.base import Sandbox
 from tools.judge import Judge
-from tools.judging import single_judge
+from tools.opening import single_judge
 from tools.problem import JudgeSettings
 from tools.verdict import Verdict
 

@@ -15,6 +15,7 @@ from kernelwright.output import note, write, write_json
 from tools.errors import RequestError
 
 if TYPE_CHECKING:
+    from agent.settings import AgentSettings
     from evals.integrity.corpus import Program
 
 
@@ -28,7 +29,8 @@ def run(arguments: dict[str, Any]) -> int:
     name, out, only = arguments.pop("suite"), arguments.pop("out", None), arguments.pop("only", None)
     sample, confirm = arguments.pop("sample", None), arguments.pop("confirm", False)
     if name == "integrity":
-        return _run_integrity(_chosen(only, sample), arguments, confirm=confirm, as_json=as_json)
+        settings = AgentSettings.load(to_settings(arguments))
+        return _run_integrity(_chosen(only, sample, settings), settings, confirm=confirm, as_json=as_json)
     if only is not None or sample is not None or confirm:
         raise RequestError("--only, --sample and --confirm are for the suite integrity")
     suite = load_suite(name)
@@ -51,11 +53,12 @@ def run(arguments: dict[str, Any]) -> int:
     return report.exit_code
 
 
-def _chosen(only: str | None, sample: int | None) -> tuple[list[Program], int]:
+def _chosen(only: str | None, sample: int | None, settings: AgentSettings) -> tuple[list[Program], int]:
     """The programs to be judged, and how many are left out because they need a GPU."""
     from evals.integrity.corpus import drawn, load_corpus
 
-    programs = [item for item in load_corpus() if only is None or fnmatch(item.name, only)]
+    needs = "cpu" if settings.target == "cpu" else "cuda"
+    programs = [item for item in load_corpus(needs) if only is None or fnmatch(item.name, only)]
     if not programs:
         raise RequestError(f"no program of the corpus is called {only}: give a name, or a pattern such as 't0*'")
     if sample is not None:
@@ -64,23 +67,21 @@ def _chosen(only: str | None, sample: int | None) -> tuple[list[Program], int]:
         seed = secrets.randbits(32)
         programs = drawn(programs, sample, seed)
         note(f"{len(programs)} programs, drawn with seed {seed}")
-    return programs, len(load_corpus("cuda")) if only is None and sample is None else 0
+    whole = only is None and sample is None and needs == "cpu"
+    return programs, len(load_corpus("cuda")) if whole else 0
 
 
-def _run_integrity(
-    chosen: tuple[list[Program], int], arguments: dict[str, Any], *, confirm: bool, as_json: bool
-) -> int:
+def _run_integrity(chosen: tuple[list[Program], int], settings: AgentSettings, *, confirm: bool, as_json: bool) -> int:
     """Judge the adversarial corpus; the table attack by verdict."""
     from datetime import UTC, datetime
 
     from agent.folder import package_version
-    from agent.settings import AgentSettings
     from evals.integrity.reporting import IntegrityReport, line_of
-    from evals.integrity.running import Outcome, run_corpus
+    from evals.integrity.running import ON_DEVICE, SETTINGS, Outcome, run_corpus
     from sandbox.opening import open_sandbox
 
     programs, skipped = chosen
-    settings = AgentSettings.load(to_settings(arguments))
+    judging = SETTINGS if settings.target == "cpu" else ON_DEVICE
     with closing(open_sandbox(settings.isolation)) as sandbox:
         if not sandbox.isolation.is_boundary:
             raise RequestError("the attacks run only in a sandbox: apt-get install bubblewrap")
@@ -98,7 +99,15 @@ def _run_integrity(
             note(line_of(outcome))
 
         try:
-            run_corpus(programs, sandbox, settings.home, confirm=confirm, notice=heard)
+            run_corpus(
+                programs,
+                sandbox,
+                settings.home,
+                settings=judging,
+                target=settings.target,
+                confirm=confirm,
+                notice=heard,
+            )
         except BaseException:  # an hour's work is shown, whatever ended it
             if outcomes:
                 note(report.to_markdown().rstrip())

@@ -239,7 +239,7 @@ def verdicts(monkeypatch):
 
             yield SimpleNamespace(judge=judge, confirm=confirm)
 
-        monkeypatch.setattr("tools.judging.single_judge", single_judge)
+        monkeypatch.setattr("tools.opening.single_judge", single_judge)
         monkeypatch.setattr(api, "open_boundary", lambda settings: FakeBox())
         return seen
 

@@ -7,12 +7,12 @@ import pytest
 
 from tests.tools.judged import candidate, problem
 from tools.checking import check_contender
-from tools.compiling import Room
 from tools.contender import Contender, Rejected, reject
 from tools.dresses import CONFIRM_DRESSES, DRESSES
 from tools.inputs import Manners
 from tools.judging import SandboxedJudge
 from tools.problem import JudgeSettings
+from tools.rooms import Room
 from tools.trial import Trial, unseen_shapes
 
 pytestmark = pytest.mark.torch

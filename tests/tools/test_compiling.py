@@ -5,12 +5,13 @@ import pytest
 
 from sandbox.fake import FakeSandbox
 from tools.candidate import Candidate
-from tools.compiling import MAX_LOG_CHARACTERS, Builder, Room, failed_build, trim_log
+from tools.compiling import MAX_LOG_CHARACTERS, Builder, failed_build, trim_log
 from tools.contender import Rejected
 from tools.errors import JudgeUnavailable
 from tools.harness.wire import REQUEST, Record, Status, pack_record
 from tools.launching import Launcher
 from tools.oracle import Constructor
+from tools.rooms import Room
 from tools.verdicts import failed_compile
 
 
@@ -36,10 +37,10 @@ def test_links_left_by_a_build_are_removed_and_not_followed(room, tmp_path):
 def test_a_build_that_leaves_too_much_is_seen_without_reading_it(room, monkeypatch):
     (room.folder / "build" / "a.so").write_bytes(bytes(1000))
     assert not room.is_oversized()
-    monkeypatch.setattr("tools.compiling.MAX_BUILD_BYTES", 999)
+    monkeypatch.setattr("tools.rooms.MAX_BUILD_BYTES", 999)
     assert room.is_oversized()
-    monkeypatch.setattr("tools.compiling.MAX_BUILD_BYTES", 10_000)
-    monkeypatch.setattr("tools.compiling.MAX_BUILD_FILES", 0)
+    monkeypatch.setattr("tools.rooms.MAX_BUILD_BYTES", 10_000)
+    monkeypatch.setattr("tools.rooms.MAX_BUILD_FILES", 0)
     assert room.is_oversized()
 
 

@@ -99,8 +99,8 @@ def _require_short(model: torch.nn.Module, inputs: list[Any]) -> None:
         raise GraphError(f"forward() carries out {counter.count} operators: more than {MAX_OPERATORS} are not traced")
 
 
-def describe_machine() -> dict[str, Any]:
-    """Processor, threads and torch."""
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """Processor, threads and torch, and the device if there is one."""
     name = platform.processor() or platform.machine()
     table = Path("/proc/cpuinfo")
     if table.exists():
@@ -112,6 +112,7 @@ def describe_machine() -> dict[str, Any]:
         "cpu": f"{name} ({torch.backends.cpu.get_cpu_capability()})",
         "threads": torch.get_num_threads(),
         "torch_version": torch.__version__,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "",
     }
 
 

@@ -1,8 +1,11 @@
-"""Extensions that torch compiles (``load``, ``load_inline``), where they were built before. Runs inside a sandbox."""
+"""What was compiled before: torch's extensions (``load``, ``load_inline``), Triton's kernels. Runs inside a sandbox."""
 
 from __future__ import annotations
 
 import errno
+import os
+import shutil
+from pathlib import Path
 
 from torch.utils.file_baton import FileBaton
 
@@ -27,3 +30,10 @@ def find_what_was_built() -> None:
             return False  # as if another process were building: it waits for no lock and imports what there is
 
     FileBaton.try_acquire = try_acquire
+
+
+def use_what_was_compiled() -> None:
+    """Have Triton find what the build compiled, in a folder where it can put more: the build's own is read-only now."""
+    built, cache = os.environ.get("KERNELWRIGHT_BUILD_DIR"), os.environ.get("TRITON_CACHE_DIR")
+    if built and cache and built != cache and not Path(cache).exists():
+        shutil.copytree(built, cache)

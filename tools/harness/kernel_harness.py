@@ -24,7 +24,8 @@ from tools.harness.channel import Channel, Hangup  # noqa: E402
 from tools.harness.describing import measure_machine  # noqa: E402
 from tools.harness.device_arena import DeviceArena  # noqa: E402
 from tools.harness.device_memory import DeviceMemory, memory_of  # noqa: E402
-from tools.harness.extensions import find_what_was_built  # noqa: E402
+from tools.harness.dry_run import compile_kernels  # noqa: E402
+from tools.harness.extensions import find_what_was_built, use_what_was_compiled  # noqa: E402
 from tools.harness.faults import Fault  # noqa: E402
 from tools.harness.reference import Reference  # noqa: E402
 from tools.harness.subject import MissingClass, Subject, adopt_state, load_module, seed_everything  # noqa: E402
@@ -77,6 +78,7 @@ class Harness:
 
     def do_load(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Import the candidate's file, construct ModelNew, give it the reference's parameters."""
+        use_what_was_compiled()
         tensors = self._receive(body["tensors"])
         state = {name: tensors[index] for name, index in body["state"].items()}
         module = load_module(body["path"], "candidate")
@@ -91,6 +93,8 @@ class Harness:
             if self.memory is not None:
                 model.to(device)
             self.subject.adopt(model, model)
+            if body.get("forms"):
+                sys.stderr.write(compile_kernels(model, body["forms"]) + "\n")
         else:
             raise MissingClass(f"{body['class']} is not a torch.nn.Module")
         return Record(self.seq, Status.OK), []

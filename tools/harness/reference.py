@@ -194,7 +194,7 @@ class Reference:
         facts: dict[str, Any] = {"cases": described}
         changed = self._changed_buffers(cases, seed) if self.buffers else set()
         facts["notes"] = [UNCOMPARED.format(", ".join(sorted(changed)))] if changed else []
-        facts.update(describe_machine())
+        facts.update(describe_machine(self.device))
         facts["oracle"] = "native" if self._precise is None else "float64"
         facts["training"] = self.model.training
         return json.dumps(facts).encode()

@@ -1,0 +1,117 @@
+"""Having Triton's kernels compiled on processors, for a GPU that is not there: the candidate is called, and what it
+launches is compiled and not launched. Its tensors have shapes and no values. Runs inside the build's sandbox.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import torch
+
+from tools.harness.tensors import decode
+
+MAX_CONFIGURATIONS = 64
+"""Of an autotuned kernel, that are compiled."""
+WARP = 32
+
+
+class _Absent:
+    """Stands for the driver of a GPU that is not there."""
+
+    def __init__(self, architecture: int) -> None:
+        from triton.backends.compiler import GPUTarget
+
+        self._target = GPUTarget("cuda", architecture, WARP)
+
+    def get_current_target(self) -> Any:
+        """What kernels are compiled for."""
+        return self._target
+
+    def get_current_device(self) -> int:
+        """The first one."""
+        return 0
+
+    def set_current_device(self, device: int) -> None:
+        """It is the only one."""
+
+    def get_current_stream(self, device: int) -> int:
+        """The default one."""
+        return 0
+
+    def get_device_interface(self) -> Any:
+        """Of torch."""
+        return torch.cuda
+
+    def get_active_torch_device(self) -> torch.device:
+        """Where tensors are."""
+        return torch.device("cuda", 0)
+
+
+def compile_kernels(model: torch.nn.Module, forms: list[dict[str, Any]]) -> str:
+    """Call ``model`` on tensors of these forms; one line on what came of it.
+
+    ``forms``: by case, ``spec`` and ``tensors`` as for a real call. A border: the candidate's code may raise anything,
+    and does where it looks at values; then its kernels are compiled when they are first launched.
+    """
+    if "triton" not in sys.modules:
+        return ""
+    architecture = os.environ.get("KERNELWRIGHT_CUDA_ARCH", "").removeprefix("sm_")
+    if not architecture.isdigit():
+        return ""
+    compiled: list[str] = []
+    try:
+        _stand_in(int(architecture), compiled)
+        for form in forms:
+            _call(model, form)
+    except BaseException as error:  # noqa: BLE001 - see the docstring
+        text = " ".join(str(error).split())[:200]
+        return f"not all kernels could be compiled beforehand ({type(error).__name__}: {text}); compiled: {compiled}"
+    return f"compiled for sm_{architecture}: {', '.join(dict.fromkeys(compiled)) or 'no kernels'}"
+
+
+def _call(model: torch.nn.Module, form: dict[str, Any]) -> None:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
+        tensors = [
+            torch.empty_strided(shape, stride, dtype=getattr(torch, dtype), device="cuda")
+            for dtype, shape, stride, _ in form["tensors"]
+        ]
+        for module in model.modules():
+            for table in (module._parameters, module._buffers):
+                for name, value in table.items():
+                    if value is None:
+                        continue
+                    moved = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="cuda")
+                    is_parameter = isinstance(value, torch.nn.Parameter)
+                    table[name] = torch.nn.Parameter(moved, requires_grad=False) if is_parameter else moved
+        model(*decode(form["spec"], tensors))
+
+
+def _stand_in(architecture: int, compiled: list[str]) -> None:
+    """Have launches compile, and nothing more; ``compiled`` gets the names of the kernels."""
+    import triton
+    from triton.runtime.autotuner import Autotuner
+    from triton.runtime.jit import JITFunction, MockTensor
+
+    triton.runtime.driver.set_active(_Absent(architecture))
+    run = JITFunction.run
+
+    def described(value: Any) -> Any:
+        return MockTensor(value.dtype) if isinstance(value, torch.Tensor) else value
+
+    def compile_only(self: Any, *args: Any, grid: Any, warmup: bool, **options: Any) -> Any:
+        args = tuple(map(described, args))
+        options = {name: described(value) for name, value in options.items()}
+        found = run(self, *args, grid=grid, warmup=True, **options)
+        compiled.append(str(self.__name__))
+        return found
+
+    def compile_all(self: Any, *args: Any, **options: Any) -> None:
+        for configuration in self.configs[:MAX_CONFIGURATIONS]:
+            self.fn.run(*args, **{**options, **configuration.all_kwargs(), "warmup": True})
+
+    JITFunction.run = compile_only
+    Autotuner.run = compile_all
