@@ -8,8 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -36,23 +35,36 @@ class Device:
     uuid: str = ""
     driver: str = ""
 
-    @contextmanager
-    def leased(self) -> Iterator[None]:
-        """Hold it alone among all that ask; waits for who has it."""
-        path = Path(tempfile.gettempdir(), f"kernelwright-device-{self.uuid or self.kind}.lock")
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+class Lease:
+    """One device, held alone among all that ask for it on this machine; nothing at all without a device."""
+
+    def __init__(self, device: Device | None) -> None:
+        self._device = device
+        self._lock: int | None = None
+
+    def take(self) -> None:
+        """Wait for who has it, and hold it; idempotent."""
+        if self._device is None or self._lock is not None:
+            return
+        name = f"kernelwright-device-{self._device.uuid or self._device.kind}.lock"
+        path = Path(tempfile.gettempdir(), name)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         with suppress(PermissionError):
             path.chmod(0o666)  # another user may want it next
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        self._lock = lock
+
+    def give_back(self) -> None:
+        """Let others have it; idempotent."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
 
 
-def host_device(memory_bytes: int = 1 << 30) -> Device:
+def host_device(memory_bytes: int = 1 << 30, name: str = "") -> Device:
     """Plain memory that passes for a device's."""
-    return Device("host", "plain memory", memory_bytes=memory_bytes)
+    return Device("host", "plain memory", memory_bytes=memory_bytes, uuid=name)
 
 
 def find_devices() -> tuple[Device, ...]:

@@ -159,6 +159,13 @@ class Arena:
         """Reason and one line if work of a window goes on although its worker stands still."""
         return None
 
+    def stirred(self) -> tuple[str, str] | None:
+        """Reason and one line if it prepared something between two windows, as far as that is seen here."""
+        return None
+
+    def disturb(self) -> None:
+        """The worker is asked for something else than a window."""
+
     def read(self, worker: Worker, address: int, size: int) -> Any:
         """An output, from the memory of the worker, which is held; None for what it does not have."""
         return worker.read_memory(address, size)

@@ -116,6 +116,8 @@ class Series:
 
     looks: dict[str, list[float]] = field(default_factory=dict)
     """What looking took, a window."""
+    defers: bool = True
+    """Whether what was left for later is told by its time; on a device it is seen in its memory."""
     lays: dict[str, list[float]] = field(default_factory=dict)
     """What getting ready for it took, a window."""
     alone: list[tuple[Call, Call]] = field(default_factory=list)
@@ -157,6 +159,8 @@ class Series:
         Its code runs there, off the clock: what it left for when its answers are dropped belongs to its calls. As it
         may be left for the window of one call too, that counts along.
         """
+        if not self.defers:
+            return 0.0
         trusted = [median(lays) for name, lays in self.lays.items() if name != CANDIDATE and lays]
         longer = median(self.lays[CANDIDATE]) - median_low(trusted)
         if self.alone:

@@ -153,6 +153,9 @@ class Contender:
             raise self._blame(error) from error
         self._laid_s = 0.0 if recorded else time.perf_counter() - began - self._worker.looking_s
         arena.fill()
+        if not self._worker.is_trusted and (trouble := arena.stirred()):
+            self.close()
+            raise self._blame(WorkerFailed(*trouble, self.log()))
         self._calls = len(sets)
 
     def go(self) -> Call:
@@ -251,6 +254,8 @@ class Contender:
                 raise Rejected(f"wrong_output.{kind}", f"output {index} is {claim}; the reference gives {leaf}")
 
     def _ask(self, op: str, body: dict[str, object] | None = None, payload: Sequence[bytearray] = ()) -> Record:
+        if op != "lay" and self._worker.arena is not None:
+            self._worker.arena.disturb()
         try:
             record = self._worker.ask(op, body, payload)
         except WorkerFailed as error:

@@ -19,7 +19,7 @@ from tools.dresses import MOVED
 from tools.errors import JudgeUnavailable
 from tools.examining import Examiner, History
 from tools.harness.licence import Licence
-from tools.inputs import InputSet, Manners
+from tools.inputs import Draw, InputSet, Manners
 from tools.launching import VERIFIER, Launcher
 from tools.oracle import Constructor, Oracle
 from tools.problem import Description, Problem
@@ -264,12 +264,16 @@ class Crew:
 
     def _warm_on(self, contender: Contender, inputs: InputSet) -> Warmed:
         seconds = overhead = float("inf")
+        sets: list[Draw] = [inputs]
         for _ in range(3):
             begin = time.perf_counter()
-            contender.lay([inputs])
+            contender.lay(sets)
             self.flush()
             overhead = min(overhead, time.perf_counter() - begin)
-            seconds = min(seconds, contender.go().claimed_s)
+            seconds = min(seconds, contender.go().claimed_s / len(sets))
+            if self.on_device is not None:  # among others a call takes far less time than by itself
+                more = self.calls_of_a_window(inputs, self._site.memory_bytes) - 1
+                sets = [inputs, *self.oracle.draw(inputs.case, more)]
         oracle = self.oracle
         lenient = Examiner(self._baseline_licence, oracle.conditioning, History(oracle.numbers), oracle.wavering)
         lenient.require(contender.outputs(inputs), inputs)

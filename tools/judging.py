@@ -6,7 +6,6 @@ candidate's imports the candidate and nothing else. The verdict is computed here
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import threading
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sandbox.base import Sandbox
-from sandbox.devices import Device, device_of
+from sandbox.devices import Device, Lease, device_of
 from sandbox.errors import SandboxError
 from sandbox.target import Target
 from tools.admission import Admission, admit
@@ -36,7 +35,7 @@ from tools.exclusion import Machine
 from tools.harness.licence import Licence
 from tools.inputs import InputSet
 from tools.judge import Notice
-from tools.launching import Launcher, build_pool
+from tools.launching import launcher_for
 from tools.problem import Description, JudgeSettings, Problem
 from tools.reserving import reserve
 from tools.screening import screen
@@ -100,14 +99,8 @@ class SandboxedJudge:
         )
         self._device = device = device or device_of(Target.parse(target))
         self._licence = Licence(settings.precision, settings.atol, settings.rtol)
-        self._launcher = Launcher(
-            sandbox,
-            threads=settings.threads or len(os.sched_getaffinity(0)),
-            memory_bytes=settings.memory_bytes,
-            timeout_s=settings.stage_timeout_s,
-            device=device,
-            pool=build_pool(self._folder) if device is not None and device.kind == "cuda" else None,
-        )
+        self._launcher = launcher_for(sandbox, settings, device, self._folder)
+        self._lease = Lease(device)
         self._flush = Flush()
         self._crew_now: Crew | None = None
         self._usable = self._closed = False
@@ -130,6 +123,7 @@ class SandboxedJudge:
         with self._lock:
             if self._refusal is not None:
                 raise self._refusal
+            self._lease.take()
             try:
                 description = self._once_again(self._admitted)
             except RequestError as error:
@@ -187,6 +181,7 @@ class SandboxedJudge:
         with self._lock:
             self._crew_now = None
         self._launcher.close()
+        self._lease.give_back()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _new_crew(self, before: Crew | None = None) -> Crew:
@@ -297,8 +292,7 @@ class SandboxedJudge:
             if self._device is not None:  # there is not memory for two
                 self._dismiss(crew)
             crew = self._new_crew(crew)
-            if self._device is not None:
-                self._crew_now = crew
+            self._crew_now = crew if self._device is not None else self._crew_now
         try:
             return self._try(crew, candidate, notice, confirm, about, stages)
         finally:
@@ -337,7 +331,10 @@ class SandboxedJudge:
         )
         try:
             with self._machine.alone():
-                self._builder.settle()
+                if self._device is None:
+                    self._builder.settle()
+                else:  # its processors have nothing to do meanwhile
+                    self._builder.prepare()
                 first = trial.run(drawn)
                 specialised = unseen_shapes(crew, contender, notice) if confirm else None
                 contender.require_still()
@@ -391,7 +388,7 @@ class SandboxedJudge:
 
     def _floors_s(self, crew: Crew) -> dict[str, float]:
         """By case, the time to read what has to be read, if memory were four times as quick as it copies."""
-        bandwidth, _ = self._measure_roofline(crew)
+        bandwidth = self._measure_roofline(crew)[0]
         needed = self._admission.needed_bytes if self._admission else {}
         return {case: size / (FLOOR_MARGIN * bandwidth) for case, size in needed.items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +17,7 @@ from sandbox.ownership import owner_tag
 from tools.arena import Arena, roomy_folder
 from tools.device.arena import DeviceArena
 from tools.errors import JudgeUnavailable
+from tools.problem import JudgeSettings
 from tools.worker import Worker, WorkerFailed
 
 HARNESS_MOUNT = "/kernelwright/tools/harness"
@@ -147,6 +149,18 @@ class Launcher:
             if self._pool is not None and kind != VERIFIER:
                 env["LD_PRELOAD"] = self.inside(self._pool)
         return env
+
+
+def launcher_for(sandbox: Sandbox, settings: JudgeSettings, device: Device | None, folder: Path) -> Launcher:
+    """A launcher as a judge's settings want it; ``folder`` is for what has to be built. Raises JudgeUnavailable."""
+    return Launcher(
+        sandbox,
+        threads=settings.threads or len(os.sched_getaffinity(0)),
+        memory_bytes=settings.memory_bytes,
+        timeout_s=settings.stage_timeout_s,
+        device=device,
+        pool=build_pool(folder) if device is not None and device.kind == "cuda" else None,
+    )
 
 
 def build_pool(folder: Path) -> Path:

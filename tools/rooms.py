@@ -21,6 +21,8 @@ from tools.worker import Worker, WorkerFailed
 
 MAX_BUILD_BYTES = 256 << 20
 MAX_BUILD_FILES = 10_000
+BUILD_S = 300.0
+"""What a build for a device may take: torch's headers alone keep nvcc busy for a minute or two."""
 COUNTING_S = 20.0
 WATCHING_S = 0.5
 """A build that floods the disk is seen within this time."""
@@ -71,7 +73,8 @@ class Room:
         env = dict.fromkeys(names, inside)
         if not self._removed:
             mounts = (self._source, mount)
-            worker = self._launcher.start("candidate", "candidate", mounts, env, on_device=not building)
+            patience_s = max(BUILD_S, self._launcher.timeout_s) if building and self._launcher.device else None
+            worker = self._launcher.start("candidate", "candidate", mounts, env, patience_s, on_device=not building)
             with self._lock:
                 self._started = [other for other in self._started if other.alive] + [worker]
                 if not self._removed:

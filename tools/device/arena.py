@@ -17,6 +17,8 @@ from tools.worker import Worker
 
 IDLE_S = 3e-3
 """Longer than a turn on a device that two processes share: 1.7 to 2.5 ms on an H200 (2026-11-28)."""
+PROBES = 3
+"""Another process that starts, such as the next candidate's, has the device for a moment too."""
 SOMEBODY_ELSES_S = 1e-3
 """An idle H200 kept the verifier waiting for at most 64 ns, and once for 0.3 ms, while another context was made."""
 
@@ -33,6 +35,9 @@ class DeviceArena(Arena):
         self._bank: Bank | None = None
         self._pool: Region | None = None
         self._base = 0
+        self._is_resting = False
+        """It has done nothing since its last window."""
+        self._has_rested = True
         self._guards: list[list[int]] = []
         self._values: list[tuple[int, Ref]] = []
         self._sizes: dict[tuple[str, int | None], list[int]] = {}
@@ -79,6 +84,9 @@ class DeviceArena(Arena):
     def fill(self) -> None:
         """Put the values at their places. The worker is held."""
         self.clear_table()
+        if self._is_resting:
+            self._has_rested = bool(self._needed_bank().ask("rested", {"region": self._pool_number()}))
+        self._is_resting = False
         self._ask("fill", {"values": self._values, "guards": self._guards})
 
     def what_changed(self) -> str | None:
@@ -108,12 +116,24 @@ class DeviceArena(Arena):
 
     def trouble(self) -> tuple[str, str] | None:
         """What the device shows of a contender that said it was done: reason and one line, None if it is idle."""
-        gap_s, same = self._needed_bank().ask("idle", {"region": self._pool_number(), "for_s": IDLE_S})
-        if not same:
-            return "cheat.late_work", "its outputs were still being written when it said that it was done"
-        if gap_s > SOMEBODY_ELSES_S:
-            return "cheat.device_busy", "the device was still working for it when it said that it was done"
-        return None
+        for _ in range(PROBES):
+            gap_s, same = self._needed_bank().ask("idle", {"region": self._pool_number(), "for_s": IDLE_S})
+            if not same:
+                return "cheat.late_work", "its outputs were still being written when it said that it was done"
+            if gap_s <= SOMEBODY_ELSES_S:
+                self._is_resting = True
+                return None
+        return "cheat.device_busy", "the device was still working for it when it said that it was done"
+
+    def stirred(self) -> tuple[str, str] | None:
+        """Reason and one line if it wrote to its memory between two windows."""
+        if self._has_rested:
+            return None
+        return "cheat.off_the_clock", "it wrote to its memory on the device while no clock was running"
+
+    def disturb(self) -> None:
+        """It is asked for something else than windows: what it does then is its own affair."""
+        self._is_resting, self._has_rested = False, True
 
     def read(self, worker: Worker, address: int, size: int) -> DeviceBytes | None:
         """An output, as it lies there until the next window."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tools.device.bank import Bank, DeviceBytes
 from tools.device.comparing import DeviceNumbers
 from tools.errors import RequestError
-from tools.harness.wire import ITEM_BYTES, MAX_CALLS, structure_digest
+from tools.harness.wire import ITEM_BYTES, structure_digest
 from tools.inputs import Draw, InputSet
 from tools.oracle import MAX_CHANGES, Constructor, Oracle, draw_sizes, expected_from, leaf_from, leaf_sizes, set_sizes
 from tools.problem import CaseFacts, Description, Problem
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 WINDOW_BYTES = 8 << 30
 """Inputs and outputs of one window, together; two calls at least."""
+MOST_CALLS = 128
+"""Of a window: each costs its draw and its comparison, a millisecond together."""
 SLACK_BYTES = 1 << 30
 """What libraries take for themselves: workspaces of products and convolutions."""
 SHARES = 5
@@ -79,7 +81,7 @@ class DeviceOracle(Oracle):
         fixed = 2 * state + min(SLACK_BYTES, self._device_bytes // 64)
         needs = [self._need(case) for case in description.cases]
         largest = max(need.given + need.answered for need in needs)
-        calls = max(2, min(MAX_CALLS, WINDOW_BYTES // max(1, largest)))
+        calls = max(2, min(MOST_CALLS, WINDOW_BYTES // max(1, largest)))
         while True:
             inputs, pool = max(need.inputs(calls) for need in needs), max(need.pool(calls) for need in needs) + fixed
             if inputs + SHARES * pool <= self._device_bytes:

@@ -54,6 +54,7 @@ class Verifier:
         self._tables: dict[int, mmap.mmap] = {}
         self._cold: torch.Tensor | None = None
         self._sampled: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._resting: tuple[torch.Tensor, torch.Tensor] | None = None
         self._weights: torch.Tensor | None = None
 
     def answer(self, op: str, body: dict[str, Any]) -> tuple[bytes, list[torch.Tensor]]:
@@ -146,6 +147,11 @@ class Verifier:
         for offset, ref in body["values"]:
             bytes_[offset : offset + self._tensor(ref).numel()].bitwise_not_()
 
+    def _spoil_region(self, body: dict[str, Any]) -> None:
+        """Turn over every bit of a stretch: what tests do to see that somebody notices."""
+        offset, size = body["offset"], body["size"]
+        self._regions[body["region"]].bytes[offset : offset + size].bitwise_not_()
+
     def _flush(self, body: dict[str, Any]) -> None:
         """Write over the device's cache."""
         if self._cold is None:
@@ -198,10 +204,22 @@ class Verifier:
         still there.
         """
         gap_s = self.memory.longest_gap_s(body["for_s"])
-        if self._sampled is None:
-            return [gap_s, True]
-        places, before = self._sampled
-        return [gap_s, bool((self._regions[body["region"]].bytes[places] == before).all())]
+        bytes_ = self._regions[body["region"]].bytes
+        same = True
+        if self._sampled is not None:
+            places, before = self._sampled
+            same = bool((bytes_[places] == before).all())
+        # Where nobody knows: what is prepared while no clock runs shows as a change.
+        anywhere = (torch.rand(SAMPLES * 8, dtype=torch.float64) * len(bytes_)).long()
+        self._resting = anywhere, bytes_[anywhere]
+        return [gap_s, same]
+
+    def _rested(self, body: dict[str, Any]) -> bool:
+        """Whether what ``idle`` read all over the region is still there."""
+        if self._resting is None:
+            return True
+        places, before = self._resting
+        return bool((self._regions[body["region"]].bytes[places] == before).all())
 
     # What was answered.
 

@@ -1,0 +1,198 @@
+"""The judge as it works on a device, with plain memory in the device's place: nothing here needs a GPU.
+
+What only a GPU shows (time, idleness, faults) is in ``tests/gpu``.
+"""
+
+from contextlib import closing
+
+import pytest
+
+from sandbox.devices import host_device
+from tests.tools.judged import PROBLEM, candidate, problem
+from tools.baselines import EAGER
+from tools.checking import check_contender, require_window
+from tools.contender import Contender, Rejected, reject
+from tools.device.bank import DeviceBytes
+from tools.inputs import Manners
+from tools.judging import SandboxedJudge
+from tools.problem import JudgeSettings
+from tools.rooms import Room
+
+pytestmark = pytest.mark.torch
+
+HONEST = "return torch.softmax(x * self.weight, dim=-1)"
+SETTINGS = JudgeSettings(stage_timeout_s=30, memory_bytes=1500 << 20, blocks=4, compiled=False, close_call_s=0)
+
+
+@pytest.fixture(scope="module")
+def judge(enclosed, tmp_path_factory):
+    device = host_device(name="test-on-device")
+    with closing(
+        SandboxedJudge(problem(), enclosed, SETTINGS, tmp_path_factory.mktemp("judge"), device=device)
+    ) as judge:
+        judge.describe()
+        yield judge
+
+
+@pytest.fixture(scope="module")
+def room(judge):
+    room = Room(judge._launcher, judge._folder)
+    yield room
+    room.remove()
+
+
+@pytest.fixture
+def load(judge, room):
+    opened = []
+
+    def load(what) -> Contender:
+        room.write(what.source)
+        contender = Contender("candidate", room.start(building=False), reject)
+        opened.append(contender)
+        contender.load(room.path, judge._crew().constructor())
+        return contender
+
+    yield load
+    for contender in opened:
+        contender.close()
+
+
+def refused(judge, contender: Contender, *reasons: str) -> Rejected:
+    crew = judge._crew()
+    with pytest.raises(Rejected) as caught:
+        check_contender(contender, crew.draw("default", 3), crew.examiner(), Manners())
+    assert caught.value.reason in reasons, (caught.value.reason, caught.value.detail, caught.value.log)
+    return caught.value
+
+
+def test_an_honest_candidate_is_accepted_and_a_wrong_one_is_not(judge):
+    right = judge.judge(candidate(HONEST))
+    assert right.status == "accepted", (right.reason, right.detail, right.log)
+    assert right.error.worst <= right.error_bound.worst
+    wrong = judge.judge(candidate("return torch.softmax(x * self.weight, dim=-1) + 1e-4"))
+    assert (wrong.status, wrong.reason) == ("rejected", "wrong_output")
+
+
+@pytest.mark.parametrize(
+    ("forward", "construct", "reason"),
+    [
+        ("return torch.softmax(x * self.weight, dim=0)", "", "wrong_output"),
+        ("return torch.softmax((x * self.weight).bfloat16(), dim=-1).float()", "", "wrong_output"),
+        ("return torch.softmax(x.mul_(self.weight), dim=-1)", "", "input_mutation"),
+        ("return torch.softmax(x * self.weight, dim=-1).double()", "", "wrong_output.dtype"),
+        ("return torch.softmax(x * self.weight, dim=-1)[:-1]", "", "wrong_output.shape"),
+        ("return [torch.softmax(x * self.weight, dim=-1)]", "", "wrong_output.structure"),
+        (
+            "self.kept = torch.softmax(x * self.weight, dim=-1) if self.kept is None else self.kept\nreturn self.kept",
+            "self.kept = None",
+            "cheat.output_reuse",
+        ),
+        (
+            "y = torch.empty_like(x)\ny[:-1] = torch.softmax(x * self.weight, dim=-1)[:-1]\nreturn y",
+            "",
+            "uninitialised_output",
+        ),
+    ],
+)
+def test_what_is_wrong_is_refused(judge, load, forward, construct, reason):
+    refused(judge, load(candidate(forward, construct=construct)), reason, "wrong_output")
+
+
+def test_an_answer_that_is_not_where_it_is_said_to_be_is_refused(judge, load):
+    """The table may name any address; only the contender's own pool is looked at."""
+    crew = judge._crew()
+    contender = load(candidate(HONEST))
+    form = crew.draw("default", 1)[0]
+    contender.run([form])
+    contender._addresses = [1 << 40]
+    with pytest.raises(Rejected, match="not in its memory"):
+        contender.outputs(form)
+
+
+def test_guards_inputs_and_outputs_are_looked_at_on_the_device(judge, load):
+    crew = judge._crew()
+    before = """
+    import ctypes
+    def past(x):
+        ctypes.memset(x.data_ptr() + x.numel() * 4, 1, 64)
+    """
+    contender = load(candidate(f"past(x)\n{HONEST}", before=before))
+    with pytest.raises(Rejected) as caught:
+        require_window(contender, crew.draw("default", 2), crew.examiner(), Manners())
+    assert caught.value.reason == "out_of_bounds"
+
+
+def test_what_is_left_for_later_is_not_seen_as_an_answer(judge, load):
+    """A thread that goes on after the harness has said where the answer lies changes what was already read."""
+    crew = judge._crew()
+    contender = load(candidate(HONEST))
+    form = crew.draw("default", 1)[0]
+    contender.run([form])
+    arena = contender._arena()
+    assert arena.trouble() is None
+    (place,) = (arena._place(address, form.output_bytes) for address in contender._addresses)
+    bank = crew.on_device.bank
+    bank.ask("spoil_region", {"region": arena._pool.number, "offset": place[0], "size": place[1]})
+    assert arena.trouble()[0] == "cheat.late_work"
+
+
+def test_memory_that_is_prepared_between_windows_is_seen(judge, load):
+    crew = judge._crew()
+    contender = load(candidate(HONEST))
+    sets = crew.draw("default", 2)
+    contender.run(sets)
+    contender.run(sets)  # nobody minds a contender that rests
+    arena = contender._arena()
+    bank = crew.on_device.bank
+    bank.ask("spoil_region", {"region": arena._pool.number, "offset": 0, "size": arena._pool.size})
+    with pytest.raises(Rejected) as caught:
+        contender.run(sets)
+    assert caught.value.reason == "cheat.off_the_clock"
+
+
+def test_names_of_tensors_are_equal_as_their_contents_are(judge):
+    oracle = judge._crew().on_device
+    first, second = (oracle.make("default") for _ in range(2))
+    again = oracle.make("default", seed=first.seed)
+    assert isinstance(first.inputs[0], DeviceBytes)
+    assert first.inputs == again.inputs
+    assert first.inputs != second.inputs
+    assert first.expected[0].eager == again.expected[0].eager
+    assert first.expected[0].eager != second.expected[0].eager
+    assert len(first.inputs[0]) == 64 * 512 * 4
+    assert oracle.bank.read(first.inputs[0].ref, 16) == first.inputs[0].beginning(1 << 20)[:16]
+
+
+def test_whoever_runs_on_a_device_may_not_have_more_of_it_than_its_pool(judge, load):
+    """Pools are made when a worker is given its memory, and given back with it."""
+    bank = judge._crew().on_device.bank
+    before = len(bank._regions)
+    contender = load(candidate(HONEST))
+    assert len(bank._regions) == before + 1
+    contender.close()
+    assert len(bank._regions) == before
+
+
+def test_a_problem_too_large_for_the_device_is_refused(enclosed, tmp_path):
+    from tools.errors import RequestError
+
+    device = host_device(48 << 20, name="test-small-device")
+    large = problem(source=PROBLEM.replace("ROWS, 512", "8192, 512"))
+    with (
+        closing(SandboxedJudge(large, enclosed, SETTINGS, tmp_path, device=device)) as judge,
+        pytest.raises(RequestError, match="make its inputs smaller"),
+    ):
+        judge.describe()
+
+
+def test_a_baseline_is_called_like_a_candidate(judge):
+    crew = judge._crew()
+    assert list(crew.recipes) == [EAGER]
+    crew.baselines()
+    understudy = crew.understudy(EAGER)
+    try:
+        form = crew.draw("default", 1)[0]
+        understudy.run([form])
+        crew.examiner().require(understudy.outputs(form), form)
+    finally:
+        understudy.close()
