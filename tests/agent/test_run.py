@@ -470,7 +470,7 @@ def test_requests_that_cannot_be_met(toy, home: Path) -> None:
     for changes, fault in (
         ({"policy": "random"}, "greedy, mcts"),
         ({"language": "fortran"}, "no judge for fortran on cpu"),
-        ({"target": "cuda:sm90"}, "--target cpu"),
+        ({"target": "rocm:gfx942"}, "--target cpu"),
         ({"model": "openai:x", "max_cost": 1.0}, "--price-in"),
     ):
         with pytest.raises(RequestError, match=fault):

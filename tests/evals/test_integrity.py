@@ -107,7 +107,7 @@ def test_what_was_judged_is_shown_whatever_ended_it(monkeypatch, capsys, tmp_pat
         def close(self):
             pass
 
-    def fails_after_one(programs, sandbox, home, *, confirm, notice):
+    def fails_after_one(programs, sandbox, home, *, settings, target, confirm, notice):
         assert confirm
         notice(Outcome(programs[0], rejected("wrong_output"), 1.0))
         raise SystemError("in the middle")

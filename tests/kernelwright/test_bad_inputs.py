@@ -51,11 +51,16 @@ def write_file(request, folder: Path) -> None:
 
 
 def children() -> set[int]:
-    """Direct children of this process, adopted orphans included."""
+    """Direct children of this process, adopted orphans included. Dead ones are reaped, as the init that would have
+    adopted them does.
+    """
     found = set()
     for task in Path("/proc/self/task").iterdir():
         found |= set(map(int, (task / "children").read_text().split()))
-    return found
+    dead = {pid for pid in found if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"}
+    for pid in dead:
+        os.waitpid(pid, 0)
+    return found - dead
 
 
 @pytest.fixture

@@ -171,7 +171,7 @@ def test_a_worker_that_starts_while_its_room_is_removed_is_stopped(room, monkeyp
         def close(self):
             closed.append(self)
 
-    def start(*about):
+    def start(*about, **more):
         room.remove()
         return Late()
 

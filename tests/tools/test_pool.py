@@ -1,6 +1,7 @@
 """The pool that stands before CUDA's runtime: arithmetic only, so that it is tried without a GPU."""
 
 import ctypes
+import itertools
 import random
 import shutil
 
@@ -78,5 +79,5 @@ def test_blocks_never_overlap(fresh):
         elif (address := take(fresh, size := lot.randrange(1, 4 * PAGE))) is not None:
             held[address] = -(-size // PAGE) * PAGE
         ends = sorted((start, start + length) for start, length in held.items())
-        assert all(one[1] <= other[0] for one, other in zip(ends, ends[1:], strict=False))
+        assert all(one[1] <= other[0] for one, other in itertools.pairwise(ends))
         assert all(start >= BASE and end <= BASE + 16 * PAGE for start, end in ends)

@@ -125,7 +125,7 @@ class Timed:
     def __init__(self, name, call_s, waits_s, answer=b"right"):
         self.name, self.call_s, self.waits, self.answer = name, call_s, iter(waits_s), answer
 
-    def lay(self, sets):
+    def lay(self, sets, *, recorded=False):
         assert len(sets) == 1
 
     def go(self):
@@ -148,7 +148,7 @@ class Alike:
 def looking(candidate, baseline):
     drawn = SimpleNamespace(seed=1, inputs=())
     oracle = SimpleNamespace(draw=lambda case, count: [drawn] * count, make=lambda case, seed: drawn)
-    crew = SimpleNamespace(oracle=oracle, examiner=Alike, flush=lambda: None)
+    crew = SimpleNamespace(oracle=oracle, examiner=Alike, flush=lambda: None, on_device=None)
     its = Trial(crew, candidate, 2, 4, 1.0, 0, lambda text: None, 1 << 30)
     return its._quick_look(SimpleNamespace(case="default"), baseline)
 

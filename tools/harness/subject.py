@@ -81,7 +81,7 @@ class Subject:
         self._memory = memory
         self.model: torch.nn.Module | None = None
         self.call: Callable[..., Any] | None = None
-        self.arena = arena
+        self._arena = arena
         self._ready: list[list[Any]] = []
         self._saved: dict[str, torch.Tensor] = {}
         self._outputs: deque[list[Output]] = deque()
@@ -89,6 +89,11 @@ class Subject:
         self._reserve = Reserve()
         self._guards: Guards | None = None
         self._replay: tuple[Callable[[], None], list[Output]] | None = None
+
+    @property
+    def arena(self) -> Arena | None:
+        """Where inputs appear."""
+        return self._arena
 
     def adopt(self, model: torch.nn.Module, call: Callable[..., Any]) -> None:
         """Take a constructed model; its buffers are put back to their present values before calls."""
@@ -120,7 +125,7 @@ class Subject:
         that changes hands, 0 for none. ``guarded``: zones around new tensors. ``recorded``: what the
         calls ask of a device is recorded now, where that is possible, and asked when it is time.
         """
-        assert self.arena is not None
+        assert self._arena is not None
         if self.model is not None:
             put_back(self.model, self._saved)
         while len(self._outputs) > (1 if self._memory is None else 0):
@@ -129,8 +134,8 @@ class Subject:
         poison(0)  # or else the whole reserve would be filled
         if self._memory is None:
             self._reserve.tidy()
-        self.arena.fence(size, fences)
-        self._ready = [self.arena.arguments(size, call["spec"], call["tensors"]) for call in calls]
+        self._arena.fence(size, fences)
+        self._ready = [self._arena.arguments(size, call["spec"], call["tensors"]) for call in calls]
         torch.set_num_threads(self.threads)
         poison(poisoned)
         self._guards = Guards(poisoned, self.device) if guarded else None
@@ -150,7 +155,7 @@ class Subject:
 
     def go(self) -> int:
         """Call the model on everything that was laid out; nanoseconds for all of it. The outputs are kept."""
-        assert self.arena is not None
+        assert self._arena is not None
         with torch.no_grad(), self._guards.around() if self._guards else nullcontext():
             begin = time.perf_counter_ns()
             if self._replay is None:
@@ -162,7 +167,7 @@ class Subject:
                 self._memory.settle()
             elapsed = time.perf_counter_ns() - begin
         self._outputs.append(outputs)
-        self.arena.publish([tensor for output in outputs for tensor in output.tensors])
+        self._arena.publish([tensor for output in outputs for tensor in output.tensors])
         return elapsed
 
     def output(self, which: int) -> Output:
