@@ -131,7 +131,7 @@ class Timed:
     def go(self):
         return SimpleNamespace(claimed_s=self.call_s, window_s=self.call_s + next(self.waits))
 
-    def outputs(self, form):
+    def outputs(self, form, *, lasting=True):
         return [bytearray(self.answer)]
 
 
