@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 import torch
 
 Made = tuple[bytes, list[torch.Tensor]]
+MOST_THINGS = 2048
 
 
 class Shelf:
@@ -15,31 +16,33 @@ class Shelf:
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
-        self._made: OrderedDict[Hashable, Made] = OrderedDict()
+        self._made: OrderedDict[Hashable, tuple[Made, int]] = OrderedDict()
+        self._held_bytes = 0
 
     def get(self, name: Hashable, make: Callable[[], Made]) -> Made:
         """The thing of that name."""
         if name not in self._made:
-            self._made[name] = make()
-            self._clear(keep=name)
+            self.put(name, make())
         self._made.move_to_end(name)
-        return self._made[name]
+        return self._made[name][0]
 
     def put(self, name: Hashable, made: Made) -> None:
         """Remember it under this name."""
-        self._made[name] = made
-        self._clear(keep=name)
+        self._drop(name)
+        size = _size_of(made)
+        self._made[name] = made, size
+        self._held_bytes += size
+        while len(self._made) > 1 and (self._held_bytes > self._most_bytes or len(self._made) > MOST_THINGS):
+            self._drop(next(iter(self._made)))
 
     def empty(self) -> None:
         """Give up everything."""
         self._made.clear()
+        self._held_bytes = 0
 
-    def _clear(self, keep: Hashable) -> None:
-        held = sum(map(_size_of, self._made.values()))
-        for name in list(self._made):
-            if held <= self._most_bytes or name == keep:
-                return
-            held -= _size_of(self._made.pop(name))
+    def _drop(self, name: Hashable) -> None:
+        _, size = self._made.pop(name, (None, 0))
+        self._held_bytes -= size
 
 
 def _size_of(made: Made) -> int:
