@@ -128,7 +128,7 @@ class Arena:
             calls.append({"spec": item.spec, "tensors": places})
         return Layout(cursor, calls, fences, written)
 
-    def fill(self) -> None:
+    def fill(self, *, suspicious: bool = False) -> None:
         """Put the values at their places. The worker is held."""
         self.clear_table()
         for offset, raw in self._written:

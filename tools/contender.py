@@ -152,7 +152,7 @@ class Contender:
         except WorkerFailed as error:
             raise self._blame(error) from error
         self._laid_s = 0.0 if recorded else time.perf_counter() - began - self._worker.looking_s
-        arena.fill()
+        arena.fill(suspicious=not self._worker.is_trusted)
         if not self._worker.is_trusted and (trouble := arena.stirred()):
             self.close()
             raise self._blame(WorkerFailed(*trouble, self.log()))

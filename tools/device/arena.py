@@ -37,7 +37,7 @@ class DeviceArena(Arena):
         self._base = 0
         self._is_resting = False
         """It has done nothing since its last window."""
-        self._has_rested = True
+        self._stirred: tuple[str, str] | None = None
         self._guards: list[list[int]] = []
         self._values: list[tuple[int, Ref]] = []
         self._sizes: dict[tuple[str, int | None], list[int]] = {}
@@ -81,13 +81,27 @@ class DeviceArena(Arena):
         self._values = [(offset, raw.ref) for offset, raw in layout.written if not isinstance(raw, bytes)]
         return {"arena": self._size, "calls": layout.calls, "fences": []}
 
-    def fill(self) -> None:
-        """Put the values at their places. The worker is held."""
+    def fill(self, *, suspicious: bool = False) -> None:
+        """Put the values at their places. The worker is held; ``suspicious``: its device has to be idle, too."""
         self.clear_table()
-        if self._is_resting:
-            self._has_rested = bool(self._needed_bank().ask("rested", {"region": self._pool_number()}))
-        self._is_resting = False
+        self._stirred = None
+        if suspicious and not self._is_idle(resting=False):
+            self._stirred = "cheat.device_busy", "it left the device something to do before its inputs were there"
         self._ask("fill", {"values": self._values, "guards": self._guards})
+        if self._is_resting and not self._needed_bank().ask("rested", {"region": self._pool_number()}):
+            self._stirred = "cheat.off_the_clock", "it wrote to its memory on the device while no clock was running"
+        self._is_resting = False
+
+    def _is_idle(self, *, resting: bool) -> bool | None:
+        """Whether nobody has work for the device; None if what was read of the outputs has changed since."""
+        for _ in range(PROBES):
+            body = {"region": self._pool_number(), "for_s": IDLE_S, "resting": resting}
+            gap_s, same = self._needed_bank().ask("idle", body)
+            if not same and resting:
+                return None
+            if gap_s <= SOMEBODY_ELSES_S:
+                return True
+        return False
 
     def what_changed(self) -> str | None:
         """See ``Arena``."""
@@ -116,24 +130,21 @@ class DeviceArena(Arena):
 
     def trouble(self) -> tuple[str, str] | None:
         """What the device shows of a contender that said it was done: reason and one line, None if it is idle."""
-        for _ in range(PROBES):
-            gap_s, same = self._needed_bank().ask("idle", {"region": self._pool_number(), "for_s": IDLE_S})
-            if not same:
-                return "cheat.late_work", "its outputs were still being written when it said that it was done"
-            if gap_s <= SOMEBODY_ELSES_S:
-                self._is_resting = True
-                return None
-        return "cheat.device_busy", "the device was still working for it when it said that it was done"
+        is_idle = self._is_idle(resting=True)
+        if is_idle is None:
+            return "cheat.late_work", "its outputs were still being written when it said that it was done"
+        if not is_idle:
+            return "cheat.device_busy", "the device was still working for it when it said that it was done"
+        self._is_resting = True
+        return None
 
     def stirred(self) -> tuple[str, str] | None:
-        """Reason and one line if it wrote to its memory between two windows."""
-        if self._has_rested:
-            return None
-        return "cheat.off_the_clock", "it wrote to its memory on the device while no clock was running"
+        """Reason and one line if it did something on the device between two windows."""
+        return self._stirred
 
     def disturb(self) -> None:
         """It is asked for something else than windows: what it does then is its own affair."""
-        self._is_resting, self._has_rested = False, True
+        self._is_resting = False
 
     def read(self, worker: Worker, address: int, size: int) -> DeviceBytes | None:
         """An output, as it lies there until the next window."""

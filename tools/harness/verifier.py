@@ -201,7 +201,7 @@ class Verifier:
 
     def _idle(self, body: dict[str, Any]) -> list[Any]:
         """For how long at most the device was somebody else's in a stretch of time, and whether what ``watch`` read is
-        still there.
+        still there. ``resting``: the contender has ended a window and is to touch nothing until the next.
         """
         gap_s = self.memory.longest_gap_s(body["for_s"])
         bytes_ = self._regions[body["region"]].bytes
@@ -209,6 +209,8 @@ class Verifier:
         if self._sampled is not None:
             places, before = self._sampled
             same = bool((bytes_[places] == before).all())
+        if not body["resting"]:
+            return [gap_s, same]
         # Where nobody knows: what is prepared while no clock runs shows as a change.
         anywhere = (torch.rand(SAMPLES * 8, dtype=torch.float64) * len(bytes_)).long()
         self._resting = anywhere, bytes_[anywhere]
