@@ -21,7 +21,7 @@ SAMPLE ?= 40
 BIN := .venv/bin
 STAMP := .venv/.set-up
 
-.PHONY: help setup system demo test test-slow check format image bench-cpu bench-aa bench-strictness integrity integrity-sample survival wheel-check clean
+.PHONY: help setup system demo test test-slow test-gpu integrity-gpu check format image bench-cpu bench-aa bench-strictness integrity integrity-sample survival wheel-check clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -45,6 +45,12 @@ test: system setup  ## set up, then the tests (minutes)
 
 test-slow: system setup  ## the tests that take many minutes
 	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+test-gpu: system setup  ## the tests that need a GPU
+	@$(BIN)/python -m pytest -m gpu $(PYTEST_ARGS)
+
+integrity-gpu: system setup  ## every attack and every honest program of the GPU corpus, judged on the GPU that is here
+	@$(BIN)/kernelwright eval integrity --target cuda
 
 check: setup  ## style, types, import rules, spelling
 	$(BIN)/ruff check .
@@ -78,7 +84,13 @@ survival: system setup  ## an honest program judged after each attack on the env
 integrity-sample: system setup  ## some of them, drawn anew each time
 	@$(BIN)/kernelwright eval integrity --sample $(SAMPLE)
 
-wheel-check: setup  ## build the wheel, install it in a clean environment, run it there
+wheel-test-gpu: system setup  ## the tests that need a GPU
+	@$(BIN)/python -m pytest -m gpu $(PYTEST_ARGS)
+
+integrity-gpu: system setup  ## every attack and every honest program of the GPU corpus, judged on the GPU that is here
+	@$(BIN)/kernelwright eval integrity --target cuda
+
+check: setup  ## build the wheel, install it in a clean environment, run it there
 	@bash scripts/check_wheel.sh $(BIN)/python
 
 clean:  ## remove what was made here

@@ -53,6 +53,7 @@ def survey_machine(settings: AgentSettings) -> list[Check]:
         check_torch(docker),
         check_compiler(docker),
         check_headers(docker),
+        check_gpu(),
         *isolations,
         check_home(settings.home),
         check_memory(settings),
@@ -113,6 +114,21 @@ def check_headers(docker: bool) -> Check:
         return Check("headers", "ok", "in the docker sandbox image")
     mend = "apt-get install python3-dev"
     return Check("headers", "warning", "no Python.h: torch.compile cannot be a baseline", mend)
+
+
+def check_gpu() -> Check:
+    """NVIDIA's GPUs, and what is missing to judge on them. Without one nothing is missing."""
+    from sandbox.devices import find_devices
+
+    found = find_devices()
+    if found:
+        names = [f"{device.name} ({device.architecture}, {device.memory_bytes / 2**30:.0f} GiB)" for device in found]
+        if shutil.which("cc") is None:
+            return Check("gpu", "warning", f"{', '.join(names)}, and no C compiler", "apt-get install gcc")
+        return Check("gpu", "ok", f"{', '.join(names)}, driver {found[0].driver}")
+    if Path("/dev/nvidiactl").exists() and importlib.util.find_spec("pynvml") is None:
+        return Check("gpu", "warning", "a driver that cannot be asked", f"{sys.executable} -m pip install nvidia-ml-py")
+    return Check("gpu", "ok", "none that answers; the targets cuda need one")
 
 
 def check_isolations() -> tuple[list[Check], bool]:

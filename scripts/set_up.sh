@@ -42,6 +42,8 @@ echo "set-up: installing torch for the sandboxed side ($torch)"
 # TORCH_ARGS is a list of arguments on purpose
 # shellcheck disable=SC2086
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check ${TORCH_ARGS:-} "$torch"
+echo "set-up: installing triton, which compiles for GPUs that are not here"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'triton>=3.6,<4'
 echo "set-up: installing kernelwright, its checks and its tests"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[docker]' -r "$requirements"
 echo "set-up: done; $venv/bin/kernelwright doctor tells what this machine can run"

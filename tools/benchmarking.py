@@ -363,8 +363,10 @@ class CaseRatios:
         return median(self.speedups)
 
 
-def summarise(name: str, series: Series, seed: int) -> CaseRatios:
-    """The candidate against the baseline with the lowest median, round by round."""
+def summarise(name: str, series: Series, seed: int, slower: Mapping[str, Timing] | None = None) -> CaseRatios:
+    """The candidate against the baseline with the lowest median, round by round. ``slower``: of baselines that were not
+    timed beside it.
+    """
     baselines = {key: series.timing(key) for key in series.windows if key not in (CANDIDATE, TWIN)}
     # One that was dropped early met other moments of the machine than the candidate.
     whole = [key for key in baselines if len(series.claims[key]) >= len(series.claims[CANDIDATE])]
@@ -377,7 +379,7 @@ def summarise(name: str, series: Series, seed: int) -> CaseRatios:
         speedup=interval.value,
         speedup_ci95=(interval.low, interval.high),
         candidate=series.timing(CANDIDATE),
-        baselines=baselines,
+        baselines={**baselines, **(slower or {})},
         aa_spread=aa.spread,
         lengthened=series.lengthened,
         deferred_s=series.deferred_s,

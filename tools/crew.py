@@ -24,9 +24,13 @@ from tools.launching import VERIFIER, Launcher
 from tools.oracle import Constructor, Oracle
 from tools.problem import Description, Problem
 from tools.reserving import calls_of_a_window
+from tools.verdict import Timing
 from tools.worker import Worker, WorkerFailed
 
 ORACLE = "oracle"
+WARM_WINDOWS = 3
+CLEARLY_SLOWER = 1.3
+"""Times as slow as the fastest when warm, a baseline is not timed any more on a device."""
 COMPILING_S = 180.0
 """Patience with torch.compile, however little the candidates get."""
 
@@ -83,6 +87,8 @@ class Crew:
         self.oracle: Oracle
         self.on_device: DeviceOracle | None = None
         """The oracle, if it is one of a device."""
+        self.slower: dict[str, dict[str, float]] = {}
+        """Baselines that were dropped for being slow, and what a call took by case."""
         self.notes: list[str] = []
         """What is special about the reference, and why a baseline is missing, one line each."""
         self.flush = flush
@@ -214,7 +220,27 @@ class Crew:
                         self.close()  # or else the pool would be waited for
                         raise
                 self._baselines = {name: contender for name, contender in found.items() if contender is not None}
+                if self.on_device is not None:
+                    self._drop_slow_ones()
             return self._baselines
+
+    def _drop_slow_ones(self) -> None:
+        """On a device every contender takes memory and time: who is clearly slower in every case gets neither, nor who
+        is never among the two fastest.
+        """
+        ranks = {case: sorted(warmed, key=lambda name: warmed[name].seconds) for case, warmed in self.warmed.items()}
+        for name in list(self._baselines):
+            mine = {case: warmed[name].seconds for case, warmed in self.warmed.items()}
+            best = {case: self.warmed[case][rank[0]].seconds for case, rank in ranks.items()}
+            is_slow = all(seconds > CLEARLY_SLOWER * best[case] for case, seconds in mine.items())
+            if is_slow or not any(name in rank[:2] for rank in ranks.values()):
+                self._baselines.pop(name).close()
+                self.slower[name] = mine
+
+    def slower_on(self, case: str) -> dict[str, Timing]:
+        """What the baselines that were dropped took when they were warmed."""
+        times = {name: seconds[case] for name, seconds in self.slower.items()}
+        return {name: Timing(median_s=s, p5_s=s, p95_s=s, samples=WARM_WINDOWS) for name, s in times.items()}
 
     def understudy(self, name: str) -> Contender:
         """The same baseline in a process of its own, loaded and warm on every case; the caller closes it.
@@ -265,7 +291,7 @@ class Crew:
     def _warm_on(self, contender: Contender, inputs: InputSet) -> Warmed:
         seconds = overhead = float("inf")
         sets: list[Draw] = [inputs]
-        for _ in range(3):
+        for _ in range(WARM_WINDOWS):
             begin = time.perf_counter()
             contender.lay(sets)
             self.flush()
@@ -289,7 +315,7 @@ class Crew:
 
     def best_guess(self, case: str) -> str:
         """The baseline that was fastest when warm."""
-        warmed = self.warmed[case]
+        warmed = {name: facts for name, facts in self.warmed[case].items() if name not in self.slower}
         return min(warmed, key=lambda name: warmed[name].seconds)
 
     def close(self) -> None:

@@ -22,7 +22,6 @@ from sandbox.devices import Device, Lease, device_of
 from sandbox.errors import SandboxError
 from sandbox.target import Target
 from tools.admission import Admission, admit
-from tools.baselines import EAGER
 from tools.benchmarking import CASE_BUDGET_S, a_lot, measure, plan_for
 from tools.caches import Flush
 from tools.candidate import Candidate
@@ -255,7 +254,7 @@ class SandboxedJudge:
         for case in crew.cases:
             form = crew.draw(case, 1)[0]
             warmed, best = crew.warmed[case], crew.best_guess(case)
-            times = warmed[best].seconds, warmed[EAGER].overhead_s
+            times = warmed[best].seconds, warmed[best].overhead_s
             plan = plan_for(*times, len(contenders) + 1, BASELINE_BLOCKS, crew.calls_of_a_window(form, memory))
             reserve([*contenders.values()], form, plan.calls, memory)
             draw = partial(crew.oracle.draw, case, plan.calls)
@@ -263,6 +262,8 @@ class SandboxedJudge:
             for name, contender in contenders.items():
                 found[name][case] = series.timing(name)
                 contender.forget()
+            for name, timing in crew.slower_on(case).items():
+                found.setdefault(name, {})[case] = timing
         return found
 
     def _verdict(self, candidate: Candidate, notice: Notice, *, confirm: bool) -> Verdict:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from tools.auditing import Audit, compared_alone, require_alike
-from tools.baselines import EAGER
 from tools.benchmarking import (
     CANDIDATE,
     WINDOWS,
@@ -177,7 +176,7 @@ class Trial:
         warmed = self.crew.warmed[case]
         plan = plan_for(
             warmed[best].seconds,
-            warmed[EAGER].overhead_s,
+            warmed[best].overhead_s,
             len(contenders) + 1,
             self.blocks,
             self.crew.calls_of_a_window(form, self.memory_bytes),
@@ -193,7 +192,7 @@ class Trial:
             for contender in baselines.values():
                 contender.forget()
         self.candidate.forget()
-        return summarise(case, series, self.statistics_seed)
+        return summarise(case, series, self.statistics_seed, self.crew.slower_on(case))
 
     def _quick_look(self, form: InputSet, baseline: Contender) -> float:
         """Seconds a call by our own clock, of windows of one call: whoever can be quick only by answering many at once

@@ -38,6 +38,7 @@ def test_doctor_looks_at_this_machine(command, checks):
         "torch",
         "g++",
         "headers",
+        "gpu",
         "docker",
         "bubblewrap",
         "process",

@@ -73,3 +73,44 @@ def test_what_a_problem_sends_is_read_to_its_end_and_its_failures_are_told_as_th
     assert told == [("problem", {"name": "good"}, [12, 16])]
     with pytest.raises(WorkerFailed, match="raised ValueError"):
         contender.open_problem({"name": "broken"})
+
+
+class Closing:
+    def __init__(self):
+        self.closed = False
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.mark.parametrize(
+    ("seconds", "kept"),
+    [
+        (
+            {"eager": [1.0], "torch.compile": [1.2], "torch.compile max-autotune": [1.1]},
+            {"eager", "torch.compile max-autotune"},
+        ),
+        (
+            {"eager": [2.0], "torch.compile": [1.0], "torch.compile max-autotune": [1.1]},
+            {"torch.compile", "torch.compile max-autotune"},
+        ),
+        ({"eager": [2.0, 1.0], "torch.compile": [1.0, 2.0]}, {"eager", "torch.compile"}),
+        ({"eager": [2.0, 1.4], "torch.compile": [1.0, 1.0]}, {"torch.compile"}),
+    ],
+)
+def test_on_a_device_only_the_fastest_baselines_are_kept(seconds, kept):
+    crew = Crew.__new__(Crew)
+    crew.slower = {}
+    crew._baselines = before = {name: Closing() for name in seconds}
+    before = dict(before)
+    cases = range(len(seconds["eager"]))
+    crew.warmed = {str(case): {name: Warmed(times[case], 0.0) for name, times in seconds.items()} for case in cases}
+    crew._drop_slow_ones()
+    assert set(crew._baselines) == kept
+    assert {name for name, contender in before.items() if contender.closed} == set(seconds) - kept
+    for case in cases:
+        told = crew.slower_on(str(case))
+        assert {name: timing.median_s for name, timing in told.items()} == {
+            name: seconds[name][case] for name in set(seconds) - kept
+        }
+        assert crew.best_guess(str(case)) in kept

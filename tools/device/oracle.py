@@ -26,7 +26,13 @@ MOST_CALLS = 128
 SLACK_BYTES = 1 << 30
 """What libraries take for themselves: workspaces of products and convolutions."""
 SHARES = 5
-"""Contenders, and the oracle itself, that share what the device has besides inputs."""
+"""A case that takes more than this part of the device is not described at all."""
+POOLS = 3
+"""Contenders that have memory at one time: a candidate, and two baselines; one of those that are warmed is dropped
+before the next is, if it is clearly slower.
+"""
+USABLE = 0.97
+"""Of a device; contexts take the rest."""
 SHELF_SHARE = 0.15
 
 
@@ -46,7 +52,11 @@ class Need:
 
     def pool(self, calls: int) -> int:
         """For what a contender makes in so many calls. torch's allocator gives out pages of 2 MiB and leaves gaps."""
-        return int(1.25 * (calls + 1) * (self.answered + (1 << 16))) + 2 * self.peak + (64 << 20)
+        return int(1.1 * calls * (self.answered + (1 << 16))) + self.peak + (64 << 20)
+
+    def oracle(self) -> int:
+        """For the oracle's answer to one set, in float64, beside eager's and what leads to both."""
+        return 3 * (self.given + self.answered) + 3 * self.peak + min(6 << 30, 16 * self.answered)
 
 
 class DeviceOracle(Oracle):
@@ -84,13 +94,13 @@ class DeviceOracle(Oracle):
         calls = max(2, min(MOST_CALLS, WINDOW_BYTES // max(1, largest)))
         while True:
             inputs, pool = max(need.inputs(calls) for need in needs), max(need.pool(calls) for need in needs) + fixed
-            if inputs + SHARES * pool <= self._device_bytes:
+            needed = inputs + POOLS * pool + max(need.oracle() for need in needs)
+            if needed <= self._device_bytes * USABLE:
                 break
             if calls == 2:
                 raise RequestError(
-                    f"{self._problem.name}.py: two calls of every contender need "
-                    f"{(inputs + SHARES * pool) / 2**30:.3g} GiB of the device's {self._device_bytes / 2**30:.3g}: "
-                    "make its inputs smaller"
+                    f"{self._problem.name}.py: two calls of every contender need {needed / 2**30:.3g} GiB of the "
+                    f"device's {self._device_bytes / 2**30:.3g}: make its inputs smaller"
                 )
             calls = max(2, calls * 3 // 4)
         self.bank.calls, self.bank.pool_bytes = calls, pool

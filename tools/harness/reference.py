@@ -41,6 +41,7 @@ from tools.harness.values import (
     map_tensors,
     no_context,
     nudge,
+    own_double,
     same_form,
     to_double,
     with_rows,
@@ -170,13 +171,13 @@ class Reference:
         """The float64 output on a copy of ``inputs``, or None where the module cannot run them in float64."""
         if self._precise is None:
             return None
-        arguments = to_double(inputs)
         for context in (Doubling, no_context, default_double):
             put_back(self._precise, self.buffers)
+            arguments = own_double(inputs)
             try:
                 with torch.no_grad(), context():
                     leaves: Leaves = []
-                    return flatten(self._precise(*duplicate(arguments)), leaves), leaves
+                    return flatten(self._precise(*arguments), leaves), leaves
             except BitsRead:
                 return None
             except REFUSALS:

@@ -1,0 +1,107 @@
+"""The judge on a GPU: one candidate in each language, and what happens when one ruins its context.
+
+Run by `make test-gpu`; nothing here runs without a GPU.
+"""
+
+from contextlib import closing
+
+import pytest
+
+from sandbox.devices import find_devices
+from sandbox.opening import open_sandbox
+from tests.tools.test_dry_run import source_of
+from tools.candidate import Candidate
+from tools.judging import SandboxedJudge
+from tools.languages.cuda import CUDA_GUIDE
+from tools.languages.triton import TRITON_GUIDE
+from tools.problem import JudgeSettings, Problem
+
+pytestmark = pytest.mark.gpu
+
+RELU = """
+import torch
+
+class Model(torch.nn.Module):
+    def forward(self, x):
+        return torch.relu(x)
+
+def get_inputs():
+    return [torch.randn(2048, 4096)]
+
+def get_init_inputs():
+    return []
+"""
+SETTINGS = JudgeSettings(blocks=6, compiled=False, close_call_s=0, stage_timeout_s=20, memory_bytes=16 << 30)
+TRITON, CUDA = source_of(TRITON_GUIDE), source_of(CUDA_GUIDE)
+EAGER = "import torch\nclass ModelNew(torch.nn.Module):\n    def forward(self, x):\n        return torch.relu(x)\n"
+HANGS = CUDA.replace("if (i < n)", "while (n > 0) __nanosleep(1000);\n  if (i < n)")
+STRAYS = CUDA.replace("y[i] = x[i]", "y[i + (1LL << 40)] = x[i]")
+INLINE = '''
+import torch
+from torch.utils.cpp_extension import load_inline
+
+SOURCE = """
+#include <torch/extension.h>
+__global__ void relu_kernel(const float *x, float *y, int64_t n) {
+  int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < n) y[i] = x[i] < 0.0f ? 0.0f : x[i];
+}
+torch::Tensor relu(torch::Tensor x) {
+  x = x.contiguous();
+  auto y = torch::empty_like(x);
+  int64_t n = x.numel();
+  if (n) relu_kernel<<<(n + 255) / 256, 256>>>(x.data_ptr<float>(), y.data_ptr<float>(), n);
+  return y;
+}
+"""
+module = load_inline("relu", "torch::Tensor relu(torch::Tensor x);", SOURCE, functions=["relu"])
+
+
+class ModelNew(torch.nn.Module):
+    def forward(self, x):
+        return module.relu(x)
+'''
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory):
+    devices = find_devices()
+    if not devices:
+        pytest.skip("no NVIDIA GPU answers here; make test-gpu is for machines with one")
+    sandbox = open_sandbox(None)
+    folder, target = tmp_path_factory.mktemp("judge"), f"cuda:{devices[0].architecture}"
+    try:
+        with closing(SandboxedJudge(Problem("relu", RELU), sandbox, SETTINGS, folder, target=target)) as judge:
+            yield judge
+    finally:
+        sandbox.close()
+
+
+def verdict_on(judge, source: str, language: str):
+    return judge.judge(Candidate(source=source, language=language))
+
+
+@pytest.mark.parametrize(("language", "source"), [("triton", TRITON), ("cuda", CUDA), ("python", EAGER)])
+def test_one_in_each_language_is_accepted(judge, language, source):
+    verdict = verdict_on(judge, source, language)
+    assert verdict.status == "accepted", (verdict.reason, verdict.detail, verdict.log)
+    assert verdict.evidence == "measured"
+    assert verdict.cases[0].lengthened == 1.0
+
+
+def test_what_people_paste_is_accepted_too(judge):
+    verdict = verdict_on(judge, INLINE, "cuda")
+    assert verdict.status == "accepted", (verdict.reason, verdict.detail, verdict.log)
+
+
+@pytest.mark.parametrize(("source", "reasons"), [(HANGS, {"timeout"}), (STRAYS, {"runtime_error", "crash"})])
+def test_after_a_hang_or_a_stray_write_the_next_one_gets_its_verdict(judge, source, reasons):
+    ruined = verdict_on(judge, source, "cuda")
+    assert (ruined.status, ruined.reason in reasons) == ("rejected", True), (ruined.reason, ruined.detail)
+    honest = verdict_on(judge, TRITON + f"\n# after {sorted(reasons)}\n", "triton")
+    assert honest.status == "accepted", (honest.reason, honest.detail, honest.log)
+
+
+def test_a_wrong_one_is_refused(judge):
+    verdict = verdict_on(judge, TRITON.replace("0.0, x)", "1e-3, x)"), "triton")
+    assert (verdict.status, verdict.reason) == ("rejected", "wrong_output")
