@@ -87,12 +87,12 @@ class Closing:
     ("seconds", "kept"),
     [
         (
-            {"eager": [1.0], "torch.compile": [1.2], "torch.compile max-autotune": [1.1]},
-            {"eager", "torch.compile max-autotune"},
+            {"eager": [1.0], "torch.compile": [1.2], "tuned": [1.1]},
+            {"eager", "tuned"},
         ),
         (
-            {"eager": [2.0], "torch.compile": [1.0], "torch.compile max-autotune": [1.1]},
-            {"torch.compile", "torch.compile max-autotune"},
+            {"eager": [2.0], "torch.compile": [1.0], "tuned": [1.1]},
+            {"torch.compile", "tuned"},
         ),
         ({"eager": [2.0, 1.0], "torch.compile": [1.0, 2.0]}, {"eager", "torch.compile"}),
         ({"eager": [2.0, 1.4], "torch.compile": [1.0, 1.0]}, {"torch.compile"}),
