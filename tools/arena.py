@@ -56,6 +56,17 @@ def _up(number: int, unit: int) -> int:
     return -(-number // unit) * unit
 
 
+class Seen(NamedTuple):
+    """The end of a window."""
+
+    addresses: list[int]
+    """Of the outputs; nothing that is said later counts."""
+    at: float | None = None
+    """By ``time.perf_counter``; None where that is when its worker stood still."""
+    early: bool = False
+    """It had said something before it was let go."""
+
+
 class Layout(NamedTuple):
     """Where things lie."""
 
@@ -151,9 +162,9 @@ class Arena:
     def give_up(self) -> None:
         """There will be none."""
 
-    def seen_at(self) -> float | None:
-        """When its outputs were there, by ``time.perf_counter``; None where that is when its worker stood still."""
-        return None
+    def seen(self) -> Seen:
+        """What it said of its outputs, and when they were there."""
+        return Seen(self.addresses() or [])
 
     def trouble(self) -> tuple[str, str] | None:
         """Reason and one line if work of a window goes on although its worker stands still."""

@@ -167,14 +167,21 @@ class Contender:
         except WorkerFailed as error:
             arena.give_up()
             raise self._blame(error) from error
-        seen_at = arena.seen_at()
+        except BaseException:
+            arena.give_up()
+            raise
+        seen = arena.seen()
         self._require_arena()
-        self._addresses = arena.addresses() or []
+        self._addresses = seen.addresses
+        if seen.early or (seen.at is not None and seen.at < window.began):
+            self.close()
+            detail = "it said where its outputs lie before it was let go"
+            raise self._blame(WorkerFailed("cheat.forged_record", detail, self.log()))
         if not self._worker.is_trusted and (trouble := arena.trouble()):
             self.close()
             raise self._blame(WorkerFailed(*trouble, self.log()))
         claimed_s = window.record.elapsed_ns / 1e9
-        window_s = window.window_s if seen_at is None else seen_at - window.began
+        window_s = window.window_s if seen.at is None else max(seen.at - window.began, window.answered_s)
         return Call(claimed_s, window.answered_s, window_s, window.looking_s, self._calls, self._laid_s)
 
     def run(self, sets: Sequence[Draw], **options: Any) -> Call:

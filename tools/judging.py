@@ -160,7 +160,8 @@ class SandboxedJudge:
         built = self.compile(candidate)
         if not built.ok:
             return CheckResult(passed=False, reason=built.reason, detail=failed_compile(built), log=built.log)
-        with self._machine.shared():
+        # On a device contenders share what has room for one of them at a time.
+        with self._machine.alone() if self._device is not None else self._machine.shared():
             return self._once_again(lambda: self._check(candidate))
 
     def judge(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
@@ -258,7 +259,7 @@ class SandboxedJudge:
             plan = plan_for(*times, len(contenders) + 1, BASELINE_BLOCKS, crew.calls_of_a_window(form, memory))
             reserve([*contenders.values()], form, plan.calls, memory)
             draw = partial(crew.oracle.draw, case, plan.calls)
-            series = measure(contenders, plan, a_lot(), best, draw, flush=self._flush, notice=notice)
+            series = measure(contenders, plan, a_lot(), best, draw, flush=crew.flush, notice=notice)
             for name, contender in contenders.items():
                 found[name][case] = series.timing(name)
                 contender.forget()

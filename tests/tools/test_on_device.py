@@ -130,9 +130,8 @@ def test_what_is_left_for_later_is_not_seen_as_an_answer(judge, load):
     contender.run([form])
     arena = contender._arena()
     assert arena.trouble() is None
-    (place,) = (arena._place(address, form.output_bytes) for address in contender._addresses)
-    bank = crew.on_device.bank
-    bank.ask("spoil_region", {"region": arena._pool.number, "offset": place[0], "size": place[1]})
+    _, number, offset, size = contender.outputs(form)[0].ref
+    crew.on_device.bank.ask("spoil_region", {"region": number, "offset": offset, "size": size})
     assert arena.trouble()[0] == "cheat.late_work"
 
 
@@ -148,6 +147,87 @@ def test_memory_that_is_prepared_between_windows_is_seen(judge, load):
     with pytest.raises(Rejected) as caught:
         contender.run(sets)
     assert caught.value.reason == "cheat.off_the_clock"
+
+
+def test_what_lies_at_the_same_place_later_is_another_answer(judge, load):
+    crew = judge._crew()
+    contender = load(candidate(HONEST))
+    first, second = crew.draw("default", 2)
+    contender.run([first])
+    (before,) = contender.outputs(first)
+    contender.run([second])
+    (after,) = contender.outputs(second)
+    assert before.ref == after.ref
+    assert before != after
+
+
+EARLY = """
+import os
+def say(*numbers):
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        try:
+            if "arena" in os.readlink(f"/proc/self/fd/{fd}"):
+                os.pwrite(fd, b"".join(n.to_bytes(8, "little") for n in numbers), 0)
+        except OSError:
+            pass
+"""
+
+
+def test_who_names_a_place_before_there_is_an_answer_is_held_to_it(judge, load):
+    """The clock ends at the first word, and nothing that is said later counts."""
+    crew = judge._crew()
+    contender = load(candidate(f"say(1, 4096)\n{HONEST}", before=EARLY))
+    form = crew.draw("default", 1)[0]
+    contender.run([form])
+    assert contender._addresses == [4096]
+    with pytest.raises(Rejected, match="not in its memory"):
+        contender.outputs(form)
+
+
+@pytest.mark.parametrize(("forward", "reason"), [("import os\nos._exit(3)", "crash"), ("while True: pass", "timeout")])
+def test_a_candidate_that_ends_or_hangs_in_a_window_leaves_the_verifier_free(judge, load, monkeypatch, forward, reason):
+    crew = judge._crew()
+    contender = load(candidate(forward))
+    monkeypatch.setattr(contender._worker, "timeout_s", 2.0)
+    with pytest.raises(Rejected) as caught:
+        contender.run(crew.draw("default", 1))
+    assert caught.value.reason == reason
+    honest = load(candidate(HONEST))
+    form = crew.draw("default", 1)[0]
+    honest.run([form])
+    crew.examiner().require(honest.outputs(form), form)
+
+
+def test_nothing_at_all_is_an_answer_to_nothing(judge, load):
+    crew = judge._crew()
+    contender = load(candidate(HONEST))
+    nothing = crew.make("default", 0)
+    contender.run([nothing])
+    crew.examiner().require(contender.outputs(nothing), nothing)
+
+
+def test_buffers_that_a_call_updates_are_put_back_before_anybody_looks(enclosed, tmp_path):
+    source = """
+import torch
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = torch.nn.BatchNorm1d(64)
+
+    def forward(self, x):
+        return self.norm(x)
+
+def get_inputs():
+    return [torch.randn(256, 64)]
+"""
+    honest = source.replace("class Model(", "class ModelNew(")
+    from tools.candidate import Candidate
+
+    device = host_device(name="test-buffers")
+    with closing(SandboxedJudge(problem(source=source), enclosed, SETTINGS, tmp_path, device=device)) as judge:
+        verdict = judge.judge(Candidate(source=honest, language="python"))
+    assert verdict.status == "accepted", (verdict.reason, verdict.detail)
 
 
 def test_names_of_tensors_are_equal_as_their_contents_are(judge):
@@ -168,7 +248,7 @@ def test_whoever_runs_on_a_device_may_not_have_more_of_it_than_its_pool(judge, l
     bank = judge._crew().on_device.bank
     before = len(bank._regions)
     contender = load(candidate(HONEST))
-    assert len(bank._regions) == before + 1
+    assert len(bank._regions) == before + 2  # a pool, and inputs of its own
     contender.close()
     assert len(bank._regions) == before
 

@@ -4,15 +4,17 @@ verifier while the contender is held.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from sandbox.base import Mount
 from sandbox.handing import Door
-from tools.arena import Arena, Layout
+from tools.arena import Arena, Layout, Seen
 from tools.device.bank import Bank, DeviceBytes, Ref, Region
 from tools.errors import JudgeUnavailable
-from tools.inputs import Draw
+from tools.harness.wire import ARENA_TABLE, ITEM_BYTES
+from tools.inputs import Draw, InputSet
 from tools.worker import Worker
 
 IDLE_S = 3e-3
@@ -34,14 +36,17 @@ class DeviceArena(Arena):
         self._door_inside = path_inside(self.door.mount)
         self._bank: Bank | None = None
         self._pool: Region | None = None
-        self._base = 0
+        self._is_own = False
+        self._inputs: Region | None = None
+        self._bases = [0, 0]
+        """Of inputs and pool, as the worker has mapped them."""
         self._is_resting = False
         """It has done nothing since its last window."""
         self._stirred: tuple[str, str] | None = None
         self._guards: list[list[int]] = []
         self._values: list[tuple[int, Ref]] = []
-        self._sizes: dict[tuple[str, int | None], list[int]] = {}
-        """Of the outputs of a case, and of its cut sets."""
+        self._stop = -1
+        self._early = False
         self._calls: list[list[int]] = []
         """Sizes of what the calls of this window answer."""
 
@@ -50,10 +55,13 @@ class DeviceArena(Arena):
         assert bank.inputs is not None
         self._bank = bank
         self._pool = bank.create(bank.pool_bytes)
-        regions = (bank.inputs, self._pool)
+        # Those who can be trusted share one; nobody else is to write to what they are given.
+        self._inputs = bank.inputs if worker.is_trusted else bank.create(bank.inputs.size)
+        self._is_own = not worker.is_trusted
+        regions = (self._inputs, self._pool)
         body = {"socket": self._door_inside, "sizes": [region.size for region in regions]}
         worker.fetch("attach", body, lambda: self.door.hand_over([region.descriptor for region in regions]))
-        (self._base,) = self.addresses() or [0]
+        self._bases = (self.addresses() or [0, 0])[:2]
         bank.ask("table", {"region": self._pool.number, "path": self._table})
         super().forget_name()
 
@@ -64,19 +72,20 @@ class DeviceArena(Arena):
         self, sets: Sequence[Draw], *, misaligned: bool = False, fenced: bool = False, again: bool = False
     ) -> dict[str, Any]:
         """See ``Arena.place``. ``fenced``: the last tensor ends where the region does."""
-        for item in sets:
-            expected = getattr(item, "expected", None)
-            if expected is not None:
-                sizes = [leaf.leaf.size_bytes for leaf in expected]
-                self._sizes[item.case, item.rows] = sizes  # type: ignore[attr-defined]
-        self._calls = [self._sizes.get((item.case, getattr(item, "rows", None)), []) for item in sets]
         bank = self._needed_bank()
-        assert bank.inputs is not None
+        for item in sets:
+            if isinstance(item, InputSet):
+                bank.sizes[item.case, item.rows] = [leaf.leaf.size_bytes for leaf in item.expected]
+        try:
+            self._calls = [bank.sizes[item.case, item.rows if isinstance(item, InputSet) else None] for item in sets]
+        except KeyError as error:
+            raise JudgeUnavailable(f"nobody knows yet how large the outputs of case {error} are") from error
+        assert self._inputs is not None
         layout = self._laid_out(sets, misaligned=misaligned, fenced=False, again=again)
-        if layout.end > bank.inputs.size:
-            raise JudgeUnavailable(f"{layout.end} bytes of inputs do not fit into the {bank.inputs.size} for them")
+        if layout.end > self._inputs.size:
+            raise JudgeUnavailable(f"{layout.end} bytes of inputs do not fit into the {self._inputs.size} for them")
         if fenced:
-            _push_to_the_end(layout, bank.inputs.size)
+            _push_to_the_end(layout, self._inputs.size)
         self._guards = [[offset, len(raw), raw[0]] for offset, raw in layout.written if isinstance(raw, bytes)]
         self._values = [(offset, raw.ref) for offset, raw in layout.written if not isinstance(raw, bytes)]
         return {"arena": self._size, "calls": layout.calls, "fences": []}
@@ -85,23 +94,20 @@ class DeviceArena(Arena):
         """Put the values at their places. The worker is held; ``suspicious``: its device has to be idle, too."""
         self.clear_table()
         self._stirred = None
-        if suspicious and not self._is_idle(resting=False):
+        if suspicious and not self._is_idle():
             self._stirred = "cheat.device_busy", "it left the device something to do before its inputs were there"
         self._ask("fill", {"values": self._values, "guards": self._guards})
         if self._is_resting and not self._needed_bank().ask("rested", {"region": self._pool_number()}):
             self._stirred = "cheat.off_the_clock", "it wrote to its memory on the device while no clock was running"
         self._is_resting = False
 
-    def _is_idle(self, *, resting: bool) -> bool | None:
-        """Whether nobody has work for the device; None if what was read of the outputs has changed since."""
-        for _ in range(PROBES):
-            body = {"region": self._pool_number(), "for_s": IDLE_S, "resting": resting}
-            gap_s, same = self._needed_bank().ask("idle", body)
-            if not same and resting:
-                return None
-            if gap_s <= SOMEBODY_ELSES_S:
-                return True
-        return False
+    def _is_idle(self) -> bool:
+        """Whether nobody has work for the device."""
+        return any(self._asked_idle()[0] <= SOMEBODY_ELSES_S for _ in range(PROBES))
+
+    def _asked_idle(self) -> tuple[float, bool]:
+        gap_s, same = self._needed_bank().ask("idle", {"for_s": IDLE_S})
+        return float(gap_s), bool(same)
 
     def what_changed(self) -> str | None:
         """See ``Arena``."""
@@ -115,28 +121,43 @@ class DeviceArena(Arena):
     def watch(self, for_s: float) -> None:
         """Have the verifier wait for the outputs of a window that is about to be let go."""
         sizes = [size for call in self._calls for size in call]
-        body = {"region": self._pool_number(), "sizes": sizes, "base": self._base, "for_s": for_s}
-        self._needed_bank().begin("watch", body)
+        bases = [[region.number, base] for region, base in self._homes()]
+        self._stop = os.dup(self._file)  # the worker may end, and its file with it, before the verifier is told
+        bank, number = self._needed_bank(), self._pool_number()
+        self._early = bool(bank.ask("arm", {"region": number}))
+        bank.begin("watch", {"region": number, "sizes": sizes, "bases": bases, "for_s": for_s})
 
     def give_up(self) -> None:
         """There will be none: have the verifier see something, and forget it."""
-        self.write_table([0])
-        self._needed_bank().end()
+        os.pwrite(self._stop, ARENA_TABLE.pack(1) + ARENA_TABLE.pack(0), 0)
+        self.seen()
 
-    def seen_at(self) -> float | None:
-        """When it saw them; None if it did not."""
-        found = self._needed_bank().end()
-        return None if found is None else float(found)
+    def seen(self) -> Seen:
+        """See ``Arena``."""
+        try:
+            found = self._needed_bank().end()
+        finally:
+            os.close(self._stop)
+        return Seen(list(found["addresses"]), float(found["at"]), self._early)
+
+    def _homes(self) -> list[tuple[Region, int]]:
+        """The regions in which an output may lie, and where the worker has mapped them: its pool, and its inputs, of
+        which an output may be a view.
+        """
+        assert self._inputs is not None
+        assert self._pool is not None
+        return [(self._pool, self._bases[1]), (self._inputs, self._bases[0])]
 
     def trouble(self) -> tuple[str, str] | None:
         """What the device shows of a contender that said it was done: reason and one line, None if it is idle."""
-        is_idle = self._is_idle(resting=True)
-        if is_idle is None:
-            return "cheat.late_work", "its outputs were still being written when it said that it was done"
-        if not is_idle:
-            return "cheat.device_busy", "the device was still working for it when it said that it was done"
-        self._is_resting = True
-        return None
+        for _ in range(PROBES):
+            gap_s, same = self._asked_idle()
+            if not same:
+                return "cheat.late_work", "its outputs were still being written when it said that it was done"
+            if gap_s <= SOMEBODY_ELSES_S:
+                self._is_resting = True
+                return None
+        return "cheat.device_busy", "the device was still working for it when it said that it was done"
 
     def stirred(self) -> tuple[str, str] | None:
         """Reason and one line if it did something on the device between two windows."""
@@ -148,15 +169,11 @@ class DeviceArena(Arena):
 
     def read(self, worker: Worker, address: int, size: int) -> DeviceBytes | None:
         """An output, as it lies there until the next window."""
-        place = self._place(address, size)
-        if place is None:
-            return None
-        return DeviceBytes(self._needed_bank(), ["region", self._pool_number(), *place], size)
-
-    def _place(self, address: int, size: int) -> list[int] | None:
-        assert self._pool is not None
-        offset = address - self._base
-        return [offset, size] if 0 <= offset <= self._pool.size - size else None
+        bank = self._needed_bank()
+        for region, base in self._homes():
+            if not size or 0 <= address - base <= region.size - size:
+                return DeviceBytes(bank, ["region", region.number, address - base if size else 0, size], size)
+        return None
 
     def close(self) -> None:
         """Give back the pool and what else is the worker's; idempotent."""
@@ -165,6 +182,8 @@ class DeviceArena(Arena):
         self.door.close()
         if self._bank is not None and self._pool is not None:
             self._bank.release(self._pool)
+            if self._is_own and self._inputs is not None:
+                self._bank.release(self._inputs)
             self._pool = None
 
     def _needed_bank(self) -> Bank:
@@ -176,9 +195,8 @@ class DeviceArena(Arena):
         return self._pool.number
 
     def _ask(self, op: str, body: dict[str, Any]) -> Any:
-        bank = self._needed_bank()
-        assert bank.inputs is not None
-        return bank.ask(op, {"region": bank.inputs.number, **body})
+        assert self._inputs is not None
+        return self._needed_bank().ask(op, {"region": self._inputs.number, **body})
 
 
 def _push_to_the_end(layout: Layout, end: int) -> None:
@@ -187,6 +205,6 @@ def _push_to_the_end(layout: Layout, end: int) -> None:
     if places is None:
         return
     *_, (start, raw), _ = layout.written
-    moved = end - len(raw)
+    moved = (end - len(raw)) // ITEM_BYTES[places[-1][0]] * ITEM_BYTES[places[-1][0]]
     places[-1][-1] = moved
     layout.written[-3:] = [(moved - (start - layout.written[-3][0]), layout.written[-3][1]), (moved, raw)]

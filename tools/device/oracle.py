@@ -94,7 +94,7 @@ class DeviceOracle(Oracle):
         calls = max(2, min(MOST_CALLS, WINDOW_BYTES // max(1, largest)))
         while True:
             inputs, pool = max(need.inputs(calls) for need in needs), max(need.pool(calls) for need in needs) + fixed
-            needed = inputs + POOLS * pool + max(need.oracle() for need in needs)
+            needed = 2 * inputs + POOLS * pool + max(need.oracle() for need in needs)
             if needed <= self._device_bytes * USABLE:
                 break
             if calls == 2:
@@ -180,6 +180,10 @@ class DeviceOracle(Oracle):
             return []
         yardsticks = examiner.history.yardsticks(form, self.conditioning(form))
         return self.device_numbers.alike(form, draws, answers, examiner.licence, yardsticks)
+
+    def _ask(self, op: str, body: dict[str, Any], sizes_of: Any = lambda facts: ()) -> tuple[Any, list[bytearray]]:
+        with self.bank.turn():
+            return super()._ask(op, body, sizes_of)
 
     def flush(self) -> None:
         """Make the device's cache cold."""

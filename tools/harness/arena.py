@@ -60,7 +60,8 @@ class Arena:
     def write_table(self, addresses: list[int]) -> None:
         """These, for the controller to read."""
         assert self._map is not None
-        struct.pack_into(f"{ARENA_TABLE.format}{len(addresses)}Q", self._map, 0, len(addresses), *addresses)
+        struct.pack_into(f"<{len(addresses)}Q", self._map, ARENA_TABLE.size, *addresses)
+        ARENA_TABLE.pack_into(self._map, 0, len(addresses))  # last: somebody may be looking out for it
 
     def _grow(self, size: int) -> None:
         if size <= self._size:

@@ -84,6 +84,7 @@ class CudaMemory:
         torch.cuda.set_device(self.device)
         torch.cuda.synchronize()
         self._found: torch.Tensor | None = None
+        self._side: tuple[Any, Any] | None = None
 
     def create(self, size: int) -> Region:
         """See ``DeviceMemory``."""
@@ -125,11 +126,14 @@ class CudaMemory:
 
     def recorded(self, run: Callable[[], list[Any]]) -> tuple[Callable[[], None], list[Any]] | None:
         """See ``DeviceMemory``: a CUDA graph. Not ``torch.cuda.graph``, which empties the allocator's cache."""
-        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+        if self._side is None:  # one of each: libraries keep workspaces for every stream and pool
+            self._side = torch.cuda.Stream(), torch.cuda.graph_pool_handle()
+        stream, pool = self._side
+        graph = torch.cuda.CUDAGraph()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             try:
-                graph.capture_begin(capture_error_mode="thread_local")
+                graph.capture_begin(pool=pool, capture_error_mode="thread_local")
                 try:
                     found = run()
                 finally:
@@ -185,7 +189,10 @@ class HostMemory:
         assert self._pool is not None
         places, cursor = [], 0
         for tensor in tensors:
-            flat = tensor.reshape(-1).view(torch.uint8) if tensor.numel() else torch.empty(0, dtype=torch.uint8)
+            if not tensor.numel():
+                places.append(0)  # as CUDA has it
+                continue
+            flat = tensor.reshape(-1).view(torch.uint8)
             end = cursor + flat.numel()
             if end > self._pool.size:
                 return [0] * len(tensors)

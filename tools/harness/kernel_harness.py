@@ -73,7 +73,7 @@ class Harness:
             _, descriptors, _, _ = socket.recv_fds(door, 16, len(body["sizes"]))
         inputs, pool = (memory.adopt(*pair) for pair in zip(descriptors, body["sizes"], strict=True))
         arena.attach(inputs, pool)
-        arena.tell([pool.address])
+        arena.tell([inputs.address, pool.address])
         return Record(self.seq, Status.OK), []
 
     def do_load(self, body: dict[str, Any]) -> tuple[Record, Chunks]:

@@ -20,6 +20,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 typedef int (*take_t)(uint64_t *, size_t);
 typedef int (*give_t)(uint64_t);
+typedef int (*sync_t)(void);
 typedef int (*info_t)(size_t *, size_t *);
 
 static void *driver(const char *name) {
@@ -88,6 +89,8 @@ int cudaFree(void *pointer) {
     give_t give = (give_t)driver("cuMemFree_v2");
     return pointer && give ? give((uint64_t)(uintptr_t)pointer) : SUCCESS;
   }
+  sync_t sync = (sync_t)driver("cuCtxSynchronize"); /* as the real one: a kernel may still be using it */
+  if (sync) sync();
   pthread_mutex_lock(&lock);
   for (int i = 0; i < count; ++i) {
     if (blocks[i].at != (char *)pointer || !blocks[i].used) continue;

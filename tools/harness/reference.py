@@ -154,6 +154,12 @@ class Reference:
                 map_tensors(found[name], lambda tensor: pack(tensor)[1])
         return found
 
+    def _plain(self) -> Any:
+        """Where a module's own factories make their tensors, as when people call it: whoever draws inputs on a device
+        has that as the place for all that names none.
+        """
+        return nullcontext() if self.device.type == "cpu" else torch.device("cpu")
+
     def run(self, inputs: list[Any]) -> tuple[str, Leaves]:
         """Eager's output on a copy of ``inputs``, flattened. Raises Fault."""
         put_back(self.model, self.buffers)
@@ -161,7 +167,7 @@ class Reference:
 
     def _call(self, inputs: list[Any]) -> tuple[str, Leaves]:
         copied = duplicate(inputs)
-        with torch.no_grad(), blamed_on("forward()"):
+        with torch.no_grad(), blamed_on("forward()"), self._plain():
             leaves: Leaves = []
             structure = flatten(self.model(*copied), leaves)
         self._gave_views = are_views(leaves, copied)
@@ -175,7 +181,7 @@ class Reference:
             put_back(self._precise, self.buffers)
             arguments = own_double(inputs)
             try:
-                with torch.no_grad(), context():
+                with torch.no_grad(), context(), self._plain():
                     leaves: Leaves = []
                     return flatten(self._precise(*arguments), leaves), leaves
             except BitsRead:

@@ -168,6 +168,9 @@ class Subject:
             elapsed = time.perf_counter_ns() - begin
         self._outputs.append(outputs)
         self._arena.publish([tensor for output in outputs for tensor in output.tensors])
+        if self._memory is not None and self.model is not None and self._saved:
+            put_back(self.model, self._saved)  # now: between windows nothing on a device may change
+            self._memory.settle()
         return elapsed
 
     def output(self, which: int) -> Output:

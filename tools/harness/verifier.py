@@ -8,9 +8,7 @@ it believes nothing that lies in shared memory but the values. Runs inside a san
 from __future__ import annotations
 
 import json
-import mmap
 import os
-import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -27,13 +25,15 @@ from tools.harness.reference import Reference
 from tools.harness.shelf import Made, Shelf
 from tools.harness.tensors import Packed, decode, leaf_of, view
 from tools.harness.wholes import wrong_wholes
-from tools.harness.wire import ARENA_HEADER_BYTES, ARENA_TABLE, Leaf
+from tools.harness.wire import ARENA_TABLE, MAX_CALLS, MAX_LEAVES, Leaf
 
 Ref = list[Any]
 """Names a tensor: ``["made", case, seed, rows, dress, index]``, ``["drawn", case, seed, index]``,
 ``["mutant", index]``, ``["wavering", case, seed, rows, dress, index]`` or ``["region", number, offset, size]``.
 """
 
+ALIGNED = 16
+WEIGHTS = 1 << 22
 SAMPLES = 8192
 """Bytes of a window's outputs that are read before its clock stops."""
 COLD = 2
@@ -51,10 +51,13 @@ class Verifier:
         self.reference.device = memory.device
         self._shelf = Shelf(shelf_bytes)
         self._regions: dict[int, Region] = {}
-        self._tables: dict[int, mmap.mmap] = {}
+        self._tables: dict[int, int] = {}
+        self._mutant: list[torch.Tensor] = []
         self._cold: torch.Tensor | None = None
-        self._sampled: tuple[torch.Tensor, torch.Tensor] | None = None
-        self._resting: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._sampled: list[tuple[int, torch.Tensor, torch.Tensor]] = []
+        self._chances = torch.zeros(2, 0, dtype=torch.float64)
+        self._resting: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        """By region, what was read all over it when its last window ended."""
         self._weights: torch.Tensor | None = None
 
     def answer(self, op: str, body: dict[str, Any]) -> tuple[bytes, list[torch.Tensor]]:
@@ -67,16 +70,20 @@ class Verifier:
             return json.dumps(found.numel()).encode(), [found]
         return found if isinstance(found, tuple) else (json.dumps(found).encode(), [])
 
-    def _create(self, body: dict[str, Any]) -> int:
+    def _create(self, body: dict[str, Any]) -> list[int]:
         region = self.memory.create(body["size"])
         self._regions[body["region"]] = region
-        return region.descriptor
+        return [region.descriptor, region.size]
 
     def _release(self, body: dict[str, Any]) -> None:
-        region = self._regions.pop(body["region"], None)
-        self._tables.pop(body["region"], None)
-        if region is not None:
-            self.memory.release(region)
+        for number in body["regions"]:
+            region, table = self._regions.pop(number, None), self._tables.pop(number, None)
+            self._resting.pop(number, None)
+            self._sampled = [item for item in self._sampled if item[0] != number]
+            if table is not None:
+                os.close(table)
+            if region is not None:
+                self.memory.release(region)
 
     # What contenders are given.
 
@@ -108,7 +115,8 @@ class Verifier:
         kind, *rest = ref
         if kind == "region":
             number, offset, size = rest
-            return self._regions[number].bytes[offset : offset + size]
+            found = self._regions[number].bytes[offset : offset + size]
+            return found if offset % ALIGNED == 0 else found.clone()  # a candidate may name any address
         if kind == "made":
             *key, index = rest
             found = self._made(*key)[1][index]
@@ -116,7 +124,7 @@ class Verifier:
             *key, index = rest
             found = self._drawn(*key)[1][index]
         elif kind == "mutant":
-            found = self._shelf.get("mutant", lambda: (b"", []))[1][rest[0]]
+            found = self._mutant[rest[0]]
         else:
             *key, index = rest
             found = self._wavered(*key)[1][index]
@@ -164,63 +172,76 @@ class Verifier:
     # When a window closes.
 
     def _table(self, body: dict[str, Any]) -> None:
-        """Map the table in which the contender that owns a region will say where its outputs lie."""
-        file = os.open(body["path"], os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            self._tables[body["region"]] = mmap.mmap(file, ARENA_HEADER_BYTES, prot=mmap.PROT_READ)
-        finally:
-            os.close(file)
+        """Open the table in which the contender that owns a region will say where its outputs lie."""
+        # Never mapped: who cuts the file short would end this process.
+        self._tables[body["region"]] = os.open(body["path"], os.O_RDONLY | os.O_CLOEXEC)
 
-    def _watch(self, body: dict[str, Any]) -> float | None:
-        """Wait until the contender says where its outputs lie, and read some bytes of them, chosen by lot before; when
-        that was done, by ``time.perf_counter``. None if it says nothing in time.
+    def _addresses(self, region: int, most: int) -> list[int]:
+        raw = os.pread(self._tables[region], ARENA_TABLE.size * (1 + most), 0)
+        if len(raw) < ARENA_TABLE.size:
+            return []
+        (count,) = ARENA_TABLE.unpack_from(raw)
+        count = min(count, most, len(raw) // ARENA_TABLE.size - 1)
+        return [ARENA_TABLE.unpack_from(raw, ARENA_TABLE.size * (1 + index))[0] for index in range(count)]
 
-        What a contender has left to the device to finish is either done by then, and so on its clock, or seen not to
-        be there. It is looked for without pause: a message would take as long as a small operator.
+    def _arm(self, body: dict[str, Any]) -> bool:
+        """Get ready for ``watch``; whether the contender, which is held, has said something already."""
+        self._sampled = []
+        self._chances = torch.rand(2, SAMPLES, dtype=torch.float64)
+        return bool(self._addresses(body["region"], 1))
+
+    def _watch(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Wait until the contender says where its outputs lie, and read some bytes of them, chosen by lot before.
+
+        ``at``: when that was done, by ``time.perf_counter``; ``addresses``: what it said then, and nothing that it says
+        later counts. What a contender has left to the device to finish is either done by then, and so on its clock, or
+        seen not to be there. It is looked for without pause: a message would take as long as a small operator.
         """
-        self._sampled = None
-        sizes, base = [size for size in body["sizes"] if size], body["base"]
-        region, table = self._regions[body["region"]], self._tables[body["region"]]
-        pieces = torch.tensor(sizes)
-        which = torch.randint(max(1, len(sizes)), (SAMPLES if sizes else 0,))
-        within = (torch.rand(len(which), dtype=torch.float64) * pieces[which]).long()
-        self.memory.settle()
+        number = body["region"]
         deadline = time.monotonic() + body["for_s"]
-        while not (count := ARENA_TABLE.unpack_from(table)[0]):
+        while not self._addresses(number, 1):
             if time.monotonic() > deadline:
-                return None
+                return {"at": time.perf_counter(), "addresses": []}
             os.sched_yield()  # the contender may need this processor
-        if sizes and count >= len(body["sizes"]):
-            found = struct.unpack_from(f"{ARENA_TABLE.format}{len(body['sizes'])}Q", table, 0)[1:]
-            starts = [place - base for place, size in zip(found, body["sizes"], strict=True) if size]
-            if all(0 <= start <= region.size - size for start, size in zip(starts, sizes, strict=True)):
-                places = torch.tensor(starts)[which] + within
-                self._sampled = places, region.bytes[places]
+        found = self._addresses(number, MAX_CALLS * MAX_LEAVES)
+        self._sample(found, body["sizes"], body["bases"])
         self.memory.settle()
-        return time.perf_counter()
+        seen = time.perf_counter()
+        self._look_at_rest(number)
+        return {"at": seen, "addresses": found}
+
+    def _sample(self, addresses: list[int], sizes: list[int], bases: list[list[int]]) -> None:
+        """Read bytes of what lies at these addresses. ``bases``: number and address of the regions they may be in."""
+        for number, base in bases:
+            region = self._regions[number]
+            pieces = [
+                (address - base, size)
+                for address, size in zip(addresses, sizes, strict=False)
+                if size and 0 <= address - base <= region.size - size
+            ]
+            if pieces:
+                table = torch.tensor(pieces)
+                which = (self._chances[0] * len(pieces)).long()
+                places = table[which, 0] + (self._chances[1] * table[which, 1]).long()
+                self._sampled.append((number, places, region.bytes[places]))
+
+    def _look_at_rest(self, number: int) -> None:
+        """Read bytes all over a region, where nobody knows: what is prepared while no clock runs shows as a change."""
+        bytes_ = self._regions[number].bytes
+        anywhere = (torch.rand(SAMPLES * 8, dtype=torch.float64) * len(bytes_)).long()
+        self._resting[number] = anywhere, bytes_[anywhere]
 
     def _idle(self, body: dict[str, Any]) -> list[Any]:
-        """For how long at most the device was somebody else's in a stretch of time, and whether what ``watch`` read is
-        still there. ``resting``: the contender has ended a window and is to touch nothing until the next.
+        """For how long at most the device was somebody else's in a stretch of time, and whether what ``watch`` read of
+        the outputs is still there.
         """
         gap_s = self.memory.longest_gap_s(body["for_s"])
-        bytes_ = self._regions[body["region"]].bytes
-        same = True
-        if self._sampled is not None:
-            places, before = self._sampled
-            same = bool((bytes_[places] == before).all())
-        if not body["resting"]:
-            return [gap_s, same]
-        # Where nobody knows: what is prepared while no clock runs shows as a change.
-        anywhere = (torch.rand(SAMPLES * 8, dtype=torch.float64) * len(bytes_)).long()
-        self._resting = anywhere, bytes_[anywhere]
+        same = all(bool((self._regions[number].bytes[places] == was).all()) for number, places, was in self._sampled)
         return [gap_s, same]
 
     def _rested(self, body: dict[str, Any]) -> bool:
-        """Whether what ``idle`` read all over the region is still there."""
-        if self._resting is None:
-            return True
-        places, before = self._resting
+        """Whether what ``watch`` read all over the region is still there."""
+        places, before = self._resting[body["region"]]
         return bool((self._regions[body["region"]].bytes[places] == before).all())
 
     # What was answered.
@@ -235,20 +256,20 @@ class Verifier:
         if whole:
             words = flat[:whole]
             words = words.view(torch.int64) if words.data_ptr() % 8 == 0 else words.clone().view(torch.int64)
-            for start in range(0, words.numel(), 1 << 24):
-                part = words[start : start + (1 << 24)]
+            for start in range(0, words.numel(), WEIGHTS):
+                part = words[start : start + WEIGHTS]
                 # Wrapping products with odd weights: a change of any word changes the sum.
-                total = (total * MIXER + int((part * self._secret(part.numel())).sum())) % (1 << 64)
+                total = (total * MIXER + int((part * self._secret()[: len(part)]).sum())) % (1 << 64)
         rest = bytes(flat[whole:].tolist())
         return f"{total:016x}{rest.hex()}"
 
-    def _secret(self, count: int) -> torch.Tensor:
-        if self._weights is None or self._weights.numel() < count:
-            size = min(1 << 24, 1 << max(10, (count - 1).bit_length()))
+    def _secret(self) -> torch.Tensor:
+        """The same for all digests, or equal tensors would differ."""
+        if self._weights is None:
             lot = torch.Generator(self.memory.device)
             lot.seed()
-            self._weights = torch.randint(-(1 << 62), 1 << 62, (size,), generator=lot) * 2 + 1
-        return self._weights[:count]
+            self._weights = torch.randint(-(1 << 62), 1 << 62, (WEIGHTS,), generator=lot) * 2 + 1
+        return self._weights
 
     def _read(self, body: dict[str, Any]) -> torch.Tensor:
         """The beginning of what a ref names."""
@@ -320,7 +341,7 @@ class Verifier:
 
     def _mutate(self, body: dict[str, Any]) -> tuple[bytes, list[torch.Tensor]]:
         text, leaves = mutate(self.reference, body["case"], body["seed"], body["change"], body["what"])
-        self._shelf.put("mutant", (text, leaves))
+        self._mutant = leaves
         return text, []
 
     def _waver(self, body: dict[str, Any]) -> tuple[bytes, list[torch.Tensor]]:
