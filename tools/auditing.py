@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from tools.benchmarking import CANDIDATE, Plan, a_lot, one_call_each
 from tools.checking import (
+    is_alive,
     require_own_memory,
     require_unchanged,
     tolerating,
@@ -49,6 +51,8 @@ class Audit:
     plan: Plan
     baseline: Contender
     manners: Manners
+    recorded: bool = False
+    """Whether a call by itself is recorded beforehand, on a device."""
     refused: bool = field(default=False, init=False)
     """The candidate raised an error instead of answering unusual values."""
     _round: int = field(default=-1, init=False)
@@ -103,7 +107,7 @@ class Audit:
         places = self._lot.sample(range(len(sets)), len(unusual))
         for place, inputs in zip(places, unusual, strict=True):
             sets[place] = inputs
-        with tolerating("unusual values, met while it was timed", self._note_refusal):
+        with self._tolerating("unusual values, met while it was timed"):
             self.candidate.lay(sets, again=self._lot.random() < 0.5)
             self.crew.flush()
             self.candidate.go()
@@ -111,7 +115,7 @@ class Audit:
             answers = [self.candidate.outputs(self.form, place) for place in places]
             require_own_memory(self.candidate, list(zip(unusual, places, strict=True)), answers, self.manners)
             for answer, inputs in zip(answers, unusual, strict=True):
-                with tolerating(DRESS_WORDS[inputs.dress or ""], self._note_refusal):
+                with self._tolerating(DRESS_WORDS[inputs.dress or ""]):
                     self.examiner.require(answer, inputs)
 
     def _made(self) -> Iterator[tuple[list[InputSet], list[Draw]]]:
@@ -135,6 +139,9 @@ class Audit:
                 held += sum(drawn.input_bytes for drawn in ordinary)
                 yield found, ordinary
 
+    def _tolerating(self, words: str) -> AbstractContextManager[None]:
+        return tolerating(words, self._note_refusal, lambda: is_alive(self.candidate))
+
     def _note_refusal(self) -> None:
         self.refused = True
 
@@ -143,7 +150,8 @@ class Audit:
 
     def alone(self) -> tuple[Call, Call]:
         """A window of one call, the candidate's and the best baseline's."""
-        return compared_alone(self.crew, self.candidate, self.baseline, self.examiner, self.form, self._lot)
+        pair = self.candidate, self.baseline
+        return compared_alone(self.crew, *pair, self.examiner, self.form, self._lot, recorded=self.recorded)
 
     def _compare_with(self, theirs: list[list[Any]]) -> None:
         try:
@@ -154,7 +162,14 @@ class Audit:
 
 
 def compared_alone(
-    crew: Crew, candidate: Contender, baseline: Contender, examiner: Examiner, form: InputSet, lot: random.Random
+    crew: Crew,
+    candidate: Contender,
+    baseline: Contender,
+    examiner: Examiner,
+    form: InputSet,
+    lot: random.Random,
+    *,
+    recorded: bool = False,
 ) -> tuple[Call, Call]:
     """``one_call_each`` of candidate and baseline, on new inputs. Raises Rejected unless the candidate's is right."""
     (inputs,) = crew.oracle.draw(form.case, 1)
@@ -164,7 +179,7 @@ def compared_alone(
     def read(name: str) -> None:
         answers[name] = pair[name].outputs(form, lasting=False)
 
-    calls = one_call_each(pair, inputs, lot, crew.flush, read, recorded=crew.on_device is not None)
+    calls = one_call_each(pair, inputs, lot, crew.flush, read, recorded=recorded)
     mine, theirs = candidate.name, baseline.name
     try:
         require_alike(crew, examiner, form, [inputs], [answers[mine]], [answers[theirs]])

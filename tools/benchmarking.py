@@ -120,6 +120,8 @@ class Series:
     """Whether what was left for later is told by its time; on a device it is seen in its memory."""
     lays: dict[str, list[float]] = field(default_factory=dict)
     """What getting ready for it took, a window."""
+    alone_slack_s: float = ALONE_S
+    """By so much a call may take longer by itself than among others, next to the baseline."""
     alone: list[tuple[Call, Call]] = field(default_factory=list)
     """Windows of one call, of the candidate and of ``best``, a round; none where all windows are such."""
 
@@ -186,7 +188,7 @@ class Series:
         )
         alone_s = max(median(theirs.window_s for _, theirs in self.alone) - self.overhead_s(self.best), baseline)
         by_itself = baseline * (1 + middle / alone_s)  # as much longer as the candidate takes alone than the baseline
-        if among <= 0 or by_itself - among <= ALONE_S + ALONE_SHARE * baseline + error:
+        if among <= 0 or by_itself - among <= self.alone_slack_s + ALONE_SHARE * baseline + error:
             return 1.0
         return float(by_itself / among)
 

@@ -51,17 +51,30 @@ def check_contender(contender: Contender, sets: Sequence[InputSet], examiner: Ex
 
 
 @contextmanager
-def tolerating(words: str, refused: Callable[[], None]) -> Iterator[None]:
+def tolerating(words: str, refused: Callable[[], None], is_alive: Callable[[], bool] = lambda: True) -> Iterator[None]:
     """An error instead of an answer to unusual inputs is no lie, the candidate is specialised: ``refused`` is called.
 
-    ``words``: of the inputs, for what is worse.
+    ``words``: of the inputs, for what is worse. An error after which it can do nothing more, as one of a GPU's, is
+    worse: it takes the process down in which people use it.
     """
     try:
         yield
     except Rejected as error:
         if error.reason != "runtime_error":
             raise Rejected(error.reason, f"with {words}: {error.detail}", error.log, error.facts) from error
+        if not is_alive():
+            detail = f"with {words}: an error of the device, after which nothing runs: look at them before you launch"
+            raise Rejected("device_fault", detail, error.log) from error
         refused()
+
+
+def is_alive(contender: Contender) -> bool:
+    """Whether it still does what it is asked: an error of a GPU ends its context, and all that is asked later fails."""
+    try:
+        contender.forget()
+    except Rejected:
+        return False
+    return True
 
 
 def calls_that_fit(form: InputSet) -> int:

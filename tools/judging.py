@@ -160,8 +160,7 @@ class SandboxedJudge:
         built = self.compile(candidate)
         if not built.ok:
             return CheckResult(passed=False, reason=built.reason, detail=failed_compile(built), log=built.log)
-        # On a device contenders share what has room for one of them at a time.
-        with self._machine.alone() if self._device is not None else self._machine.shared():
+        with self._machine.alone() if self._device is not None else self._machine.shared():  # a device has one place
             return self._once_again(lambda: self._check(candidate))
 
     def judge(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:

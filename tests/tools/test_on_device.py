@@ -10,7 +10,7 @@ import pytest
 from sandbox.devices import host_device
 from tests.tools.judged import PROBLEM, candidate, problem
 from tools.baselines import EAGER
-from tools.checking import check_contender, require_window
+from tools.checking import check_contender, is_alive, require_window, tolerating
 from tools.contender import Contender, Rejected, reject
 from tools.device.bank import DeviceBytes
 from tools.inputs import Manners
@@ -276,3 +276,25 @@ def test_a_baseline_is_called_like_a_candidate(judge):
         crew.examiner().require(understudy.outputs(form), form)
     finally:
         understudy.close()
+
+
+def test_a_fault_that_ends_everything_is_no_refusal():
+    """Of a GPU: the error is told by every later call too."""
+    refusals = []
+    with tolerating("rows of zeros", lambda: refusals.append("no"), lambda: True):
+        raise Rejected("runtime_error", "I do not take these")
+    assert refusals == ["no"]
+    with (
+        pytest.raises(Rejected, match="with rows of zeros: an error of the device") as caught,
+        tolerating("rows of zeros", lambda: refusals.append("no"), lambda: False),
+    ):
+        raise Rejected("runtime_error", "misaligned address")
+    assert caught.value.reason == "device_fault"
+    assert refusals == ["no"]
+
+
+def test_whoever_does_not_answer_any_more_is_not_alive(judge, load):
+    contender = load(candidate(HONEST))
+    assert is_alive(contender)
+    contender.close()
+    assert not is_alive(contender)
