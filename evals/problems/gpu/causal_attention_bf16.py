@@ -19,7 +19,7 @@ class Model(nn.Module):
 
 
 BOUND = "compute"
-BATCH, HEADS, LENGTH, HEAD_DIM = 4, 32, 2048, 128
+BATCH, HEADS, LENGTH, HEAD_DIM = 2, 32, 2048, 128
 
 
 def get_inputs():
