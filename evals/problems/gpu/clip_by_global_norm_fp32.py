@@ -15,7 +15,7 @@ class Model(nn.Module):
 
 
 BOUND = "memory"
-SIZE = 100_000_000
+SIZE = 67_108_864
 
 
 def get_inputs():

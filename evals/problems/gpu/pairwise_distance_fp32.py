@@ -10,7 +10,7 @@ class Model(nn.Module):
         return (squares - 2 * queries @ entries.t()).clamp(min=0).sqrt()
 
 
-BOUND = "memory"
+BOUND = "compute"
 QUERIES, ENTRIES, WIDTH = 4096, 16384, 64
 
 
