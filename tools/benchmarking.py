@@ -116,8 +116,8 @@ class Series:
 
     looks: dict[str, list[float]] = field(default_factory=dict)
     """What looking took, a window."""
-    defers: bool = True
-    """Whether what was left for later is told by its time; on a device it is seen in its memory."""
+    deferral_s: float = DEFERRED_S
+    """From so much on, what a candidate takes longer than a baseline to get ready is told."""
     lays: dict[str, list[float]] = field(default_factory=dict)
     """What getting ready for it took, a window."""
     alone_slack_s: float = ALONE_S
@@ -161,13 +161,11 @@ class Series:
         Its code runs there, off the clock: what it left for when its answers are dropped belongs to its calls. As it
         may be left for the window of one call too, that counts along.
         """
-        if not self.defers:
-            return 0.0
         trusted = [median(lays) for name, lays in self.lays.items() if name != CANDIDATE and lays]
         longer = median(self.lays[CANDIDATE]) - median_low(trusted)
         if self.alone:
             longer += median(ours.laid_s for ours, _ in self.alone) - median(theirs.laid_s for _, theirs in self.alone)
-        return longer if longer > DEFERRED_S else 0.0
+        return longer if longer > self.deferral_s else 0.0
 
     @property
     def lengthened(self) -> float:

@@ -39,6 +39,10 @@ from tools.reserving import reserve
 
 DEVICE_WINDOWS = 1
 """A block: a device is steadier than a processor, and every window there has its price beside it."""
+DEVICE_DEFERRED_S = 2e-3
+"""On a device what is prepared between windows is seen in the candidate's memory; this is for what lies elsewhere.
+Getting ready took honest programs up to 1.2 ms longer than eager there (8 of them on an H200, 2026-11-28).
+"""
 UNRECORDED_S = 200e-6
 """By estimate: what the host takes longer to launch one call in Triton or a module of C++ than eager does, and does
 beside the device's work where there are others.
@@ -259,9 +263,9 @@ class Trial:
             notice=self.notice,
         )
         self.refused |= audit.refused
-        series.defers = self.crew.on_device is None
-        if self.crew.on_device is not None and not self.recorded:
-            series.alone_slack_s = UNRECORDED_S
+        if self.crew.on_device is not None:
+            series.deferral_s = DEVICE_DEFERRED_S
+            series.alone_slack_s = series.alone_slack_s if self.recorded else UNRECORDED_S
         told = clock_disagreement(series)
         if told is not None:
             raise Rejected("cheat.clock_disagreement", told)
