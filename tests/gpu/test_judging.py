@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from evals.gpu_programs import INLINE_RELU
 from sandbox.devices import find_devices
 from sandbox.opening import open_sandbox
 from tests.tools.test_dry_run import source_of
@@ -36,31 +37,8 @@ TRITON, CUDA = source_of(TRITON_GUIDE), source_of(CUDA_GUIDE)
 EAGER = "import torch\nclass ModelNew(torch.nn.Module):\n    def forward(self, x):\n        return torch.relu(x)\n"
 HANGS = CUDA.replace("if (i < n)", "while (n > 0) __nanosleep(1000);\n  if (i < n)")
 STRAYS = CUDA.replace("y[i] = x[i]", "y[i + (1LL << 40)] = x[i]")
-INLINE = '''
-import torch
-from torch.utils.cpp_extension import load_inline
-
-SOURCE = """
-#include <torch/extension.h>
-__global__ void relu_kernel(const float *x, float *y, int64_t n) {
-  int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
-  if (i < n) y[i] = x[i] < 0.0f ? 0.0f : x[i];
-}
-torch::Tensor relu(torch::Tensor x) {
-  x = x.contiguous();
-  auto y = torch::empty_like(x);
-  int64_t n = x.numel();
-  if (n) relu_kernel<<<(n + 255) / 256, 256>>>(x.data_ptr<float>(), y.data_ptr<float>(), n);
-  return y;
-}
-"""
-module = load_inline("relu", "torch::Tensor relu(torch::Tensor x);", SOURCE, functions=["relu"])
-
-
-class ModelNew(torch.nn.Module):
-    def forward(self, x):
-        return module.relu(x)
-'''
+PASTED = INLINE_RELU.replace(", 0, stream>>>", ">>>")
+"""On the legacy stream, as most of what people paste is."""
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +68,7 @@ def test_one_in_each_language_is_accepted(judge, language, source):
 
 
 def test_what_people_paste_is_accepted_too(judge):
-    verdict = verdict_on(judge, INLINE, "cuda")
+    verdict = verdict_on(judge, PASTED, "cuda")
     assert verdict.status == "accepted", (verdict.reason, verdict.detail, verdict.log)
 
 
