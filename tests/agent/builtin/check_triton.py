@@ -1,0 +1,89 @@
+"""Run by test_triton in a process of its own, with TRITON_INTERPRET=1: compares generated Triton with the reference.
+
+Prints one JSON object a file, as check_operators does. The interpreter has no libdevice: numpy stands in for it.
+"""
+
+import json
+import math
+import os
+import sys
+from pathlib import Path
+
+import numpy
+import torch
+import triton.language as tl
+from check_operators import compare, leaves, load, oracle
+from triton.language.extra import libdevice
+from triton.runtime.interpreter import TensorHandle
+
+from agent.builtin.lowering import Unsupported
+from agent.builtin.plan import parse_choices
+from agent.builtin.triton_plan import TritonPlan
+from agent.builtin.triton_program import generate_triton
+from agent.builtin.triton_text import LIBDEVICE
+from tools.harness.operator_graph import GraphError, export_graph
+
+NUMPY = {"acos": "arccos", "acosh": "arccosh", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan"} | {
+    "atan2": "arctan2",
+    "atanh": "arctanh",
+    "pow": "power",
+}
+
+
+def stand_in(name):
+    special = {"erf": math.erf, "erfc": math.erfc}.get(name)
+    apply = numpy.vectorize(special) if special else getattr(numpy, NUMPY.get(name, name))
+
+    def function(*args, **_):
+        tensor = next(a for a in args if isinstance(a, tl.tensor))
+        data = tensor.handle.data
+        values = [a.handle.data if isinstance(a, tl.tensor) else getattr(a, "value", a) for a in args]
+        with numpy.errstate(all="ignore"):
+            made = numpy.asarray(apply(*(numpy.asarray(v, dtype="float64") for v in values))).astype(data.dtype)
+        return tl.tensor(TensorHandle(made, tensor.handle.dtype), tensor.type)
+
+    return function
+
+
+def check(path: Path, plan, folder: Path) -> tuple[str, str]:
+    text, name = path.read_text(), path.stem
+    torch.manual_seed(0)
+    problem = load(text, f"{name}_reference", folder)
+    arguments = problem.get_init_inputs() if hasattr(problem, "get_init_inputs") else []
+    model = problem.Model(*arguments)
+    torch.manual_seed(1)
+    inputs = problem.get_inputs()
+    try:
+        program = generate_triton(export_graph(model, inputs), text, plan)
+    except (Unsupported, GraphError) as error:
+        return "unsupported", str(error)
+    made = load(program.replace('DEVICE = "cuda"', 'DEVICE = "cpu"'), f"{name}_candidate", folder)
+    new = made.ModelNew(*arguments)
+    new.load_state_dict(model.state_dict(), strict=False)
+    own_forward = made.Model.forward
+    made.Model.forward = lambda *_: (_ for _ in ()).throw(AssertionError("fell back to the reference"))
+    with torch.no_grad():
+        reference, out = model(*inputs), new(*inputs)
+        made.Model.forward = own_forward
+        exact = oracle(model, inputs, reference)
+    if type(reference) is not type(out) or len(leaves(reference)) != len(leaves(out)):
+        return "wrong", "another structure"
+    told = [compare(*three) for three in zip(leaves(reference), leaves(out), exact, strict=True)]
+    return ("wrong", "; ".join(filter(None, told))) if any(told) else ("ok", "")
+
+
+def main() -> None:
+    for name in LIBDEVICE:
+        setattr(libdevice, name, stand_in(name))
+    folder, plan = Path(os.environ["KERNELWRIGHT_BUILD_DIR"]), parse_choices(sys.argv[1], TritonPlan())
+    for name in sys.argv[2:]:
+        try:
+            outcome, detail = check(Path(name), plan, folder)
+        except Exception as error:  # noqa: BLE001 - reported, and the next file is still checked
+            outcome, detail = "wrong", f"{type(error).__name__}: {str(error)[-500:]}"
+        sys.stdout.write(json.dumps({"name": Path(name).stem, "outcome": outcome, "detail": detail}) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
