@@ -45,6 +45,7 @@ class Plan(Choices):
     split: bool = False
     """Share one row among the threads even where there are enough rows."""
 
+
 def parse_plan(text: str) -> Plan | None:
     """The plan of a C++ candidate in a text; None where there is none."""
     return parse_choices(text, Plan())

@@ -41,7 +41,8 @@ def write_forward(low: Lowering, steps: list[str | Kernel], used: list[Buffer], 
     called = {line.partition(" = ")[0] for line in steps if isinstance(line, str)}
     for buffer in fresh:
         if buffer.name not in called:
-            body.append(f"{buffer.name} = torch.empty({tuple(buffer.shape)}, dtype=torch.{buffer.dtype}, device={device})")
+            facts = f"{tuple(buffer.shape)}, dtype=torch.{buffer.dtype}, device={device}"
+            body.append(f"{buffer.name} = torch.empty({facts})")
     for step in steps:
         body += [step] if isinstance(step, str) else _launch(step, device)
     body.append(f"return {result_text(low.outputs)}")

@@ -14,6 +14,8 @@ PROCESSORS = 132
 """Of an H100 or H200: fewer programs than that leave some idle."""
 SHARED_LENGTH = 1 << 13
 """Rows shorter than this are not worth a second kernel."""
+SHARED_HEIGHT = 1 << 8
+"""The same of rows that lie across memory."""
 MAX_SPLITS = 512
 
 
@@ -58,18 +60,20 @@ def choose(traced: Traced, plan: TritonPlan) -> Layout:
     loops = [loop for loop in traced.loops if loop.var.size > 1]
     length = math.prod(loop.var.size for loop in loops if loop.reduced)
     count = math.prod(loop.var.size for loop in loops if not loop.reduced)
-    if not traced.nest.has_reduction:
+    if not any(loop.reduced for loop in loops):
         return Layout("flat", 0, count, 1, min(plan.block, _up(count)), 1)
-    if loops and not loops[-1].reduced:
-        return _across(count, length, plan)
-    return _along(count, length, plan)
+    is_scan = traced.nest.special is not None  # what came before an element is needed: programs cannot share a row
+    if not loops[-1].reduced:
+        return _across(count, length, plan, alone=is_scan)
+    return _along(count, length, plan, alone=is_scan)
 
 
-def _along(count: int, length: int, plan: TritonPlan) -> Layout:
+def _along(count: int, length: int, plan: TritonPlan, *, alone: bool) -> Layout:
     """Rows lie along memory."""
     many = 8 if plan.split else 1
     room = _up(length)
-    if length >= SHARED_LENGTH and count <= PROCESSORS // 2 * many and length > plan.sweep:
+    is_few = count <= PROCESSORS // 2 * many
+    if is_few and not alone and length >= SHARED_LENGTH and length > plan.sweep:
         return _shared(1, count, length, 1, min(plan.sweep, room))
     if room > plan.whole:
         return Layout("sweep", 1, count, length, 1, plan.sweep)
@@ -77,7 +81,7 @@ def _along(count: int, length: int, plan: TritonPlan) -> Layout:
     return Layout("whole", 1, count, length, rows, room)
 
 
-def _across(count: int, length: int, plan: TritonPlan) -> Layout:
+def _across(count: int, length: int, plan: TritonPlan, *, alone: bool) -> Layout:
     """Rows lie across memory, and neighbours are read together."""
     many = 4 if plan.split else 1
     rows = min(plan.lanes, _up(count))
@@ -85,7 +89,8 @@ def _across(count: int, length: int, plan: TritonPlan) -> Layout:
         rows //= 2
     room = _up(length)
     columns = max(1, min(plan.sweep // rows, room))
-    if -(-count // rows) < PROCESSORS // 2 * many and length > columns and length >= 256:
+    is_few = -(-count // rows) < PROCESSORS // 2 * many
+    if is_few and not alone and length > columns and length >= SHARED_HEIGHT:
         rows = min(plan.lanes, _up(count))
         columns = max(1, min(plan.sweep // rows, room))
         return _shared(0, count, length, rows, columns)

@@ -62,12 +62,14 @@ class NestKernels:
 
     def _level(self, expr: Expr) -> int:
         """Number of the pass in which an expression can be computed, from 0."""
-        inner = [n.payload for n in walk([expr]) if n.op == "result"]
+        inner = [n.payload for n in walk([expr]) if n.op == "result" and n.payload in self.exprs]
         return max((1 + self._level(self.exprs[b]) for b in inner), default=0)
 
     def _arrange(self) -> None:
         shared: dict[tuple[str, Expr], Lanes] = {}
         for buffer, role in self.traced.nest.members:
+            if role == "special":
+                continue
             expr = self.exprs[buffer]
             level = self._level(expr)
             while role in ("reduce", "full") and len(self.passes) <= level:
@@ -99,9 +101,7 @@ class NestKernels:
         """Which rows this program has."""
         layout = self.layout
         wide = ".to(tl.int64)" if self.is_wide() else ""
-        across, shape = ("[:, None]", "") if layout.axis == 1 else ("[None, :]", "")
-        if not self.traced.nest.has_reduction:
-            across = shape
+        across = "" if not self.reduced else "[:, None]" if layout.axis == 1 else "[None, :]"
         first = f"tl.program_id(0){wide} * {layout.rows}"
         lines = [f"r = {first} + tl.arange(0, {layout.rows}){across}"]
         if layout.rows_masked:
@@ -122,7 +122,7 @@ class NestKernels:
         """Whether positions need 64 bits."""
         offsets = [n.payload[1].bounds()[1] for n in walk(list(self.exprs.values())) if n.op == "load"]
         room = self.layout.rows * self.layout.columns
-        return max([self.traced.nest.numel, *offsets]) + room >= NARROW
+        return bool(max([self.traced.nest.numel, *offsets]) + room >= NARROW)
 
     def store(self, writer: TileWriter, buffer: Buffer, *, per_row: bool) -> None:
         """A result goes to memory."""
@@ -171,7 +171,7 @@ class NestKernels:
         if is_checked:
             options["sanitize_overflow"] = 0
         decorator = "@triton.jit(debug=True)" if is_checked else "@triton.jit"
-        partials = sorted(set(p for p in self.partials() if f"({p} + " in spelled))
+        partials = sorted({p for p in self.partials() if f"({p} + " in spelled})
         arguments = [b.name for b in used] + partials
         lines = [decorator, f"def {name}({', '.join(arguments)}):", *indent(body, 4)]
         memory = {p: self.partials()[p] for p in partials}
@@ -185,7 +185,7 @@ class NestKernels:
             return self._split()
         writer = self.writer()
         lines = self.head()
-        if not self.traced.nest.has_reduction:
+        if not self.reduced:
             for buffer in self.passes[0].stores:
                 self.store(writer, buffer, per_row=False)
         elif self.layout.mode == "whole":
@@ -199,10 +199,11 @@ class NestKernels:
                     self.store(writer, buffer, per_row=False)
             self.row_stores(writer)
         else:
-            for number in range(len(self.passes)):
-                self._sweep(writer, number, "0", str(self.layout.length))
-                for reducer in self.passes[number].reducers:
-                    writer.outer += reducer.finish(self._lane_counts("0", self.layout.length), f"{self.layout.length}.0")
+            length = self.layout.length
+            for number, step in enumerate(self.passes):
+                self._sweep(writer, number, "0", str(length))
+                for reducer in step.reducers:
+                    writer.outer += reducer.finish(self._lane_counts("0", length), f"{length}.0")
                 self.finished(writer, number)
             self.row_stores(writer)
         return [self.kernel(writer, "", lines + writer.outer, (self.layout.tiles,))]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent.builtin.plan import Choices
+from agent.builtin.tuning import Space
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,14 @@ def triton_neighbours(plan: Choices) -> Iterator[Choices]:
 def triton_drafts(_writes_much: bool) -> list[Choices]:
     """First plans: as made, matrix products of its own, and more in flight."""
     plain = TritonPlan()
-    return [plain, plain.but(dot=332), plain.but(each=16), plain.but(block=2048, tile=4096, lanes=32), plain.but(stream=True)]
+    wide = plain.but(block=2048, tile=4096, lanes=32)
+    return [plain, plain.but(dot=332), plain.but(each=16), wide, plain.but(stream=True)]
 
 
 def careful(plan: Choices) -> Iterator[Choices]:
     """After a wrong answer: sums in double, nothing approximate, torch's matrix products."""
     yield plan.but(exact=True, fast=False)
     yield plan.but(exact=True, fast=False, dot=0)
+
+
+TRITON = Space(TritonPlan(), triton_neighbours, triton_drafts, careful)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from agent.builtin.expr import Buffer
 from agent.builtin.lowering import Lowering, Pointwise, Scan, Unsupported, Window
 from agent.builtin.ops_nn import load_handlers
 from agent.builtin.program import leaves_of, strided_text
-from agent.builtin.schedule import Call, Step, Traced, loads, schedule, trace
+from agent.builtin.schedule import Call, Step, Traced, loads, schedule, special_reads, trace
 from agent.builtin.triton_forward import write_forward
 from agent.builtin.triton_nests import Kernel, NestKernels
 from agent.builtin.triton_plan import TritonPlan
+from agent.builtin.triton_scans import ScanKernels
 from agent.builtin.triton_text import BLOCKS
 from agent.builtin.triton_windows import unrolled
 
@@ -23,14 +25,14 @@ def generate_triton(graph: dict[str, Any], problem_source: str, plan: TritonPlan
     for buffer in low.buffers:
         if isinstance(buffer.definition, Window):
             buffer.definition = Pointwise(unrolled(low, buffer.definition, buffer.shape))
-        elif isinstance(buffer.definition, Scan):
-            raise Unsupported("a running sum, product or extreme in Triton")
+        elif isinstance(buffer.definition, Scan) and buffer.shape[buffer.definition.dim] == 1:
+            buffer.definition = Pointwise(buffer.definition.value)
     outputs = list(leaves_of(low.outputs))
     if not outputs:
         raise Unsupported("it returns no tensor")
     steps = schedule(low, crossing=False)
     traced = [None if isinstance(s, Call) else _traced(low, s) for s in steps]
-    stored = _stored(steps, traced, outputs)
+    stored = _stored(low, steps, traced, outputs)
     used: dict[Buffer, None] = {}
     done: list[str | Kernel] = []
     for number, (step, nest) in enumerate(zip(steps, traced, strict=True)):
@@ -38,7 +40,8 @@ def generate_triton(graph: dict[str, Any], problem_source: str, plan: TritonPlan
             used.update(dict.fromkeys([*(v.buffer for v in step.buffer.definition.args), step.buffer]))
             done.append(_call_text(step.buffer))
         elif nest is not None and step.numel and any(b in stored for b, _ in step.members):
-            kernels = NestKernels(nest, stored, plan, f"k{number}").write()
+            writer = NestKernels if step.special is None else ScanKernels
+            kernels = writer(nest, stored, plan, f"k{number}").write()
             done += kernels
             used.update(dict.fromkeys(b for kernel in kernels for b in kernel.uses))
     return _assemble(low, problem_source, plan, done, list(used), outputs)
@@ -46,14 +49,14 @@ def generate_triton(graph: dict[str, Any], problem_source: str, plan: TritonPlan
 
 def _traced(low: Lowering, step: Step) -> Traced:
     assert not isinstance(step, Call)
-    if step.special is not None:
+    if step.special is not None and not isinstance(step.special.definition, Scan):
         raise Unsupported("bags of uneven length in Triton")
     nest = trace(low, step)
     assert nest is not None
     return nest
 
 
-def _stored(steps: list[Step], traced: list[Traced | None], outputs: list[Buffer]) -> set[Buffer]:
+def _stored(low: Lowering, steps: list[Step], traced: list[Traced | None], outputs: list[Buffer]) -> set[Buffer]:
     """Computed buffers that must exist in memory: results, and what another step reads."""
     needed = set(outputs)
     for step, nest in zip(steps, traced, strict=True):
@@ -62,6 +65,8 @@ def _stored(steps: list[Step], traced: list[Traced | None], outputs: list[Buffer
             needed.add(step.buffer)
         elif nest is not None:
             needed |= loads(list(nest.exprs.values()))
+            if nest.nest.special is not None:
+                needed |= special_reads(low, nest.nest.special)
     return {b for b in needed if b.definition is not None}
 
 
@@ -75,7 +80,7 @@ def _assemble(
 ) -> str:
     kernels = ["\n".join(step.lines) for step in steps if isinstance(step, Kernel)]
     code = "\n\n\n".join(kernels)
-    helpers = [block.rstrip() for name, block in BLOCKS.items() if any(f"{name}{end}" in code for end in "(,")]
+    helpers = [block.rstrip() for name, block in BLOCKS.items() if re.search(rf"\b{name}\b", code)]
     imports = ["import torch"]
     if kernels:
         imports += ["import triton", "import triton.language as tl"]

@@ -10,8 +10,36 @@ from agent.builtin.lowering import Unsupported
 TYPE: dict[Kind, str] = {"f32": "tl.float32", "f64": "tl.float64", "i64": "tl.int64", "b8": "tl.int1"}
 FLOATING = ("f32", "f64")
 LIBDEVICE = frozenset(
-    "acos acosh asin asinh atan atan2 atanh copysign cos cosh erf erfc exp exp2 expm1 fmod hypot log log10 log1p log2 "
-    "pow rint sin sinh tan tanh trunc".split()
+    [
+        "acos",
+        "acosh",
+        "asin",
+        "asinh",
+        "atan",
+        "atan2",
+        "atanh",
+        "copysign",
+        "cos",
+        "cosh",
+        "erf",
+        "erfc",
+        "exp",
+        "exp2",
+        "expm1",
+        "fmod",
+        "hypot",
+        "log",
+        "log10",
+        "log1p",
+        "log2",
+        "pow",
+        "rint",
+        "sin",
+        "sinh",
+        "tan",
+        "tanh",
+        "trunc",
+    ]
 )
 """Of NVIDIA's own library: a unit or two in the last place, where Triton's own exp is an approximation."""
 BLOCKS = {
@@ -34,6 +62,11 @@ def kw_maximum_wide(a, b):
 @triton.jit
 def kw_minimum_wide(a, b):
     return tl.where((a < b) | (a != a), a, b)
+""",
+    "kw_sum": """\
+@triton.jit
+def kw_sum(a, b):
+    return a + b
 """,
     "kw_product": """\
 @triton.jit

@@ -26,8 +26,10 @@ def unrolled(low: Lowering, window: Window, shape: tuple[int, ...]) -> Value:
 
     def element(index: list[Index], steps: tuple[int, ...]) -> Expr:
         where, tests = list(index[:-rank]), []
-        facts = zip(index[-rank:], steps, window.stride, window.padding, window.dilation, value.shape[-rank:], strict=True)
-        for i, step, stride, padding, dilation, size in facts:
+        facts = zip(
+            index[-rank:], steps, value.shape[-rank:], window.stride, window.padding, window.dilation, strict=True
+        )
+        for i, step, size, stride, padding, dilation in facts:
             at = i * stride + (step * dilation - padding)
             below, above = at.bounds()
             if below < 0:

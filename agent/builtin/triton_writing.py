@@ -62,10 +62,7 @@ class TileWriter:
             return self._define(expr, self._load(expr))
         if expr.op == "index":
             return self._define(expr, f"({self.index(expr.payload)}).to(tl.int64)")
-        if expr.op in COMPARISONS:
-            args = [self._compared(a) for a in expr.args]
-        else:
-            args = [self.emit(a) for a in expr.args]
+        args = [self._compared(a) if expr.op in COMPARISONS else self.emit(a) for a in expr.args]
         if expr.op == "cast":
             return self._define(expr, text.cast(args[0], expr.args[0].kind, expr.kind))
         kinds = [a.kind for a in expr.args]
