@@ -261,8 +261,8 @@ class NestKernels:
                 self._keep(writer, number)
             splits = layout.splits if number < len(self.passes) else 1
             if number == count - 1:
-                once = "(tl.program_id(1) == 0)" if splits > 1 else ""
-                writer.row_mask = " & ".join(p for p in (writer.row_mask, once and f"({once} & (r >= 0))") if p)
+                if splits > 1:  # one of the programs that share a row writes what there is once a row
+                    writer.row_mask = f"(r + tl.program_id(1) * {layout.row_count} < {layout.row_count})"
                 self.row_stores(writer)
             kernels.append(self.kernel(writer, f"_{number}", lines + writer.outer, (layout.tiles, splits)))
         return kernels

@@ -10,6 +10,7 @@ from agent.builtin.lowering import Lowering, Pointwise, Scan, Unsupported, Windo
 from agent.builtin.ops_nn import load_handlers
 from agent.builtin.program import leaves_of, strided_text
 from agent.builtin.schedule import Call, Step, Traced, loads, schedule, special_reads, trace
+from agent.builtin.triton_dot import DotKernel, fused_products
 from agent.builtin.triton_forward import write_forward
 from agent.builtin.triton_nests import Kernel, NestKernels
 from agent.builtin.triton_plan import TritonPlan
@@ -32,16 +33,23 @@ def generate_triton(graph: dict[str, Any], problem_source: str, plan: TritonPlan
         raise Unsupported("it returns no tensor")
     steps = schedule(low, crossing=False)
     traced = [None if isinstance(s, Call) else _traced(low, s) for s in steps]
+    products = fused_products(low, steps, traced, outputs) if plan.dot else {}
+    inside = {product.call for product in products.values()}
     stored = _stored(low, steps, traced, outputs)
     used: dict[Buffer, None] = {}
     done: list[str | Kernel] = []
     for number, (step, nest) in enumerate(zip(steps, traced, strict=True)):
+        if isinstance(step, Call) and step.buffer in inside:
+            continue
         if isinstance(step, Call):
             used.update(dict.fromkeys([*(v.buffer for v in step.buffer.definition.args), step.buffer]))
             done.append(_call_text(step.buffer))
         elif nest is not None and step.numel and any(b in stored for b, _ in step.members):
-            writer = NestKernels if step.special is None else ScanKernels
-            kernels = writer(nest, stored, plan, f"k{number}").write()
+            if number in products:
+                kernels = [DotKernel(products[number], stored, plan, f"k{number}").write()]
+            else:
+                writer = NestKernels if step.special is None else ScanKernels
+                kernels = writer(nest, stored, plan, f"k{number}").write()
             done += kernels
             used.update(dict.fromkeys(b for kernel in kernels for b in kernel.uses))
     return _assemble(low, problem_source, plan, done, list(used), outputs)

@@ -14,7 +14,7 @@ import torch
 import triton.language as tl
 from check_operators import compare, leaves, load, oracle
 from triton.language.extra import libdevice
-from triton.runtime.interpreter import TensorHandle
+from triton.runtime.interpreter import InterpreterBuilder, TensorHandle
 
 from agent.builtin import triton_layout
 from agent.builtin.lowering import Unsupported
@@ -44,6 +44,17 @@ def stand_in(name):
         return tl.tensor(TensorHandle(made, tensor.handle.dtype), tensor.type)
 
     return function
+
+
+def dot(builder, a, b, total, *_):
+    """The interpreter keeps bfloat16 as its bits, and would multiply those."""
+
+    def numbers(operand):
+        bits = operand.data
+        return (bits.astype("uint32") << 16).view("float32") if operand.dtype == tl.bfloat16 else bits
+
+    product = numpy.matmul(numbers(a), numbers(b), dtype=total.data.dtype)
+    return TensorHandle(product + total.data, total.dtype.scalar)
 
 
 def check(path: Path, plan, folder: Path) -> tuple[str, str]:
@@ -76,6 +87,7 @@ def check(path: Path, plan, folder: Path) -> tuple[str, str]:
 def main() -> None:
     if "sweep=16" in sys.argv[1]:  # the files are small, and programs are to share rows
         triton_layout.SHARED_LENGTH = triton_layout.SHARED_HEIGHT = 17
+    InterpreterBuilder.create_dot = dot
     for name in LIBDEVICE:
         setattr(libdevice, name, stand_in(name))
     folder, plan = Path(os.environ["KERNELWRIGHT_BUILD_DIR"]), parse_choices(sys.argv[1], TritonPlan())
