@@ -108,7 +108,7 @@ def groups_of(shape: tuple[int, ...], dims: tuple[int, ...]) -> Groups:
 def schedule(low: Lowering, *, crossing: bool = True) -> list[Step]:
     """Greedy fusion: each buffer joins the earliest nest that can take it, else it starts a new one.
 
-    ``crossing``: whether a nest may reduce over all of its rows too.
+    ``crossing``: whether a nest may reduce over all of its rows too, and may hold members that share no reading.
     """
     steps: list[Step] = []
     where: dict[Buffer, int] = {}
@@ -181,10 +181,19 @@ def _fuse(low: Lowering, step: Step, buffer: Buffer, crossing: bool) -> bool:
     if role is None or (role in ("global", "global_row") and not crossing):
         return False
     step.members.append((buffer, role))
-    if trace(low, step) is None:
+    traced = trace(low, step)
+    if traced is None or (not crossing and not _shares(traced, buffer)):
         step.members.pop()
         return False
     return True
+
+
+def _shares(traced: Traced, buffer: Buffer) -> bool:
+    """Whether a member reads something that another one reads or makes."""
+    own = [traced.exprs[buffer]]
+    reads = loads(own)
+    others = loads([e for b, e in traced.exprs.items() if b is not buffer])
+    return not reads or bool(reads & others) or any(node.op == "result" for node in walk(own))
 
 
 def _role(nest: Nest, buffer: Buffer) -> Role | None:

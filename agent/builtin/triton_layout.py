@@ -17,6 +17,8 @@ SHARED_LENGTH = 1 << 13
 SHARED_HEIGHT = 1 << 8
 """The same of rows that lie across memory."""
 MAX_SPLITS = 512
+MUCH = 1 << 14
+"""Elements that need all the registers of a processor."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ def _shared(axis: int, count: int, length: int, rows: int, columns: int) -> Layo
 def warps(layout: Layout, plan: TritonPlan) -> int:
     """Warps of a program: each thread has ``plan.each`` elements of a flat block, twice as many of a row."""
     each = plan.each if layout.mode == "flat" else 2 * plan.each
-    return max(1, min(_up(layout.rows * layout.columns // (32 * each)), 16))
+    room = layout.rows * layout.columns
+    return max(1, min(_up(room // (32 * each)), 32 if room > MUCH else 16))
 
 
 def _up(size: int) -> int:

@@ -77,7 +77,8 @@ class NestKernels:
             if role == "reduce":
                 kind = buffer.definition.kind
                 kind = "moments" if kind in ("mean_of", "m2_of") else kind
-                fresh = Lanes(kind, expr, str(len(self.reducer_of)), self.layout.axis, self.plan.exact)
+                spans = bool(expr.variables & set(self.reduced))
+                fresh = Lanes(kind, expr, str(len(self.reducer_of)), self.layout.axis, self.plan.exact, spans)
                 self.reducer_of[buffer] = shared.setdefault((kind, expr), fresh)
                 if self.reducer_of[buffer] is fresh:
                     self.passes[level].reducers.append(fresh)

@@ -17,7 +17,7 @@ class TritonPlan(Choices):
     """Elements one program handles where there are no rows."""
     tile: int = 2048
     """Elements of several short rows that one program takes together."""
-    whole: int = 16384
+    whole: int = 32768
     """Longest row that is held in registers, read once."""
     sweep: int = 4096
     """Elements of a longer row between two loads."""
@@ -58,7 +58,7 @@ def triton_neighbours(plan: Choices) -> Iterator[Choices]:
     yield plan.but(split=not plan.split)
     for sweep in (8192, 2048, 16384, 4096):
         yield plan.but(sweep=sweep)
-    for whole in (4096, 32768, 8192, 16384):
+    for whole in (16384, 4096, 8192, 32768):
         yield plan.but(whole=whole)
     for stages in (2, 4, 3):
         yield plan.but(stages=stages)

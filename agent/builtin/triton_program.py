@@ -11,6 +11,7 @@ from agent.builtin.ops_nn import load_handlers
 from agent.builtin.program import leaves_of, strided_text
 from agent.builtin.schedule import Call, Step, Traced, loads, schedule, special_reads, trace
 from agent.builtin.triton_dot import DotKernel, fused_products
+from agent.builtin.triton_foreign import foreign
 from agent.builtin.triton_forward import write_forward
 from agent.builtin.triton_nests import Kernel, NestKernels
 from agent.builtin.triton_plan import TritonPlan
@@ -22,7 +23,7 @@ from agent.builtin.triton_windows import unrolled
 def generate_triton(graph: dict[str, Any], problem_source: str, plan: TritonPlan) -> str:
     """The candidate file for an operator graph. Raises Unsupported with the operator that is outside the families."""
     load_handlers()
-    low = Lowering(graph)
+    low = Lowering(graph, foreign)
     for buffer in low.buffers:
         if isinstance(buffer.definition, Window):
             buffer.definition = Pointwise(unrolled(low, buffer.definition, buffer.shape))
@@ -52,6 +53,8 @@ def generate_triton(graph: dict[str, Any], problem_source: str, plan: TritonPlan
                 kernels = writer(nest, stored, plan, f"k{number}").write()
             done += kernels
             used.update(dict.fromkeys(b for kernel in kernels for b in kernel.uses))
+    if not any(isinstance(step, Kernel) for step in done):
+        raise Unsupported(next((s.buffer.definition.op for s in steps if isinstance(s, Call)), "it computes nothing"))
     return _assemble(low, problem_source, plan, done, list(used), outputs)
 
 
@@ -79,7 +82,10 @@ def _stored(low: Lowering, steps: list[Step], traced: list[Traced | None], outpu
 
 
 def _call_text(buffer: Buffer) -> str:
-    args = ", ".join(strided_text(v) for v in buffer.definition.args)
+    views = [strided_text(v) for v in buffer.definition.args]
+    if buffer.definition.template:
+        return f"{buffer.name} = {buffer.definition.template.format(*views)}"
+    args = ", ".join(views)
     return f"{buffer.name} = torch.{buffer.definition.op}({args})"
 
 

@@ -27,6 +27,8 @@ class Lanes:
     name: str
     axis: int
     exact: bool
+    spans: bool = True
+    """Whether what is reduced differs along the row: what does not must be spread over it."""
 
     @property
     def wide(self) -> str:
@@ -67,6 +69,8 @@ class Lanes:
         """An element in the type accumulated in; nothing where the mask says so. Always as wide as the tile."""
         if self.kind in ("any", "all"):
             text = f"({text} != 0)" if self.expr.kind != "b8" else text
+        if not mask and self.spans:
+            return f"{text}.to({self.wide})"
         chosen = f"tl.where({mask or 'j >= 0'}, {text}, {start or self.start})"
         return f"{chosen}.to({self.wide})"
 
@@ -95,7 +99,7 @@ class Lanes:
         """Statements for one tile; ``turn`` counts tiles from 1."""
         n = self.name
         if self.kind == "moments":
-            off = f"tl.where({mask or 'j >= 0'}, g{n} - u{n}, 0)"
+            off = f"tl.where({mask}, g{n} - u{n}, 0)" if mask else f"(g{n} - u{n})"
             return [
                 f"g{n} = {self.value(text, mask)}",
                 f"d{n} = {off}",
