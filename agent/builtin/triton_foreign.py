@@ -8,16 +8,18 @@ from typing import Any
 from agent.builtin.expr import KIND_OF
 from agent.builtin.lowering import External, Lowering, Node, NotComputed, Strided, Unsupported, Value
 
-RANDOM = ("rand", "bernoulli", "dropout", "multinomial", "poisson", "normal_")
-"""Parts of the names of operators that draw numbers: those belong to whoever sets the seed."""
+REFUSED = ("rand", "bernoulli", "dropout", "multinomial", "poisson", "normal_", "view", "as_strided", "alias")
+"""Parts of the names of operators that draw numbers, which belong to whoever sets the seed, or that give a part of
+their input: a result has memory of its own.
+"""
 PLACES = ("device", "layout", "pin_memory")
 """Said by the graph of the machine it was read on."""
 
 
 def foreign(low: Lowering, node: Node, *args: Any, **named: Any) -> Value:
     """The result of torch's own operator, in memory. Raises Unsupported."""
-    is_random = any(part in node.op for part in RANDOM)
-    if is_random or not node.dtype or node.results or "." in node.op or not node.overload:
+    is_refused = any(part in node.op for part in REFUSED)
+    if is_refused or not node.dtype or node.results or "." in node.op or not node.overload:
         raise Unsupported(f"aten.{node.op}.{node.overload}")
     views: list[Strided] = []
     spelled = [_spelled(low, arg, views) for arg in args]

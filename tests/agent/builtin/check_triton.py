@@ -3,6 +3,7 @@
 Prints one JSON object a file, as check_operators does. The interpreter has no libdevice: numpy stands in for it.
 """
 
+import copy
 import json
 import math
 import os
@@ -72,16 +73,51 @@ def check(path: Path, plan, folder: Path) -> tuple[str, str]:
     made = load(program.replace('DEVICE = "cuda"', 'DEVICE = "cpu"'), f"{name}_candidate", folder)
     new = made.ModelNew(*arguments)
     new.load_state_dict(model.state_dict(), strict=False)
-    own_forward = made.Model.forward
-    made.Model.forward = lambda *_: (_ for _ in ()).throw(AssertionError("fell back to the reference"))
+    own_forward, fallen = made.Model.forward, []
+    made.Model.forward = lambda *given, **named: fallen.append(name) or own_forward(*given, **named)
+    told = differences(model, new, inputs)
+    if fallen:
+        return "wrong", "fell back to the reference"
+    if not told and os.environ.get("KERNELWRIGHT_DRESSED") and "bce" not in name:
+        told = dressed(model, new, inputs, odd="gelu" in text or "quantise" in name)
+    return ("wrong", told) if told else ("ok", "")
+
+
+def differences(model, new, inputs) -> str:
     with torch.no_grad():
-        reference, out = model(*inputs), new(*inputs)
-        made.Model.forward = own_forward
-        exact = oracle(model, inputs, reference)
+        kept = [i.clone() if isinstance(i, torch.Tensor) else i for i in inputs]
+        reference, out = model(*kept), new(*inputs)
+        pairs = [pair for pair in zip(inputs, kept, strict=True) if isinstance(pair[0], torch.Tensor)]
+        if not all(torch.equal(i.nan_to_num(), k.nan_to_num()) for i, k in pairs):
+            return "an input was changed"
+        exact = oracle(copy.deepcopy(model), inputs, reference)
     if type(reference) is not type(out) or len(leaves(reference)) != len(leaves(out)):
-        return "wrong", "another structure"
+        return "another structure"
     told = [compare(*three) for three in zip(leaves(reference), leaves(out), exact, strict=True)]
-    return ("wrong", "; ".join(filter(None, told))) if any(told) else ("ok", "")
+    return "; ".join(filter(None, told))
+
+
+def dressed(model, new, inputs, odd: bool) -> str:
+    """NaN and infinities in the inputs, and inputs that lie otherwise in memory.
+
+    ``odd``: what torch makes of an infinity on processors is not what it makes of it on a GPU (gelu, integers).
+    """
+    floats = [
+        n for n, i in enumerate(inputs) if isinstance(i, torch.Tensor) and i.is_floating_point() and i.numel() > 3
+    ]
+    for name, value in (("nan", math.nan), ("inf", math.inf)):
+        given = [i.clone() if isinstance(i, torch.Tensor) else i for i in inputs]
+        for n in floats:
+            if given[n].is_contiguous():
+                given[n].view(-1)[given[n].numel() // 2] = value
+        if not (odd and name == "inf") and (told := differences(model, new, given)):
+            return f"{name}: {told}"
+    given = [i.clone() if isinstance(i, torch.Tensor) else i for i in inputs]
+    for n in floats:
+        given[n] = given[n].repeat_interleave(2, -1)[..., ::2]
+    if told := differences(model, new, given):
+        return f"strides: {told}"
+    return ""
 
 
 def main() -> None:
