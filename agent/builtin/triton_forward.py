@@ -63,11 +63,12 @@ def _guard(users: list[Buffer], held: list[Buffer], used: list[Buffer]) -> list[
     if not expected:
         return lines
     first = expected[0].name
+    here = f"{first}.device.type == DEVICE and not {first}.device.index"  # a launch goes to the current device
     facts = []
     for b in expected:
         facts.append(f"{b.name}.shape == {tuple(b.shape)} and {b.name}.stride() == {tuple(b.strides)}")
         facts.append(f"{b.name}.dtype is torch.{b.dtype}")
-        facts.append(f"{b.name}.device.type == DEVICE" if b.name == first else f"{b.name}.device == {first}.device")
+        facts.append(here if b.name == first else f"{b.name}.device == {first}.device")
     asks = " or ".join(f"{b.name}.requires_grad" for b in expected)
     joined = "\n    and ".join(facts)
     return [

@@ -17,6 +17,8 @@ SHARED_LENGTH = 1 << 13
 SHARED_HEIGHT = 1 << 8
 """The same of rows that lie across memory."""
 MAX_SPLITS = 512
+LARGE = 1 << 22
+"""Elements that are worth the work of every processor, and another launch."""
 MUCH = 1 << 14
 """Elements that need all the registers of a processor."""
 
@@ -74,7 +76,7 @@ def _along(count: int, length: int, plan: TritonPlan, *, alone: bool) -> Layout:
     """Rows lie along memory."""
     many = 8 if plan.split else 1
     room = _up(length)
-    is_few = count <= PROCESSORS // 2 * many
+    is_few = count <= PROCESSORS // 2 * many or (room > plan.whole and count < 4 * PROCESSORS)
     if is_few and not alone and length >= SHARED_LENGTH and length > plan.sweep:
         return _shared(1, count, length, 1, min(plan.sweep, room))
     if room > plan.whole:
@@ -85,17 +87,15 @@ def _along(count: int, length: int, plan: TritonPlan, *, alone: bool) -> Layout:
 
 def _across(count: int, length: int, plan: TritonPlan, *, alone: bool) -> Layout:
     """Rows lie across memory, and neighbours are read together."""
-    many = 4 if plan.split else 1
-    rows = min(plan.lanes, _up(count))
+    rows, room = min(plan.lanes, _up(count)), _up(length)
+    columns = max(1, min(plan.sweep // rows, room))
+    tiles = -(-count // rows)
+    is_few = tiles < (PROCESSORS * 2 if plan.split or count * length >= LARGE else PROCESSORS // 2)
+    if is_few and not alone and length > 4 * columns and length >= SHARED_HEIGHT:
+        return _shared(0, count, length, rows, columns)
     while rows > 16 and -(-count // rows) < PROCESSORS:
         rows //= 2
-    room = _up(length)
     columns = max(1, min(plan.sweep // rows, room))
-    is_few = -(-count // rows) < PROCESSORS // 2 * many
-    if is_few and not alone and length > columns and length >= SHARED_HEIGHT:
-        rows = min(plan.lanes, _up(count))
-        columns = max(1, min(plan.sweep // rows, room))
-        return _shared(0, count, length, rows, columns)
     if room * rows <= plan.whole // 2:
         return Layout("whole", 0, count, length, rows, room)
     return Layout("sweep", 0, count, length, rows, columns)

@@ -113,7 +113,7 @@ class NestKernels:
         """Which elements of the rows are looked at."""
         layout = self.layout
         along = "[None, :]" if layout.axis == 1 else "[:, None]"
-        lanes = f"tl.arange(0, {layout.columns}){along}"
+        lanes = f"tl.arange(0, {layout.columns}){along}{'.to(tl.int64)' if self.is_wide() else ''}"
         lines = [f"j = {first} + {lanes}" if first else f"j = {lanes}"]
         if layout.columns_masked:
             lines.append(f"jm = j < {end or layout.length}")
@@ -255,7 +255,7 @@ class NestKernels:
                 self._combine(writer, earlier)
             if number < len(self.passes):
                 lines += [
-                    f"s = tl.program_id(1) * {layout.chunk}",
+                    f"s = tl.program_id(1){'.to(tl.int64)' if self.is_wide() else ''} * {layout.chunk}",
                     f"e = tl.minimum(s + {layout.chunk}, {layout.length})",
                 ]
                 self._sweep(writer, number, "s", "e")

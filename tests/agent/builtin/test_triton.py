@@ -25,7 +25,9 @@ USUAL = TritonPlan(dot=332)
 PIECES = TritonPlan(
     block=64, tile=64, whole=16, sweep=16, lanes=8, split=True, exact=True, fast=False, stream=True
 )  # fmt: skip
-"""Every row is swept, or shared by programs."""
+"""Every row that can be is shared by programs."""
+SWEPT = TritonPlan(block=64, tile=64, whole=16, sweep=64, lanes=8, each=4)
+"""Every row is swept."""
 OWN = {
     "own_products": """
 import torch
@@ -133,7 +135,7 @@ def outcomes(tmp_path_factory, own) -> dict[str, dict]:
     jobs = [
         (USUAL, [*own, *OPERATORS[0::4]], dressed),
         (PIECES, OPERATORS[1::4], {}),
-        (USUAL, OPERATORS[2::4], {}),
+        (SWEPT, OPERATORS[2::4], {}),
         (PIECES, OPERATORS[3::4], {}),
     ]
 
