@@ -10,6 +10,7 @@ from agent.builtin.cexpr import SIZE
 from agent.builtin.expr import Buffer, Expr, walk
 from agent.builtin.schedule import Traced
 from agent.builtin.triton_layout import Layout, choose, warps
+from agent.builtin.triton_online import OnlineLanes, online_pairs
 from agent.builtin.triton_plan import TritonPlan
 from agent.builtin.triton_reducers import Lanes
 from agent.builtin.triton_writing import TileWriter, decode
@@ -57,28 +58,33 @@ class NestKernels:
         narrow = all(SIZE[b.dtype] <= 2 for b in self.written if b.kind in text.FLOATING)
         self.precise = not (plan.fast and narrow)
         self.reducer_of: dict[Buffer, Lanes] = {}
+        is_swept = self.layout.mode in ("sweep", "split")
+        self.online = {b: pair for pair in online_pairs(traced) for b in (pair.top, pair.total)} if is_swept else {}
         self.passes: list[Pass] = []
         self._arrange()
 
     def _level(self, expr: Expr) -> int:
         """Number of the pass in which an expression can be computed, from 0."""
         inner = [n.payload for n in walk([expr]) if n.op == "result" and n.payload in self.exprs]
-        return max((1 + self._level(self.exprs[b]) for b in inner), default=0)
+        tops = [self.online[b].top if b in self.online else b for b in inner]
+        return max((1 + self._level(self.exprs[b]) for b in tops), default=0)
 
     def _arrange(self) -> None:
         shared: dict[tuple[str, Expr], Lanes] = {}
         for buffer, role in self.traced.nest.members:
             if role == "special":
                 continue
-            expr = self.exprs[buffer]
+            pair = self.online.get(buffer)
+            expr = self.exprs[pair.top if pair else buffer]
             level = self._level(expr)
             while role in ("reduce", "full") and len(self.passes) <= level:
                 self.passes.append(Pass())
             if role == "reduce":
-                kind = buffer.definition.kind
+                kind = "online" if pair else buffer.definition.kind
                 kind = "moments" if kind in ("mean_of", "m2_of") else kind
                 spans = bool(expr.variables & set(self.reduced))
-                fresh = Lanes(kind, expr, str(len(self.reducer_of)), self.layout.axis, self.plan.exact, spans)
+                known = (kind, expr, str(len(self.reducer_of)), self.layout.axis, self.plan.exact, spans)
+                fresh = OnlineLanes(*known, pair.finite) if pair else Lanes(*known)
                 self.reducer_of[buffer] = shared.setdefault((kind, expr), fresh)
                 if self.reducer_of[buffer] is fresh:
                     self.passes[level].reducers.append(fresh)
