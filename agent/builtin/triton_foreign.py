@@ -19,7 +19,7 @@ PLACES = ("device", "layout", "pin_memory")
 def foreign(low: Lowering, node: Node, *args: Any, **named: Any) -> Value:
     """The result of torch's own operator, in memory. Raises Unsupported."""
     is_refused = any(part in node.op for part in REFUSED)
-    if is_refused or not node.dtype or node.results or "." in node.op or not node.overload:
+    if is_refused or not node.dtype or node.results or "." in node.overload or not node.overload:
         raise Unsupported(f"aten.{node.op}.{node.overload}")
     views: list[Strided] = []
     spelled = [_spelled(low, arg, views) for arg in args]

@@ -29,6 +29,7 @@ def generate_triton(graph: dict[str, Any], problem_source: str, plan: TritonPlan
             buffer.definition = Pointwise(unrolled(low, buffer.definition, buffer.shape))
         elif isinstance(buffer.definition, Scan) and buffer.shape[buffer.definition.dim] == 1:
             buffer.definition = Pointwise(buffer.definition.value)
+    low.buffers = [b for b in low.buffers if b.numel]  # what has no elements is allocated, and that is all
     outputs = list(leaves_of(low.outputs))
     if not outputs:
         raise Unsupported("it returns no tensor")
@@ -45,7 +46,7 @@ def generate_triton(graph: dict[str, Any], problem_source: str, plan: TritonPlan
         if isinstance(step, Call):
             used.update(dict.fromkeys([*(v.buffer for v in step.buffer.definition.args), step.buffer]))
             done.append(_call_text(step.buffer))
-        elif nest is not None and step.numel and any(b in stored for b, _ in step.members):
+        elif nest is not None and any(b in stored for b, _ in step.members):
             if number in products:
                 kernels = [DotKernel(products[number], stored, plan, f"k{number}").write()]
             else:
