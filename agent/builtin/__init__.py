@@ -1,1 +1,1 @@
-"""The builtin model: a chat model without a language model, which reads an operator's graph and writes C++."""
+"""The builtin model: a chat model without a language model, which reads an operator's graph and writes a kernel."""

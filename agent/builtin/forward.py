@@ -71,7 +71,7 @@ def write_forward(
     held = [b for b in low.inputs if b.origin in ("parameter", "buffer") and b in slots]
     constants = [b for b in low.inputs if b.origin == "constant" and b in slots]
     made = [
-        f"constant_{b.name} = torch.tensor({_literal(b)}, dtype=torch.{b.dtype}).reshape({tuple(b.shape)})"
+        f"constant_{b.name} = torch.tensor({literal_text(b)}, dtype=torch.{b.dtype}).reshape({tuple(b.shape)})"
         for b in constants
     ]
     body = [
@@ -82,7 +82,7 @@ def write_forward(
     body += _guard(users, held, constants, slots)
     body += _allocations(slots, outputs)
     body += _steps(steps, slots)
-    body.append(f"return {_result(low.outputs)}")
+    body.append(f"return {result_text(low.outputs)}")
     head = ["import mmap", "import threading", "import weakref", "", "import torch", ""]
     head += ["library = load_library(SOURCE)", f"RECYCLE = {recycle}", "FREE = {}", *made]
     return "\n".join(head) + HELPERS + "\n" + "\n".join(f"        {line}" for line in body) + "\n"
@@ -94,7 +94,7 @@ def _guard(users: list[Buffer], held: list[Buffer], constants: list[Buffer], slo
     if users:
         names = ", ".join(b.name for b in users)
         lines += [f"if not all(type(t) is torch.Tensor for t in ({names},)):", "    return super().forward(*inputs)"]
-    lines += [f"{b.name} = {_attribute(b.target)}" for b in held]
+    lines += [f"{b.name} = {attribute_text(b.target)}" for b in held]
     lines += [f"{b.name} = constant_{b.name}" for b in constants]
     expected = [
         f"    ({b.name}, {tuple(b.shape)}, {tuple(b.strides)}, torch.{b.dtype})," for b in [*users, *held] if b in slots
@@ -102,14 +102,16 @@ def _guard(users: list[Buffer], held: list[Buffer], constants: list[Buffer], slo
     return [*lines, "expected = (", *expected, ")", "if not _fits(expected):", "    return super().forward(*inputs)"]
 
 
-def _attribute(path: str) -> str:
+def attribute_text(path: str) -> str:
+    """Python that reads a parameter or buffer by its path."""
     text = "self"
     for part in path.split("."):
         text = f"{text}.{part}" if part.isidentifier() else f"getattr({text}, {part!r})"
     return text
 
 
-def _literal(buffer: Buffer) -> str:
+def literal_text(buffer: Buffer) -> str:
+    """A small constant's elements as a Python list."""
     if buffer.values is None:
         raise Unsupported("it holds a large tensor that is neither a parameter nor a buffer")
     return "[" + ", ".join(_number(v) for v in buffer.values) + "]"
@@ -149,13 +151,14 @@ def _steps(steps: list[str], slots: dict[Buffer, int]) -> list[str]:
     return [*lines, "if status.value:", '    raise IndexError("index out of range in a generated kernel")']
 
 
-def _result(tree: Any) -> str:
+def result_text(tree: Any) -> str:
+    """What forward returns, as Python."""
     if "buffer" in tree:
         return str(tree["buffer"].name)
     if "value" in tree:
         return repr(tree["value"])
     if "dict" in tree:
-        return "{" + ", ".join(f"{k!r}: {_result(v)}" for k, v in tree["dict"].items()) + "}"
+        return "{" + ", ".join(f"{k!r}: {result_text(v)}" for k, v in tree["dict"].items()) + "}"
     kind = "tuple" if "tuple" in tree else "list"
-    inner = ", ".join(_result(t) for t in tree[kind])
+    inner = ", ".join(result_text(t) for t in tree[kind])
     return f"({inner},)" if kind == "tuple" else f"[{inner}]"

@@ -106,6 +106,10 @@ class Index:
         whole, rest = self._separate(divisor)
         quotient = Index(tuple((t, c // divisor) for t, c in whole))
         low, high = rest.bounds()
+        for step in sorted({c for _, c in rest.terms if 1 < c < divisor and divisor % c == 0}, reverse=True):
+            coarse, fine = rest._separate(step)
+            if fine.bounds()[0] >= 0 and fine.bounds()[1] < step:  # what is below one step changes nothing
+                return quotient + Index(tuple((t, c // step) for t, c in coarse)).over(divisor // step)
         if low // divisor == high // divisor:
             return quotient + low // divisor
         return quotient + Index(((Quotient(rest, divisor), 1),))

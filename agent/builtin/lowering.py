@@ -105,10 +105,12 @@ class Strided:
 
 @dataclass(frozen=True)
 class External:
-    """Definition: a call into torch's BLAS: ``mm``, ``bmm``, ``addmm`` or ``baddbmm``."""
+    """Definition: a call into torch's BLAS: ``mm``, ``bmm``, ``addmm`` or ``baddbmm``, or as ``template`` spells it."""
 
     op: str
     args: tuple[Strided, ...]
+    template: str = ""
+    """Python of another call, with places for ``args``."""
     options: dict[str, float] = field(default_factory=dict)
 
 
@@ -149,7 +151,9 @@ def handles(*names: str) -> Callable[[Handler], Handler]:
 class Lowering:
     """One pass over a graph. ``buffers`` come out in an order in which they can be computed."""
 
-    def __init__(self, graph: dict[str, Any]) -> None:
+    def __init__(self, graph: dict[str, Any], foreign: Handler | None = None) -> None:
+        self.foreign = foreign
+        """What is done with an operator that has no handler; None refuses it."""
         self.exprs = Exprs()
         self.buffers: list[Buffer] = []
         self.inputs: list[Buffer] = []
@@ -186,7 +190,7 @@ class Lowering:
             part = self._resolve(source)[position]
             self.values[raw["name"]] = part if part is not None else NotComputed(source["ref"])
             return
-        handler = HANDLERS.get(op)
+        handler = HANDLERS.get(op, self.foreign)
         if handler is None:
             raise Unsupported(raw["op"])
         node = Node(

@@ -1,4 +1,5 @@
-"""The builtin model: a chat model that reads an operator's graph and writes C++ for it, with no key and no network.
+"""The builtin model: a chat model that reads an operator's graph and writes C++ or Triton for it, with no key and no
+network.
 
 It holds no state. Everything it knows it reads from the conversation, as a language model would: the task text, the
 graph that ``read_graph`` returned, the attempts and how fast they were.
@@ -14,14 +15,18 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, ToolCall, ToolMessage
 
 from agent.builtin.lowering import Unsupported
-from agent.builtin.plan import Plan
+from agent.builtin.plan import Choices, Plan
 from agent.builtin.program import generate
-from agent.builtin.tuning import next_plan, parse_attempts
+from agent.builtin.triton_plan import TRITON, TritonPlan
+from agent.builtin.triton_program import generate_triton
+from agent.builtin.tuning import CPP, Space, next_plan, parse_attempts
 from agent.scripted import Script, ScriptedChatModel
 
 NEEDS_MODEL = "this operator needs a language model"
 MUCH_BYTES = 1 << 22
 """Results at least this large are first tried with non-temporal stores."""
+SPACES: dict[str, Space] = {"cpp": CPP, "triton": TRITON}
+"""The languages it writes, and what it varies in each."""
 UNFORESEEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, AssertionError, RecursionError)
 """What a form of an operator that no handler foresaw may lead to: a refusal like any other, not the run's end."""
 
@@ -42,8 +47,9 @@ def respond(messages: list[BaseMessage]) -> AIMessage:
     calls = [c for m in messages if isinstance(m, AIMessage) for c in m.tool_calls]
     done = {c["name"]: answers.get(c["id"] or "") for c in calls}
     task = next((m.text for m in messages if m.type == "human"), "")
-    if "language=cpp" not in task:
-        return _call(len(calls), "decline", reason="the builtin model writes C++ only: choose --language cpp")
+    if _language(task) not in SPACES:
+        told = "the builtin model writes C++ and Triton only: choose --language cpp or triton"
+        return _call(len(calls), "decline", reason=told)
     if "read_graph" not in done:
         return _call(len(calls), "read_graph")
     if "write_candidate" not in done:
@@ -58,6 +64,11 @@ def respond(messages: list[BaseMessage]) -> AIMessage:
     return _call(len(calls), "submit", strategy=_strategy(written["args"]["source"]))
 
 
+def _language(task: str) -> str:
+    found = re.search(r"\blanguage=(\w+)", task)
+    return found.group(1) if found else ""
+
+
 def _write(step: int, task: str, graph_text: str) -> AIMessage:
     try:
         graph = json.loads(graph_text)
@@ -69,16 +80,20 @@ def _write(step: int, task: str, graph_text: str) -> AIMessage:
     source = _fenced(sections["Problem"])
 
     @functools.cache
-    def program(plan: Plan) -> str:
+    def program(plan: Choices) -> str:
+        if isinstance(plan, TritonPlan):
+            return generate_triton(graph, source, plan)
+        assert isinstance(plan, Plan)
         return generate(graph, source, plan, threads)
 
-    def text_of(plan: Plan) -> str:
+    def text_of(plan: Choices) -> str:
         return program(plan).replace(str(plan), "")
 
-    attempts, recalled = parse_attempts(sections["Attempts"]), parse_attempts(sections["Recalled"])
+    space, much = SPACES[place["language"]], _writes_much(sections["Cases"])
+    attempts, recalled = (parse_attempts(sections[name], space.default) for name in ("Attempts", "Recalled"))
     parent = next((t.id for t in parse_attempts(sections["Parent"])), None)
     try:
-        plan = next_plan(attempts, recalled, parent, int(place["slot"]), _writes_much(sections["Cases"]), text_of)
+        plan = next_plan(attempts, recalled, parent, int(place["slot"]), much, text_of, space)
         if plan is None:
             return _call(step, "decline", reason="every variation within reach was tried")
         return _call(step, "write_candidate", source=program(plan))
@@ -92,8 +107,8 @@ def _write(step: int, task: str, graph_text: str) -> AIMessage:
 def _strategy(source: str) -> str:
     """One line: the plan, and the sizes of what was generated."""
     plan = re.search(r"^# (plan .*)$", source, re.MULTILINE)
-    nests = len(re.findall(r"^static void k\d+\(", source, re.MULTILINE))
-    calls = len(re.findall(r"^        torch\.\w+\(.*out=", source, re.MULTILINE))
+    nests = len(re.findall(r"^(?:static void|def) k\d+(?:_0)?\(", source, re.MULTILINE))
+    calls = len(re.findall(r"^        torch\.\w+\(.*out=|^        mem\d+ = torch\.b?mm\(", source, re.MULTILINE))
     parts = [f"{nests} fused loop nest{'s' if nests != 1 else ''}"] + ([f"{calls} BLAS calls"] if calls else [])
     return f"{', '.join(parts)}; {plan.group(1) if plan else ''}"
 

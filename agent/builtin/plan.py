@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields, replace
+from typing import Self, TypeVar
+
+C = TypeVar("C", bound="Choices")
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Choices of one candidate. Everything that changes the text of a kernel is here."""
+class Choices:
+    """One value of every kind of plan. Everything that changes the text of a kernel is in it."""
+
+    def __str__(self) -> str:
+        changed = [f"{f.name}={int(getattr(self, f.name))}" for f in fields(self)]
+        return "plan " + " ".join(changed)
+
+    def but(self, **changes: object) -> Self:
+        """The same with some choices changed."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Plan(Choices):
+    """Choices of one C++ candidate."""
 
     block: int = 1024
     """Elements of a row handled between two folds of an accumulator; also the unit of parallel work."""
@@ -29,24 +45,22 @@ class Plan:
     split: bool = False
     """Share one row among the threads even where there are enough rows."""
 
-    def __str__(self) -> str:
-        changed = [f"{f.name}={int(getattr(self, f.name))}" for f in fields(self)]
-        return "plan " + " ".join(changed)
-
-    def but(self, **changes: object) -> Plan:
-        """The same with some choices changed."""
-        return replace(self, **changes)  # type: ignore[arg-type]
-
 
 def parse_plan(text: str) -> Plan | None:
-    """Inverse of ``str``; None where there is no plan in the text. Unknown or missing choices are defaults."""
+    """The plan of a C++ candidate in a text; None where there is none."""
+    return parse_choices(text, Plan())
+
+
+def parse_choices(text: str, default: C) -> C | None:
+    """Inverse of ``str``; None where there is no plan in the text. Unknown or missing choices are
+    those of ``default``.
+    """
     found = re.search(r"\bplan ((?:[a-z]+=\d+ ?)+)", text)
     if not found:
         return None
-    default = Plan()
     changes: dict[str, int | bool] = {}
     for name, value in re.findall(r"([a-z]+)=(\d+)", found.group(1)):
         kind = type(getattr(default, name, None))
         if kind in (bool, int):
             changes[name] = kind(int(value))
-    return replace(default, **changes)  # type: ignore[arg-type]
+    return replace(default, **changes)

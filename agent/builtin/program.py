@@ -30,7 +30,7 @@ def generate(graph: dict[str, Any], problem_source: str, plan: Plan, threads: in
     load_handlers()
     low = Lowering(graph)
     steps = schedule(low)
-    outputs = list(_leaves(low.outputs))
+    outputs = list(leaves_of(low.outputs))
     if not outputs:
         raise Unsupported("it returns no tensor")
     traced = [None if isinstance(s, Call) else trace(low, s) for s in steps]
@@ -55,13 +55,14 @@ def generate(graph: dict[str, Any], problem_source: str, plan: Plan, threads: in
     return _assemble(low, problem_source, plan, parts, outputs)
 
 
-def _leaves(tree: Any) -> list[Buffer]:
+def leaves_of(tree: Any) -> list[Buffer]:
+    """The buffers of an output tree, in order."""
     if "buffer" in tree:
         return [tree["buffer"]]
     if "value" in tree:
         return []
     inner = tree.get("dict", {}).values() if "dict" in tree else tree.get("tuple", tree.get("list", []))
-    return [b for t in inner for b in _leaves(t)]
+    return [b for t in inner for b in leaves_of(t)]
 
 
 def _stored(low: Lowering, steps: list[Step], traced: list[Traced | None], outputs: list[Buffer]) -> set[Buffer]:
@@ -79,7 +80,8 @@ def _stored(low: Lowering, steps: list[Step], traced: list[Traced | None], outpu
     return {b for b in needed if b.definition is not None}
 
 
-def _strided_text(view: Strided) -> str:
+def strided_text(view: Strided) -> str:
+    """A view of a buffer, as Python."""
     buffer = view.buffer
     if (view.shape, view.offset) == (buffer.shape, 0) and view.strides == buffer.strides:
         return buffer.name
@@ -102,7 +104,7 @@ def _call_text(buffer: Buffer, parts: _Parts) -> str:
             parts.used.append(view.buffer)
     if buffer not in parts.used:
         parts.used.append(buffer)
-    args = ", ".join(_strided_text(v) for v in definition.args)
+    args = ", ".join(strided_text(v) for v in definition.args)
     return f"torch.{definition.op}({args}, out={buffer.name})"
 
 

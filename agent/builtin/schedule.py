@@ -105,8 +105,11 @@ def groups_of(shape: tuple[int, ...], dims: tuple[int, ...]) -> Groups:
     return tuple(merged) or ((1, False),)
 
 
-def schedule(low: Lowering) -> list[Step]:
-    """Greedy fusion: each buffer joins the earliest nest that can take it, else it starts a new one."""
+def schedule(low: Lowering, *, crossing: bool = True) -> list[Step]:
+    """Greedy fusion: each buffer joins the earliest nest that can take it, else it starts a new one.
+
+    ``crossing``: whether a nest may reduce over all of its rows too, and may hold members that share no reading.
+    """
     steps: list[Step] = []
     where: dict[Buffer, int] = {}
     for buffer in low.buffers:
@@ -118,7 +121,7 @@ def schedule(low: Lowering) -> list[Step]:
         nest = own_nest(buffer)
         needs = [where[b] for b in dependencies(low, nest) if b in where]
         start = max(needs, default=0)
-        place = next((j for j in range(start, len(steps)) if _fuse(low, steps[j], buffer)), None)
+        place = next((j for j in range(start, len(steps)) if _fuse(low, steps[j], buffer, crossing)), None)
         if place is None:
             steps.append(nest)
             place = len(steps) - 1
@@ -171,17 +174,26 @@ def loads(exprs: list[Expr]) -> set[Buffer]:
     return {node.payload[0] for node in walk(exprs) if node.op == "load"}
 
 
-def _fuse(low: Lowering, step: Step, buffer: Buffer) -> bool:
+def _fuse(low: Lowering, step: Step, buffer: Buffer, crossing: bool) -> bool:
     if isinstance(step, Call):
         return False
     role = _role(step, buffer)
-    if role is None:
+    if role is None or (role in ("global", "global_row") and not crossing):
         return False
     step.members.append((buffer, role))
-    if trace(low, step) is None:
+    traced = trace(low, step)
+    if traced is None or (not crossing and not _shares(traced, buffer)):
         step.members.pop()
         return False
     return True
+
+
+def _shares(traced: Traced, buffer: Buffer) -> bool:
+    """Whether a member reads something that another one reads or makes."""
+    own = [traced.exprs[buffer]]
+    reads = loads(own)
+    others = loads([e for b, e in traced.exprs.items() if b is not buffer])
+    return not reads or bool(reads & others) or any(node.op == "result" for node in walk(own))
 
 
 def _role(nest: Nest, buffer: Buffer) -> Role | None:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from agent.builtin.plan import Plan, parse_plan
+from agent.builtin.plan import Choices, Plan, parse_choices
 
-Fingerprint = Callable[[Plan], str]
+Fingerprint = Callable[[Choices], str]
 """The text a plan leads to: plans that lead to the same text are one."""
 
 _ATTEMPT = re.compile(
@@ -26,20 +26,35 @@ class Tried:
     status: str
     reason: str
     speedup: float
-    plan: Plan | None
+    plan: Choices | None
 
 
-def parse_attempts(section: str) -> list[Tried]:
-    """Attempts of one section of the task text, in its order."""
+@dataclass(frozen=True)
+class Space:
+    """The plans of one language, and the order in which they are worth trying."""
+
+    default: Choices
+    neighbours: Callable[[Choices], Iterator[Choices]]
+    """Plans one change away."""
+    drafts: Callable[[bool], list[Choices]]
+    """First plans, for a kernel that writes much or little."""
+    careful: Callable[[Choices], Iterator[Choices]]
+    """What is tried after a wrong answer."""
+
+
+def parse_attempts(section: str, default: Choices | None = None) -> list[Tried]:
+    """Attempts of one section of the task text, in its order; what their plans leave out is as in ``default``."""
     found = []
     for match in _ATTEMPT.finditer(section):
         speedup = 0.0 if match["speedup"] == "none" else float(match["speedup"])
-        found.append(Tried(match["id"], match["status"], match["reason"], speedup, parse_plan(match["strategy"])))
+        plan = parse_choices(match["strategy"], Plan() if default is None else default)
+        found.append(Tried(match["id"], match["status"], match["reason"], speedup, plan))
     return found
 
 
-def neighbours(plan: Plan) -> Iterator[Plan]:
+def neighbours(plan: Choices) -> Iterator[Choices]:
     """Plans one change away, the change that helps most often first."""
+    assert isinstance(plan, Plan)
     yield plan.but(stream=not plan.stream)
     yield plan.but(split=not plan.split)
     for block in (4096, 512, 2048, 256, 1024, 8192):
@@ -55,19 +70,39 @@ def neighbours(plan: Plan) -> Iterator[Plan]:
         yield plan.but(threads=1)
 
 
-def drafts(recalled: list[Tried], writes_much: bool) -> list[Plan]:
-    """First plans: what worked before, then the two ways to write results."""
+def first_plans(writes_much: bool) -> list[Choices]:
+    """The two ways to write results, then rows shared by threads."""
+    return [Plan(stream=writes_much), Plan(stream=not writes_much), Plan(split=True, stream=writes_much)]
+
+
+def careful(plan: Choices) -> Iterator[Choices]:
+    """Numerics first: sums in double, the longer exponential."""
+    yield plan.but(exact=True, fast=False)
+    yield plan.but(exact=True, fast=False, cache=False)
+
+
+CPP = Space(Plan(), neighbours, first_plans, careful)
+
+
+def drafts(recalled: list[Tried], writes_much: bool, space: Space = CPP) -> list[Choices]:
+    """First plans: what worked before, then those of the language."""
     known = [t.plan for t in recalled if t.plan is not None and t.speedup > 0]
-    return [*known[:1], Plan(stream=writes_much), Plan(stream=not writes_much), Plan(split=True, stream=writes_much)]
+    return [*known[:1], *space.drafts(writes_much)]
 
 
 def next_plan(
-    attempts: list[Tried], recalled: list[Tried], parent: str | None, slot: int, writes_much: bool, text_of: Fingerprint
-) -> Plan | None:
+    attempts: list[Tried],
+    recalled: list[Tried],
+    parent: str | None,
+    slot: int,
+    writes_much: bool,
+    text_of: Fingerprint,
+    space: Space = CPP,
+) -> Choices | None:
     """The ``slot``-th untried plan in order of promise; None when everything within reach was tried."""
     done = {text_of(t.plan) for t in attempts if t.plan is not None}
     waiting = slot
-    for plan in _promising(attempts, recalled, parent, writes_much):
+    for plan in _promising(attempts, drafts(recalled, writes_much, space), parent, space):
         text = text_of(plan)
         if text in done:
             continue
@@ -78,20 +113,18 @@ def next_plan(
     return None
 
 
-def _promising(attempts: list[Tried], recalled: list[Tried], parent: str | None, writes_much: bool) -> Iterator[Plan]:
-    first = drafts(recalled, writes_much)
+def _promising(attempts: list[Tried], first: list[Choices], parent: str | None, space: Space) -> Iterator[Choices]:
     good = sorted(
         (t for t in attempts if t.status == "accepted" and t.plan), key=lambda t: (-t.speedup, t.id != parent, t.id)
     )
     wrong = [t for t in attempts if t.reason.startswith("wrong_output") and t.plan]
-    if wrong and not good:  # numerics first: sums in double, the longer exponential
+    if wrong and not good:
         plan = wrong[-1].plan
         assert plan is not None
-        yield plan.but(exact=True, fast=False)
-        yield plan.but(exact=True, fast=False, cache=False)
+        yield from space.careful(plan)
     if len(attempts) < 2:
         yield from first
     for tried in good:
         assert tried.plan is not None
-        yield from neighbours(tried.plan)
+        yield from space.neighbours(tried.plan)
     yield from first

@@ -115,11 +115,26 @@ def test_a_form_that_nobody_foresaw_is_refused_and_ends_nothing():
     assert "\n" not in args["reason"]
 
 
-@pytest.mark.parametrize(("language", "word"), [("triton", "C++ only"), ("python", "C++ only")])
-def test_it_writes_cpp_only(language, word):
+@pytest.mark.parametrize("language", ["cuda", "python"])
+def test_it_writes_cpp_and_triton_only(language):
     name, args = talk(language=language)[-1]
     assert name == "decline"
-    assert word in args["reason"]
+    assert "C++ and Triton only" in args["reason"]
+
+
+def test_it_writes_triton():
+    calls = talk(language="triton")
+    assert [name for name, _ in calls] == ["read_graph", "write_candidate", "compile_candidate", "submit"]
+    assert "@triton.jit" in calls[1][1]["source"]
+    assert calls[-1][1]["strategy"].startswith("1 fused loop nest; plan block=")
+
+
+def test_slots_and_attempts_vary_triton():
+    first, second = (talk(slot=slot, language="triton")[1][1]["source"] for slot in (0, 1))
+    assert first != second
+    told = talk(language="triton")[-1][1]["strategy"]
+    tried = f"- 0a parent=none status=accepted reason=none speedup=1.5 ci=none strategy: {told}"
+    assert talk(language="triton", attempts=tried)[1][1]["source"] != first
 
 
 def test_a_refused_build_ends_the_proposal():

@@ -61,3 +61,10 @@ def test_a_variable_in_the_way_is_named_with_the_split_that_helps():
     x = Var("x", 24)
     assert (x, 6) in set(splits_wanted(of(x).over(6)))
     assert list(splits_wanted(of(x).over(7))) == []  # 24 is no multiple of 7
+
+
+def test_what_is_below_one_step_of_a_quotient_changes_nothing():
+    row, column = Var("row", 85), Var("column", 96)
+    joined = of(row) * 96 + of(column)
+    assert joined.over(17 * 96) == of(row).over(17)
+    assert flatten(unflatten(joined, (5, 17, 96)), (5, 17, 96)) == joined

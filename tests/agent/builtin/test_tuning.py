@@ -1,6 +1,7 @@
 """Plans print and parse; the search goes from drafts to neighbours of the best, and never says the same twice."""
 
-from agent.builtin.plan import Plan, parse_plan
+from agent.builtin.plan import Plan, parse_choices, parse_plan
+from agent.builtin.triton_plan import TRITON, TritonPlan
 from agent.builtin.tuning import neighbours, next_plan, parse_attempts
 
 LINE = (
@@ -59,3 +60,28 @@ def test_wrong_numbers_are_answered_with_more_exact_ones():
 
 def test_when_all_within_reach_was_tried_there_is_none():
     assert next_plan([], [], None, 99, True, lambda plan: "the same text") is None
+
+
+def test_a_triton_plan_is_its_text():
+    plan = TritonPlan(dot=342, stream=True, lanes=16)
+    assert parse_choices(f"1 fused loop nest; {plan}", TritonPlan()) == plan
+    assert parse_choices("plan lanes=16 recycle=1", TritonPlan()) == TritonPlan(lanes=16)
+
+
+def test_triton_goes_from_drafts_to_neighbours_of_the_best():
+    plans = [next_plan([], [], None, slot, True, str, TRITON) for slot in range(5)]
+    assert plans[0] == TritonPlan()
+    assert len(set(plans)) == 5
+    line = LINE.format(id="a" * 16, status="accepted", reason="none", speedup="2.0", plan=TritonPlan(dot=342))
+    other = LINE.format(id="b" * 16, status="accepted", reason="none", speedup="1.5", plan=TritonPlan())
+    tried = parse_attempts(line + other, TritonPlan())
+    following = [next_plan(tried, [], None, slot, True, str, TRITON) for slot in range(12)]
+    assert len({TritonPlan(dot=342), TritonPlan(), *following}) == 14
+    assert following[0] == TritonPlan(dot=332)
+
+
+def test_after_a_wrong_answer_triton_is_careful():
+    line = LINE.format(id="a" * 16, status="rejected", reason="wrong_output", speedup="none", plan=TritonPlan(dot=332))
+    tried = parse_attempts(line, TritonPlan())
+    assert next_plan(tried, [], None, 0, True, str, TRITON) == TritonPlan(dot=332, exact=True, fast=False)
+    assert next_plan(tried, [], None, 1, True, str, TRITON) == TritonPlan(exact=True, fast=False)

@@ -1,0 +1,165 @@
+"""Matrix products of 16-bit numbers on tensor cores, with everything that is computed from them in the same kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.builtin import triton_text as text
+from agent.builtin.cexpr import SIZE
+from agent.builtin.expr import Buffer, Expr, walk
+from agent.builtin.lowering import Lowering, Strided
+from agent.builtin.schedule import Call, Nest, Step, Traced, loads, same, trace
+from agent.builtin.triton_layout import PROCESSORS
+from agent.builtin.triton_nests import NARROW, Kernel
+from agent.builtin.triton_plan import TritonPlan
+from agent.builtin.triton_writing import TileWriter, decode
+from agent.builtin.writing import indent
+
+TENSOR_CORES = ("float16", "bfloat16")
+SMALLEST = 16
+"""Side of the smallest tile that tensor cores take."""
+GROUP = 8
+"""Tiles of one column of tiles that follow each other, so that both operands are found in the cache."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product and the one nest that reads it."""
+
+    call: Buffer
+    traced: Traced
+
+
+def fused_products(
+    low: Lowering, steps: list[Step], traced: list[Traced | None], outputs: list[Buffer]
+) -> dict[int, Product]:
+    """By the number of a nest's step: the product that is computed in that nest's kernel."""
+    found: dict[int, Product] = {}
+    for step in steps:
+        if not isinstance(step, Call) or step.buffer in outputs:
+            continue
+        product = step.buffer
+        if product.definition.op != "mm" or any(v.buffer.dtype not in TENSOR_CORES for v in product.definition.args):
+            continue
+        readers = [n for n, nest in enumerate(traced) if nest is not None and product in loads([*nest.exprs.values()])]
+        called = any(v.buffer is product for s in steps if isinstance(s, Call) for v in s.buffer.definition.args)
+        special = any(product in loads([*nest.exprs.values()]) for nest in traced if nest and nest.nest.special)
+        if called or special or len(readers) != 1:
+            continue
+        again = _retraced(low, steps[readers[0]], product)
+        if again is not None:
+            found[readers[0]] = Product(product, again)  # of several products the last, which all others precede
+    return found
+
+
+def _retraced(low: Lowering, step: Step, product: Buffer) -> Traced | None:
+    """The nest with the product's rows and columns as its loops; None where it reads the product any other way."""
+    if isinstance(step, Call) or step.has_reduction or step.special is not None or 1 in product.shape:
+        return None
+    if step.numel != product.numel:
+        return None
+    rows, columns = product.shape
+    traced = trace(low, Nest(((rows, False), (columns, False)), step.members))
+    if traced is None:
+        return None
+    reads = [n for n in walk(list(traced.exprs.values())) if n.op == "load" and n.payload[0] is product]
+    return traced if all(same(n.payload[1], traced.flat) and not n.args for n in reads) else None
+
+
+class DotKernel:
+    """Writes the kernel of a product."""
+
+    def __init__(self, product: Product, stored: set[Buffer], plan: TritonPlan, name: str) -> None:
+        self.product, self.plan, self.name = product, plan, name
+        self.traced = product.traced
+        self.written = [b for b, _ in self.traced.nest.members if b in stored]
+        self.left, self.right = product.call.definition.args
+        self.m, self.k = self.left.shape
+        self.n = self.right.shape[1]
+        self.bm, self.bn, self.bk = self._tile()
+
+    def _tile(self) -> tuple[int, int, int]:
+        sides = [SMALLEST << int(digit) for digit in f"{self.plan.dot:03d}"]
+        tile = [min(side, max(SMALLEST, _up(size))) for side, size in zip(sides, (self.m, self.n, self.k), strict=True)]
+        while -(-self.m // tile[0]) * -(-self.n // tile[1]) < PROCESSORS and tile[0] * tile[1] > 64 * 64:
+            larger = 0 if tile[0] >= tile[1] else 1
+            tile[larger] //= 2
+        return tile[0], tile[1], tile[2]
+
+    def write(self) -> Kernel:
+        """The kernel."""
+        rows = [loop.var for loop in self.traced.loops if loop.var.name.startswith("i0")]
+        columns = [loop.var for loop in self.traced.loops if loop.var.name.startswith("i1")]
+        narrow = all(SIZE[b.dtype] <= 2 for b in self.written if b.kind in text.FLOATING)
+        writer = TileWriter(frozenset(columns), frozenset(rows), precise=not (self.plan.fast and narrow))
+        writer.row_mask = "rm" if self.m % self.bm else ""
+        writer.tile_mask = "jm" if self.n % self.bn else ""
+        every = frozenset([*rows, *columns])
+        for expr in walk(list(self.traced.exprs.values())):
+            if expr.op == "load" and expr.payload[0] is self.product.call:
+                writer.leaves[expr] = "acc"
+        for buffer in self.written:
+            self._store(writer, buffer, self.traced.exprs[buffer], writer.mask(every))
+        body = [*self._place(), *self._multiply(), *decode(rows, "r"), *decode(columns, "j"), *writer.outer]
+        operands = [self.left.buffer, self.right.buffer]
+        used = list(dict.fromkeys([*operands, *writer.uses, *self.written]))
+        checked = any("tl.device_assert" in line for line in body)
+        options = {"num_warps": 8 if self.bm * self.bn >= 128 * 128 else 4, "num_stages": self.plan.stages}
+        if checked:
+            options["sanitize_overflow"] = 0
+        arguments = [b.name for b in used]
+        head = ["@triton.jit(debug=True)" if checked else "@triton.jit", f"def {self.name}({', '.join(arguments)}):"]
+        grid = (-(-self.m // self.bm) * -(-self.n // self.bn),)
+        return Kernel(self.name, [*head, *indent(body, 4)], grid, arguments, options, {}, used)
+
+    def _store(self, writer: TileWriter, buffer: Buffer, expr: Expr, mask: str) -> None:
+        masked = f", mask={mask}" if mask else ""
+        writer.outer.append(f"tl.store({buffer.name} + (r * {self.n} + j), {writer.emit(expr)}{masked})")
+
+    def _place(self) -> list[str]:
+        """Which tile of the result this program has."""
+        down, over = -(-self.m // self.bm), -(-self.n // self.bn)
+        reach = [b.numel for b in (self.left.buffer, self.right.buffer, *self.written)]
+        wide = ".to(tl.int64)" if max(reach) + self.bm * max(self.n, self.k) >= NARROW else ""
+        return [
+            f"group = tl.program_id(0) // {GROUP * over} * {GROUP}",
+            f"height = tl.minimum({down} - group, {GROUP})",
+            f"place = tl.program_id(0) % {GROUP * over}",
+            f"r = (group + place % height){wide} * {self.bm} + tl.arange(0, {self.bm})[:, None]",
+            f"j = (place // height){wide} * {self.bn} + tl.arange(0, {self.bn})[None, :]",
+            *([f"rm = r < {self.m}"] if self.m % self.bm else []),
+            *([f"jm = j < {self.n}"] if self.n % self.bn else []),
+        ]
+
+    def _multiply(self) -> list[str]:
+        a, b = self.left, self.right
+        deep = self.k % self.bk != 0
+        masks = [
+            ["rm"] if self.m % self.bm else [],
+            ["jm"] if self.n % self.bn else [],
+        ]
+        if deep:
+            masks[0].append(f"(d[None, :] < {self.k} - o)")
+            masks[1].append(f"(d[:, None] < {self.k} - o)")
+        masked = [f", mask={' & '.join(m)}, other=0" if m else "" for m in masks]
+        return [
+            f"d = tl.arange(0, {self.bk})",
+            f"a_at = {_address(a, 'r', 'd[None, :]')}",
+            f"b_at = {_address(b, 'd[:, None]', 'j')}",
+            f"acc = tl.zeros(({self.bm}, {self.bn}), tl.float32)",
+            f"for o in range(0, {self.k}, {self.bk}):",
+            f"    a = tl.load(a_at{masked[0]})",
+            f"    b = tl.load(b_at{masked[1]})",
+            "    acc = tl.dot(a, b, acc)",
+            f"    a_at += {self.bk * a.strides[1]}",
+            f"    b_at += {self.bk * b.strides[0]}",
+        ]
+
+
+def _address(view: Strided, row: str, column: str) -> str:
+    offset = f" + {view.offset}" if view.offset else ""
+    return f"{view.buffer.name} + ({row} * {view.strides[0]} + {column} * {view.strides[1]}{offset})"
+
+
+def _up(size: int) -> int:
+    return 1 << max(size - 1, 0).bit_length()

@@ -1,0 +1,120 @@
+"""How a nest's points are dealt to programs: the sizes of a tile, decided from shapes and a plan."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.builtin.schedule import Traced
+from agent.builtin.triton_plan import TritonPlan
+
+Mode = Literal["flat", "whole", "sweep", "split"]
+PROCESSORS = 132
+"""Of an H100 or H200: fewer programs than that leave some idle."""
+SHARED_LENGTH = 1 << 13
+"""Rows shorter than this are not worth a second kernel."""
+SHARED_HEIGHT = 1 << 8
+"""The same of rows that lie across memory."""
+MAX_SPLITS = 512
+LARGE = 1 << 22
+"""Elements that are worth the work of every processor, and another launch."""
+MUCH = 1 << 14
+"""Elements that need all the registers of a processor."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Tiles of a nest. ``axis`` is that of a row's elements in a tile."""
+
+    mode: Mode
+    axis: int
+    row_count: int
+    length: int
+    rows: int
+    """Rows in a tile."""
+    columns: int
+    """Elements of each row in a tile."""
+    chunk: int = 0
+    """Elements of a row that one program sweeps, where programs share rows."""
+
+    @property
+    def tiles(self) -> int:
+        """Programs side by side."""
+        return -(-self.row_count // self.rows)
+
+    @property
+    def splits(self) -> int:
+        """Programs that share a row."""
+        return -(-self.length // self.chunk) if self.chunk else 1
+
+    @property
+    def rows_masked(self) -> bool:
+        """Whether the last tile reaches beyond the rows."""
+        return self.row_count % self.rows != 0
+
+    @property
+    def columns_masked(self) -> bool:
+        """Whether a tile may reach beyond a row's end."""
+        return (self.chunk or self.length) % self.columns != 0 or self.length % self.columns != 0
+
+
+def choose(traced: Traced, plan: TritonPlan) -> Layout:
+    """The layout of a nest."""
+    loops = [loop for loop in traced.loops if loop.var.size > 1]
+    length = math.prod(loop.var.size for loop in loops if loop.reduced)
+    count = math.prod(loop.var.size for loop in loops if not loop.reduced)
+    if not any(loop.reduced for loop in loops):
+        return Layout("flat", 0, count, 1, min(plan.block, _up(count)), 1)
+    is_scan = traced.nest.special is not None  # what came before an element is needed: programs cannot share a row
+    if not loops[-1].reduced:
+        return _across(count, length, plan, alone=is_scan)
+    return _along(count, length, plan, alone=is_scan)
+
+
+def _along(count: int, length: int, plan: TritonPlan, *, alone: bool) -> Layout:
+    """Rows lie along memory."""
+    many = 8 if plan.split else 1
+    room = _up(length)
+    is_few = count <= PROCESSORS // 2 * many or (room > plan.whole and count < 4 * PROCESSORS)
+    if is_few and not alone and length >= SHARED_LENGTH and length > plan.sweep:
+        return _shared(1, count, length, 1, min(plan.sweep, room))
+    if room > plan.whole:
+        return Layout("sweep", 1, count, length, 1, plan.sweep)
+    rows = max(1, min(plan.tile // room, _up(count // (2 * PROCESSORS)), _up(count)))
+    return Layout("whole", 1, count, length, rows, room)
+
+
+def _across(count: int, length: int, plan: TritonPlan, *, alone: bool) -> Layout:
+    """Rows lie across memory, and neighbours are read together."""
+    rows, room = min(plan.lanes, _up(count)), _up(length)
+    columns = max(1, min(plan.sweep // rows, room))
+    tiles = -(-count // rows)
+    is_few = tiles < (PROCESSORS * 2 if plan.split or count * length >= LARGE else PROCESSORS // 2)
+    if is_few and not alone and length > 4 * columns and length >= SHARED_HEIGHT:
+        return _shared(0, count, length, rows, columns)
+    while rows > 16 and -(-count // rows) < PROCESSORS:
+        rows //= 2
+    columns = max(1, min(plan.sweep // rows, room))
+    if room * rows <= plan.whole // 2:
+        return Layout("whole", 0, count, length, rows, room)
+    return Layout("sweep", 0, count, length, rows, columns)
+
+
+def _shared(axis: int, count: int, length: int, rows: int, columns: int) -> Layout:
+    tiles = -(-count // rows)
+    splits = max(2, min(4 * PROCESSORS // tiles, MAX_SPLITS))
+    chunk = -(-length // (splits * columns)) * columns
+    return Layout("split", axis, count, length, rows, columns, chunk)
+
+
+def warps(layout: Layout, plan: TritonPlan) -> int:
+    """Warps of a program: each thread has ``plan.each`` elements of a flat block, twice as many of a row."""
+    each = plan.each if layout.mode == "flat" else 2 * plan.each
+    room = layout.rows * layout.columns
+    return max(1, min(_up(room // (32 * each)), 32 if room > MUCH else 16))
+
+
+def _up(size: int) -> int:
+    """The power of two that has room for it."""
+    return 1 << max(size - 1, 0).bit_length()

@@ -1,0 +1,302 @@
+"""Triton kernels for one nest: a flat domain, rows held whole, rows swept in a loop, or rows shared by programs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from agent.builtin import triton_text as text
+from agent.builtin.cexpr import SIZE
+from agent.builtin.expr import Buffer, Expr, walk
+from agent.builtin.schedule import Traced
+from agent.builtin.triton_layout import Layout, choose, warps
+from agent.builtin.triton_online import OnlineLanes, online_pairs
+from agent.builtin.triton_plan import TritonPlan
+from agent.builtin.triton_reducers import Lanes
+from agent.builtin.triton_writing import TileWriter, decode
+from agent.builtin.writing import indent
+
+NARROW = 1 << 31
+"""Positions below this fit 32 bits."""
+STREAMED_BYTES = 1 << 22
+"""Less than this may stay in the cache until it is read again."""
+
+
+@dataclass
+class Kernel:
+    """A kernel and its launch."""
+
+    name: str
+    lines: list[str]
+    grid: tuple[int, ...]
+    arguments: list[str]
+    options: dict[str, int]
+    partials: dict[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
+    """Memory that hands results from program to program: shape and torch dtype."""
+    uses: list[Buffer] = field(default_factory=list)
+
+
+@dataclass
+class Pass:
+    """What is done in one sweep over the elements of a row."""
+
+    reducers: list[Lanes] = field(default_factory=list)
+    stores: list[Buffer] = field(default_factory=list)
+
+
+class NestKernels:
+    """Writes the kernels of one nest."""
+
+    def __init__(self, traced: Traced, stored: set[Buffer], plan: TritonPlan, name: str) -> None:
+        self.traced, self.stored, self.plan, self.name = traced, stored, plan, name
+        self.exprs = traced.exprs
+        self.roles = dict(traced.nest.members)
+        self.kept = [loop.var for loop in traced.loops if not loop.reduced and loop.var.size > 1]
+        self.reduced = [loop.var for loop in traced.loops if loop.reduced and loop.var.size > 1]
+        self.layout: Layout = choose(traced, plan)
+        self.written = [b for b, _ in traced.nest.members if b in stored]
+        narrow = all(SIZE[b.dtype] <= 2 for b in self.written if b.kind in text.FLOATING)
+        self.precise = not (plan.fast and narrow)
+        self.reducer_of: dict[Buffer, Lanes] = {}
+        is_swept = self.layout.mode in ("sweep", "split")
+        self.online = {b: pair for pair in online_pairs(traced) for b in (pair.top, pair.total)} if is_swept else {}
+        self.passes: list[Pass] = []
+        self._arrange()
+
+    def _level(self, expr: Expr) -> int:
+        """Number of the pass in which an expression can be computed, from 0."""
+        inner = [n.payload for n in walk([expr]) if n.op == "result" and n.payload in self.exprs]
+        tops = [self.online[b].top if b in self.online else b for b in inner]
+        return max((1 + self._level(self.exprs[b]) for b in tops), default=0)
+
+    def _arrange(self) -> None:
+        shared: dict[tuple[str, Expr], Lanes] = {}
+        for buffer, role in self.traced.nest.members:
+            if role == "special":
+                continue
+            pair = self.online.get(buffer)
+            expr = self.exprs[pair.top if pair else buffer]
+            level = self._level(expr)
+            while role in ("reduce", "full") and len(self.passes) <= level:
+                self.passes.append(Pass())
+            if role == "reduce":
+                kind = "online" if pair else buffer.definition.kind
+                kind = "moments" if kind in ("mean_of", "m2_of") else kind
+                spans = bool(expr.variables & set(self.reduced))
+                known = (kind, expr, str(len(self.reducer_of)), self.layout.axis, self.plan.exact, spans)
+                fresh = OnlineLanes(*known, pair.finite) if pair else Lanes(*known)
+                self.reducer_of[buffer] = shared.setdefault((kind, expr), fresh)
+                if self.reducer_of[buffer] is fresh:
+                    self.passes[level].reducers.append(fresh)
+            elif role == "full" and buffer in self.stored:
+                self.passes[level].stores.append(buffer)
+        self.passes = self.passes or [Pass()]
+
+    # Pieces
+
+    def writer(self) -> TileWriter:
+        """A kernel begins."""
+        layout = self.layout
+        writer = TileWriter(frozenset(self.reduced), frozenset(self.kept), precise=self.precise)
+        writer.row_mask = "rm" if layout.rows_masked else ""
+        writer.tile_mask = "jm" if layout.columns_masked else ""
+        if not self.reduced:
+            writer.whole = (self.traced.flat, "r")
+        return writer
+
+    def head(self) -> list[str]:
+        """Which rows this program has."""
+        layout = self.layout
+        wide = ".to(tl.int64)" if self.is_wide() else ""
+        across = "" if not self.reduced else "[:, None]" if layout.axis == 1 else "[None, :]"
+        first = f"tl.program_id(0){wide} * {layout.rows}"
+        lines = [f"r = {first} + tl.arange(0, {layout.rows}){across}"]
+        if layout.rows_masked:
+            lines.append(f"rm = r < {layout.row_count}")
+        return lines + decode(self.kept, "r")
+
+    def columns(self, first: str = "", end: str = "") -> list[str]:
+        """Which elements of the rows are looked at."""
+        layout = self.layout
+        along = "[None, :]" if layout.axis == 1 else "[:, None]"
+        lanes = f"tl.arange(0, {layout.columns}){along}{'.to(tl.int64)' if self.is_wide() else ''}"
+        lines = [f"j = {first} + {lanes}" if first else f"j = {lanes}"]
+        if layout.columns_masked:
+            lines.append(f"jm = j < {end or layout.length}")
+        return lines + decode(self.reduced, "j")
+
+    def is_wide(self) -> bool:
+        """Whether positions need 64 bits."""
+        offsets = [n.payload[1].bounds()[1] for n in walk(list(self.exprs.values())) if n.op == "load"]
+        room = self.layout.rows * self.layout.columns
+        return bool(max([self.traced.nest.numel, *offsets]) + room >= NARROW)
+
+    def store(self, writer: TileWriter, buffer: Buffer, *, per_row: bool) -> None:
+        """A result goes to memory."""
+        expr = self.exprs[buffer]
+        value = self.result(buffer) if self.roles[buffer] == "reduce" else writer.emit(expr)
+        everything = writer.along | writer.across
+        whole = per_row or not self.reduced
+        mask = writer.mask(writer.across if whole else everything)
+        at = "r" if whole else writer.index(self.traced.flat)
+        if not self.kept and not whole:
+            at = f"{at} + r * 0"
+        masked = f", mask={mask}" if mask else ""
+        streams = self.plan.stream and buffer.numel * SIZE[buffer.dtype] >= STREAMED_BYTES
+        hint = ', cache_modifier=".cs"' if streams else ""
+        target = writer.outer if whole else writer.inner
+        target.append(f"tl.store({buffer.name} + ({at}), {value}{masked}{hint})")
+
+    def result(self, buffer: Buffer) -> str:
+        """The finished value of a reduction."""
+        return self.reducer_of[buffer].result(buffer.definition.kind)
+
+    def finished(self, writer: TileWriter, number: int) -> None:
+        """From here on the reductions of a pass can be read."""
+        kept = frozenset(self.kept)
+        for buffer, reducer in self.reducer_of.items():
+            if reducer in self.passes[number].reducers:
+                writer.leaves[self.traced.maker.result(buffer, kept)] = self.result(buffer)
+
+    def row_stores(self, writer: TileWriter) -> None:
+        """What is written once a row."""
+        for buffer, role in self.traced.nest.members:
+            if role in ("row", "reduce") and buffer in self.stored:
+                self.store(writer, buffer, per_row=True)
+
+    def kernel(self, writer: TileWriter, suffix: str, body: list[str], grid: tuple[int, ...]) -> Kernel:
+        """The finished kernel."""
+        layout = self.layout
+        assigned = {b.name: b for b in [*writer.uses, *self.written]}
+        spelled = "\n".join(body)
+        used = [b for b in assigned.values() if f"({b.name} + " in spelled]
+        name = f"{self.name}{suffix}"
+        is_checked = "tl.device_assert" in spelled
+        options = {"num_warps": warps(layout, self.plan)}
+        if layout.mode in ("sweep", "split"):
+            options["num_stages"] = self.plan.stages
+        if is_checked:
+            options["sanitize_overflow"] = 0
+        decorator = "@triton.jit(debug=True)" if is_checked else "@triton.jit"
+        partials = sorted({p for p in self.partials() if f"({p} + " in spelled})
+        arguments = [b.name for b in used] + partials
+        lines = [decorator, f"def {name}({', '.join(arguments)}):", *indent(body, 4)]
+        memory = {p: self.partials()[p] for p in partials}
+        return Kernel(name, lines, grid, arguments, options, memory, used)
+
+    # Whole kernels
+
+    def write(self) -> list[Kernel]:
+        """All kernels of the nest, in order."""
+        if self.layout.mode == "split":
+            return self._split()
+        writer = self.writer()
+        lines = self.head()
+        if not self.reduced:
+            for buffer in self.passes[0].stores:
+                self.store(writer, buffer, per_row=False)
+        elif self.layout.mode == "whole":
+            lines += self.columns()
+            for number, step in enumerate(self.passes):
+                for reducer in step.reducers:
+                    value = writer.emit(reducer.expr)
+                    writer.outer += reducer.whole(value, writer.tile_mask, self.layout.length)
+                self.finished(writer, number)
+                for buffer in step.stores:
+                    self.store(writer, buffer, per_row=False)
+            self.row_stores(writer)
+        else:
+            length = self.layout.length
+            for number, step in enumerate(self.passes):
+                self._sweep(writer, number, "0", str(length))
+                for reducer in step.reducers:
+                    writer.outer += reducer.finish(self._lane_counts("0", length), f"{length}.0")
+                self.finished(writer, number)
+            self.row_stores(writer)
+        return [self.kernel(writer, "", lines + writer.outer, (self.layout.tiles,))]
+
+    def _lane_counts(self, first: str, end: int | str) -> str:
+        """How many elements each lane of a swept row had."""
+        columns = self.layout.columns
+        along = "[None, :]" if self.layout.axis == 1 else "[:, None]"
+        return f"(tl.maximum({end} - {first} - tl.arange(0, {columns}){along} + {columns - 1}, 0) // {columns})"
+
+    def _sweep(self, writer: TileWriter, number: int, first: str, end: str) -> None:
+        """A loop over the elements of a row tile from ``first`` to ``end``; leaves its accumulators unfinished."""
+        layout, step = self.layout, self.passes[number]
+        shape = f"({layout.rows}, {layout.columns})" if layout.axis == 1 else f"({layout.columns}, {layout.rows})"
+        starts = [
+            f"{name} = tl.full({shape}, {start}, {kind})" for r in step.reducers for name, kind, start in r.fields()
+        ]
+        last = number == len(self.passes) - 1
+        writer.hint = f', eviction_policy="evict_{"first" if last else "last"}"' if self.plan.stream else ""
+        writer.open()
+        for reducer in step.reducers:
+            value = writer.emit(reducer.expr)
+            writer.inner += reducer.step(value, writer.tile_mask, f"((o - {first}) // {layout.columns} + 1)")
+        for buffer in step.stores:
+            self.store(writer, buffer, per_row=False)
+        body = self.columns("o", end) + writer.close()
+        writer.hint = ""
+        writer.outer += [*starts, f"for o in range({first}, {end}, {layout.columns}):", *indent(body, 4)]
+
+    def partials(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Memory between the kernels of rows that programs share."""
+        layout = self.layout
+        return {
+            f"{self.name}_{name}": ((layout.splits, layout.row_count), kind.removeprefix("tl."))
+            for step in self.passes
+            for reducer in step.reducers
+            for name, kind, _ in reducer.fields()
+        }
+
+    def _split(self) -> list[Kernel]:
+        layout = self.layout
+        kernels = []
+        count = len(self.passes) + bool(self.passes[-1].reducers)
+        for number in range(count):
+            writer = self.writer()
+            lines = self.head()
+            for earlier in range(number):
+                self._combine(writer, earlier)
+            if number < len(self.passes):
+                lines += [
+                    f"s = tl.program_id(1){'.to(tl.int64)' if self.is_wide() else ''} * {layout.chunk}",
+                    f"e = tl.minimum(s + {layout.chunk}, {layout.length})",
+                ]
+                self._sweep(writer, number, "s", "e")
+                self._keep(writer, number)
+            splits = layout.splits if number < len(self.passes) else 1
+            if number == count - 1:
+                if splits > 1:  # one of the programs that share a row writes what there is once a row
+                    writer.row_mask = f"(r + tl.program_id(1) * {layout.row_count} < {layout.row_count})"
+                self.row_stores(writer)
+            kernels.append(self.kernel(writer, f"_{number}", lines + writer.outer, (layout.tiles, splits)))
+        return kernels
+
+    def _keep(self, writer: TileWriter, number: int) -> None:
+        """What this program found of its rows goes to memory."""
+        mask = f", mask={writer.row_mask}" if writer.row_mask else ""
+        for reducer in self.passes[number].reducers:
+            writer.outer += reducer.finish(self._lane_counts("s", "e"), "(e - s)")
+            for name, _, _ in reducer.fields():
+                at = f"tl.program_id(1) * {self.layout.row_count} + r"
+                writer.outer.append(f"tl.store({self.name}_{name} + ({at}), {name}{mask})")
+
+    def _combine(self, writer: TileWriter, number: int) -> None:
+        """What all programs found of these rows, put together: each is a lane."""
+        layout = self.layout
+        room = 1 << math.ceil(math.log2(layout.splits))
+        along = "[None, :]" if layout.axis == 1 else "[:, None]"
+        lines = [f"t = tl.arange(0, {room}){along}"]
+        masks = [f"(t < {layout.splits})"] if room != layout.splits else []
+        mask = " & ".join([*masks, *([writer.row_mask] if writer.row_mask else [])])
+        for reducer in self.passes[number].reducers:
+            for name, _, start in reducer.fields():
+                at = f"t * {layout.row_count} + r"
+                masked = f", mask={mask}, other={start}" if mask else ""
+                lines.append(f"{name} = tl.load({self.name}_{name} + ({at}){masked})")
+            counts = f"tl.minimum(tl.maximum({layout.length} - t * {layout.chunk}, 0), {layout.chunk})"
+            lines += reducer.finish(counts, f"{layout.length}.0")
+        writer.outer += lines
+        self.finished(writer, number)

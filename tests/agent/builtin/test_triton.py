@@ -1,0 +1,189 @@
+"""Generated Triton against the reference in the interpreter, and through the compiler for a GPU that is not there."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from agent.builtin.triton_plan import TritonPlan
+
+ROOT = Path(__file__).parents[3]
+OPERATORS = sorted((ROOT / "tests/fixtures/operators").glob("*.py"))
+BEYOND = {
+    "emb_bag_modes": "uneven length",
+    "gather_negative_bool_mask": "_local_scalar_dense",
+    "scan_extreme_positions": "positions of maxima",
+    "pool_unbatched_lp_indices": "positions of maxima",
+}
+"""Outside the families: the builtin model must say which operator it is, never compute it wrongly."""
+USUAL = TritonPlan(dot=332)
+PIECES = TritonPlan(
+    block=64, tile=64, whole=16, sweep=16, lanes=8, split=True, exact=True, fast=False, stream=True
+)  # fmt: skip
+"""Every row that can be is shared by programs."""
+SWEPT = TritonPlan(block=64, tile=64, whole=16, sweep=64, lanes=8, each=4)
+"""Every row is swept."""
+OWN = {
+    "own_products": """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Linear(96, 72, dtype=torch.bfloat16)
+        self.narrow = nn.Parameter(torch.randn(96, 40).half())
+
+    def forward(self, x, y):
+        return F.silu(self.up(x)) * y, torch.tanh((x.float() * 0.5).half().view(-1, 96) @ self.narrow + 1)
+
+
+def get_inputs():
+    return [torch.randn(5, 17, 96).bfloat16(), torch.randn(72).bfloat16()]
+""",
+    "own_convolution": """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 5, 3, padding=1)
+
+    def forward(self, x):
+        return F.max_pool2d(F.softplus(self.conv(x * 2)) + 1, 2)
+
+
+def get_inputs():
+    return [torch.randn(2, 3, 9, 10)]
+""",
+    "own_losses": """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Model(nn.Module):
+    def forward(self, x, label):
+        return F.cross_entropy(x, label), torch.logsumexp(x, 0), x.sum(), F.group_norm(x.view(4, 10, 50), 5)
+
+
+def get_inputs():
+    return [torch.randn(40, 50) + 1e4, torch.randint(0, 50, (40,))]
+""",
+    "own_exponentials": """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Model(nn.Module):
+    def forward(self, x):
+        e = torch.exp(x - x.amax(-1, keepdim=True))
+        return torch.softmax(x, -1), torch.logsumexp(x, -1), F.log_softmax(x, 0), torch.logsumexp(x, (0,)), e.sum(-1)
+
+
+def get_inputs():
+    x = torch.randn(23, 150) * 20
+    x[3] = -float("inf")
+    x[4, 3] = float("inf")
+    x[5, :100] = -float("inf")
+    x[6] = -500
+    return [x]
+""",
+    "own_nothing": """
+import torch
+from torch import nn
+
+
+class Model(nn.Module):
+    def forward(self, x, y):
+        return x.relu() + 1, torch.softmax(y, -1)
+
+
+def get_inputs():
+    return [torch.randn(0, 5), torch.randn(3, 1)]
+""",
+}
+
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed here"),
+]
+
+
+def run(script: str, plan: TritonPlan, files: list[Path], folder: Path, **environment: str) -> list[dict]:
+    folder.mkdir()
+    command = [sys.executable, "-W", "ignore", str(Path(__file__).with_name(script)), str(plan)]
+    environment = {
+        **os.environ,
+        "KERNELWRIGHT_BUILD_DIR": str(folder),
+        "TRITON_CACHE_DIR": str(folder / "cache"),
+        "PYTHONPATH": str(ROOT),
+        **environment,
+    }
+    done = subprocess.run(
+        [*command, *map(str, files)], capture_output=True, text=True, env=environment, timeout=280, cwd=folder
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("own")
+    files = [folder / f"{name}.py" for name in OWN]
+    for file, text in zip(files, OWN.values(), strict=True):
+        file.write_text(text)
+    return files
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory, own) -> dict[str, dict]:
+    """Each file under one of the plans, in turn; some with unusual inputs too. Two processes at a time."""
+    folder = tmp_path_factory.mktemp("interpreted")
+    dressed = {"KERNELWRIGHT_DRESSED": "1"}
+    jobs = [
+        (USUAL, [*own, *OPERATORS[0::4]], dressed),
+        (PIECES, OPERATORS[1::4], {}),
+        (SWEPT, own[3:4], dressed),
+        (SWEPT, OPERATORS[2::4], {}),
+        (PIECES, OPERATORS[3::4], {}),
+    ]
+
+    def go(number: int) -> list[dict]:
+        plan, files, more = jobs[number]
+        return run("check_triton.py", plan, files, folder / str(number), TRITON_INTERPRET="1", **more)
+
+    with ThreadPoolExecutor(2) as pool:
+        found = [entry for entries in pool.map(go, range(len(jobs))) for entry in entries]
+    return {entry["name"]: entry for entry in sorted(found, key=lambda entry: entry["outcome"] != "ok")}
+
+
+@pytest.mark.parametrize("name", [*OWN, *(path.stem for path in OPERATORS)])
+def test_generated_kernels_agree_with_the_reference(outcomes, name):
+    entry = outcomes[name]
+    if name in BEYOND:
+        assert entry["outcome"] == "unsupported"
+        assert BEYOND[name] in entry["detail"]
+    else:
+        assert entry["outcome"] == "ok", entry["detail"]
+
+
+def test_generated_kernels_are_compiled_without_a_gpu(tmp_path, own):
+    few = [path for path in OPERATORS[4::12] if path.stem not in BEYOND]
+    jobs = [(USUAL, [*own[:-1], *few]), (PIECES, [*own[2:4], *few])]
+    for number, (plan, files) in enumerate(jobs):
+        arch = {"KERNELWRIGHT_CUDA_ARCH": "sm_90"}
+        entries = run("check_triton_compiles.py", plan, files, tmp_path / str(number), **arch)
+        assert len(entries) == len(files)
+        assert [entry for entry in entries if entry["outcome"] != "ok"] == []
