@@ -111,7 +111,12 @@ class Crew:
         self._path = f"{launcher.inside(self._problem_mount)}/problem.py"
         start = partial(self._start, ORACLE)
         device = launcher.device
-        self.recipes = recipes(device, compiled=site.compiled, autotuned=site.autotuned)
+        self.recipes = recipes(
+            device,
+            compiled=site.compiled,
+            autotuned=site.autotuned,
+            tolerance=licence.precision == "tolerance",
+        )
         about = (start, site.problem, self._path)
         if device is None:
             self.oracle = Oracle(*about, site.memory_bytes, launcher.timeout_s)
@@ -263,7 +268,12 @@ class Crew:
         """Have it construct the model and warm it on every case: what its calls took, by case."""
         body = {"path": self._path, "name": self._site.problem.name, "seed": self._seed}
         recipe = self.recipes[contender.name]
-        body |= {"compiled": recipe.is_compiled, "options": dict(recipe.options), "warm": self.on_device is not None}
+        body |= {
+            "compiled": recipe.is_compiled,
+            "options": dict(recipe.options),
+            "tf32": recipe.tf32,
+            "warm": self.on_device is not None,
+        }
         contender.open_problem(body, self.on_device.bank if self.on_device else None)
         return {case: self._warm_case(contender, inputs) for case, inputs in sets.items()}
 

@@ -55,7 +55,7 @@ class Harness:
         torch.set_num_threads(body["threads"])
         arena: Arena | None = None
         if body.get("device"):
-            require_full_precision()
+            allow_tf32(False)
             self.memory = memory_of(body["device"])
             arena = DeviceArena(body["arena"], self.memory)
         elif body["arena"]:
@@ -179,6 +179,8 @@ class ReferenceHarness(Harness):
     def do_problem(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Import the problem, construct the model, say what constructing a candidate needs."""
         self.reference.device = self.subject.device
+        if self.memory is not None:
+            allow_tf32(bool(body.get("tf32")))
         text, chunks = self.reference.open(body["path"], body["name"], body["seed"])
         model = self.reference.model
         call = compiled(model, **body.get("options") or {}) if body["compiled"] else model
@@ -276,10 +278,10 @@ class VerifierHarness(ReferenceHarness):
         return self._with_text(*self.verifier.answer(request["op"], request))
 
 
-def require_full_precision() -> None:
+def allow_tf32(allowed: bool) -> None:
     """No shortcuts that nobody asked for: a float32 product is one, in baselines as in candidates."""
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed
 
 
 def compiled(model: torch.nn.Module, **options: Any) -> Any:
