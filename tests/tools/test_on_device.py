@@ -161,6 +161,24 @@ def test_what_lies_at_the_same_place_later_is_another_answer(judge, load):
     assert before != after
 
 
+def test_two_flipped_signs_do_not_cancel(judge):
+    """They change the top bits of two words, which wrapping products of whole words forget."""
+    import torch
+
+    from tools.harness.device_memory import HostMemory
+    from tools.harness.reference import Reference
+    from tools.harness.verifier import Verifier
+
+    verifier = Verifier(Reference(), HostMemory(), 1 << 20)
+    plain = torch.arange(1, 65, dtype=torch.float32)
+    seen = {verifier._digest_of(plain.view(torch.uint8))}
+    for places in ([1, 3], [0, 2], [0, 1], [1, 3, 5, 7], [63, 61]):
+        flipped = plain.clone()
+        flipped[places] *= -1
+        seen.add(verifier._digest_of(flipped.view(torch.uint8)))
+    assert len(seen) == 6
+
+
 EARLY = """
 import os
 def say(*numbers):

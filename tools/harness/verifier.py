@@ -34,6 +34,7 @@ Ref = list[Any]
 
 ALIGNED = 16
 WEIGHTS = 1 << 22
+LOW_HALF = 0xFFFFFFFF
 SAMPLES = 8192
 """Bytes of a window's outputs that are read before its clock stops."""
 COLD = 2
@@ -247,7 +248,7 @@ class Verifier:
     # What was answered.
 
     def _digest(self, body: dict[str, Any]) -> list[str]:
-        """Of each ref, a sum that two different tensors share by chance once in 2^61; its weights are secret."""
+        """Of each ref, a sum that two different tensors share by chance once in 2^31 at most; its weights are secret."""
         return [self._digest_of(self._tensor(ref)) for ref in body["refs"]]
 
     def _digest_of(self, flat: torch.Tensor) -> str:
@@ -258,8 +259,10 @@ class Verifier:
             words = words.view(torch.int64) if words.data_ptr() % 8 == 0 else words.clone().view(torch.int64)
             for start in range(0, words.numel(), WEIGHTS):
                 part = words[start : start + WEIGHTS]
-                # Wrapping products with odd weights: a change of any word changes the sum.
-                total = (total * MIXER + int((part * self._secret()[: len(part)]).sum())) % (1 << 64)
+                low, high = self._secret()[:, : len(part)]
+                # Halves of words: products wrap, and of a whole word's top bit two changes would cancel.
+                found = int(((part & LOW_HALF) * low + (part >> 32) * high).sum())
+                total = (total * MIXER + found) % (1 << 64)
         rest = bytes(flat[whole:].tolist())
         return f"{total:016x}{rest.hex()}"
 
@@ -268,7 +271,7 @@ class Verifier:
         if self._weights is None:
             lot = torch.Generator(self.memory.device)
             lot.seed()
-            self._weights = torch.randint(-(1 << 62), 1 << 62, (WEIGHTS,), generator=lot) * 2 + 1
+            self._weights = torch.randint(-(1 << 62), 1 << 62, (2, WEIGHTS), generator=lot) * 2 + 1
         return self._weights
 
     def _read(self, body: dict[str, Any]) -> torch.Tensor:
