@@ -127,24 +127,27 @@ def storable(text: str, dtype: str) -> str:
     return f"({C_MEMORY[dtype]})({text})"
 
 
-def index_text(index: Index, names: dict[Expr, str]) -> str:
-    """An index as C++; ``names`` holds the variables of the expressions it is read from."""
+def index_text(index: Index, names: dict[Expr, str], division: str = "/") -> str:
+    """An index as C++; ``names`` holds the variables of the expressions it is read from.
+
+    ``division``: of whole numbers, as another language spells it.
+    """
     parts = []
     for term, coefficient in index.terms:
-        text = _term(term, names)
+        text = _term(term, names, division)
         parts.append(text if coefficient == 1 else f"{text} * {coefficient}")
     if index.const or not parts:
         parts.append(str(index.const))
     return " + ".join(parts)
 
 
-def _term(term: Term, names: dict[Expr, str]) -> str:
+def _term(term: Term, names: dict[Expr, str], division: str) -> str:
     if isinstance(term, Var):
         return term.name
     if isinstance(term, Indirect):
         return names[term.expr]
-    inner = index_text(term.index, names)
+    inner = index_text(term.index, names, division)
     if isinstance(term, Quotient):
-        return f"(({inner}) / {term.by})"
+        return f"(({inner}) {division} {term.by})"
     assert isinstance(term, Remainder)
     return f"(({inner}) % {term.by})"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from agent.builtin import cexpr
 from agent.builtin.cexpr import INFIX
 from agent.builtin.expr import Expr, Kind
-from agent.builtin.index import Index, Indirect, Quotient, Remainder, Term, Var
+from agent.builtin.index import Index
 from agent.builtin.lowering import Unsupported
 
 TYPE: dict[Kind, str] = {"f32": "tl.float32", "f64": "tl.float64", "i64": "tl.int64", "b8": "tl.int1"}
@@ -195,22 +196,4 @@ def loaded(text: str, dtype: str, kind: Kind) -> str:
 
 def index_text(index: Index, names: dict[Expr, str]) -> str:
     """An index; ``names`` holds the variables of the expressions it is read from."""
-    parts = []
-    for term, coefficient in index.terms:
-        text = _term(term, names)
-        parts.append(text if coefficient == 1 else f"{text} * {coefficient}")
-    if index.const or not parts:
-        parts.append(str(index.const))
-    return " + ".join(parts)
-
-
-def _term(term: Term, names: dict[Expr, str]) -> str:
-    if isinstance(term, Var):
-        return term.name
-    if isinstance(term, Indirect):
-        return names[term.expr]
-    inner = index_text(term.index, names)
-    if isinstance(term, Quotient):
-        return f"(({inner}) // {term.by})"
-    assert isinstance(term, Remainder)
-    return f"(({inner}) % {term.by})"
+    return cexpr.index_text(index, names, "//")
