@@ -57,6 +57,12 @@ def load(judge, room):
         contender.close()
 
 
+def spoil(crew, number: int, offset: int, size: int) -> None:
+    """Turn over every bit of a stretch, as somebody might who goes on working."""
+    values = [[offset, ["region", number, offset, size]]]
+    crew.on_device.bank.ask("spoil", {"region": number, "values": values})
+
+
 def refused(judge, contender: Contender, *reasons: str) -> Rejected:
     crew = judge._crew()
     with pytest.raises(Rejected) as caught:
@@ -131,7 +137,7 @@ def test_what_is_left_for_later_is_not_seen_as_an_answer(judge, load):
     arena = contender._arena()
     assert arena.trouble() is None
     _, number, offset, size = contender.outputs(form)[0].ref
-    crew.on_device.bank.ask("spoil_region", {"region": number, "offset": offset, "size": size})
+    spoil(crew, number, offset, size)
     assert arena.trouble()[0] == "cheat.late_work"
 
 
@@ -142,8 +148,7 @@ def test_memory_that_is_prepared_between_windows_is_seen(judge, load):
     contender.run(sets)
     contender.run(sets)  # nobody minds a contender that rests
     arena = contender._arena()
-    bank = crew.on_device.bank
-    bank.ask("spoil_region", {"region": arena._pool.number, "offset": 0, "size": arena._pool.size})
+    spoil(crew, arena._pool.number, 0, arena._pool.size)
     with pytest.raises(Rejected) as caught:
         contender.run(sets)
     assert caught.value.reason == "cheat.off_the_clock"
@@ -179,27 +184,30 @@ def test_two_flipped_signs_do_not_cancel(judge):
     assert len(seen) == 6
 
 
-EARLY = """
-import os
-def say(*numbers):
-    for fd in map(int, os.listdir("/proc/self/fd")):
-        try:
-            if "arena" in os.readlink(f"/proc/self/fd/{fd}"):
-                os.pwrite(fd, b"".join(n.to_bytes(8, "little") for n in numbers), 0)
-        except OSError:
-            pass
-"""
-
-
-def test_who_names_a_place_before_there_is_an_answer_is_held_to_it(judge, load):
-    """The clock ends at the first word, and nothing that is said later counts."""
+def test_the_first_word_of_where_outputs_lie_counts(judge, load, monkeypatch):
     crew = judge._crew()
-    contender = load(candidate(f"say(1, 4096)\n{HONEST}", before=EARLY))
+    contender = load(candidate(HONEST))
     form = crew.draw("default", 1)[0]
-    contender.run([form])
-    assert contender._addresses == [4096]
+    contender.lay([form])
+    arena = contender._arena()
+    arena.watch(20.0)
+    arena.write_table([4096])
+    seen = arena.seen()
+    assert (seen.addresses, seen.early) == ([4096], False)
+    monkeypatch.setattr(arena, "seen", lambda: type(arena).seen(arena)._replace(addresses=[4096]))
+    contender.run([form])  # the table says the truth by now
     with pytest.raises(Rejected, match="not in its memory"):
         contender.outputs(form)
+
+
+def test_who_says_something_before_it_is_let_go_is_refused(judge, load):
+    crew = judge._crew()
+    contender = load(candidate(HONEST))
+    contender.lay(crew.draw("default", 1))
+    contender._arena().write_table([4096])
+    with pytest.raises(Rejected, match="before it was let go") as caught:
+        contender.go()
+    assert caught.value.reason == "cheat.forged_record"
 
 
 @pytest.mark.parametrize(("forward", "reason"), [("import os\nos._exit(3)", "crash"), ("while True: pass", "timeout")])

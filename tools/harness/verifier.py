@@ -156,11 +156,6 @@ class Verifier:
         for offset, ref in body["values"]:
             bytes_[offset : offset + self._tensor(ref).numel()].bitwise_not_()
 
-    def _spoil_region(self, body: dict[str, Any]) -> None:
-        """Turn over every bit of a stretch: what tests do to see that somebody notices."""
-        offset, size = body["offset"], body["size"]
-        self._regions[body["region"]].bytes[offset : offset + size].bitwise_not_()
-
     def _flush(self, body: dict[str, Any]) -> None:
         """Write over the device's cache."""
         if self._cold is None:
@@ -248,7 +243,7 @@ class Verifier:
     # What was answered.
 
     def _digest(self, body: dict[str, Any]) -> list[str]:
-        """Of each ref, a sum that two different tensors share by chance once in 2^31 at most; its weights are secret."""
+        """Of each ref, a sum that different tensors share by chance once in 2^31 at most; its weights are secret."""
         return [self._digest_of(self._tensor(ref)) for ref in body["refs"]]
 
     def _digest_of(self, flat: torch.Tensor) -> str:
