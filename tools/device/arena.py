@@ -36,7 +36,6 @@ class DeviceArena(Arena):
         self._door_inside = path_inside(self.door.mount)
         self._bank: Bank | None = None
         self._pool: Region | None = None
-        self._is_own = False
         self._inputs: Region | None = None
         self._bases = [0, 0]
         """Of inputs and pool, as the worker has mapped them."""
@@ -57,7 +56,6 @@ class DeviceArena(Arena):
         self._pool = bank.create(bank.pool_bytes)
         # Those who can be trusted share one; nobody else is to write to what they are given.
         self._inputs = bank.inputs if worker.is_trusted else bank.create(bank.inputs.size)
-        self._is_own = not worker.is_trusted
         regions = (self._inputs, self._pool)
         body = {"socket": self._door_inside, "sizes": [region.size for region in regions]}
         worker.fetch("attach", body, lambda: self.door.hand_over([region.descriptor for region in regions]))
@@ -122,9 +120,9 @@ class DeviceArena(Arena):
         """Have the verifier wait for the outputs of a window that is about to be let go."""
         sizes = [size for call in self._calls for size in call]
         bases = [[region.number, base] for region, base in self._homes()]
-        self._stop = os.dup(self._file)  # the worker may end, and its file with it, before the verifier is told
         bank, number = self._needed_bank(), self._pool_number()
         self._early = bool(bank.ask("arm", {"region": number}))
+        self._stop = os.dup(self._file)  # the worker may end, and its file with it, before the verifier is told
         bank.begin("watch", {"region": number, "sizes": sizes, "bases": bases, "for_s": for_s})
 
     def give_up(self) -> None:
@@ -182,7 +180,7 @@ class DeviceArena(Arena):
         self.door.close()
         if self._bank is not None and self._pool is not None:
             self._bank.release(self._pool)
-            if self._is_own and self._inputs is not None:
+            if self._inputs is not None and self._inputs is not self._bank.inputs:
                 self._bank.release(self._inputs)
             self._pool = None
 

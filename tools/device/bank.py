@@ -81,7 +81,7 @@ class Bank:
     pool_bytes: int = 0
     """What a contender's own allocations may come to."""
     inputs: Region | None = None
-    """Where inputs are put, for everybody."""
+    """Where inputs are put, for all that can be trusted."""
     calls: int = 2
     """Calls of a window, at most."""
     _numbers: Any = field(default_factory=lambda: itertools.count(1), repr=False)
@@ -102,8 +102,11 @@ class Bank:
     def _tell_released(self) -> None:
         with self._lock:
             released, self._released = self._released, []
-        if released:
-            self.worker.ask_facts("release", {"regions": released})
+        try:
+            if released:
+                self.worker.ask_facts("release", {"regions": released})
+        except WorkerFailed as error:
+            raise JudgeUnavailable(f"the verifier failed (release): {error.detail}") from error
 
     def ask(self, op: str, body: Mapping[str, Any]) -> Any:
         """One question and its answer."""
@@ -119,9 +122,11 @@ class Bank:
         try:
             self._tell_released()
             self.worker.send(op, body)
-        except WorkerFailed as error:
+        except BaseException as error:
             self._asking.release()
-            raise JudgeUnavailable(f"the verifier failed ({op}): {error.detail}") from error
+            if isinstance(error, WorkerFailed):
+                raise JudgeUnavailable(f"the verifier failed ({op}): {error.detail}") from error
+            raise
 
     def end(self) -> Any:
         """The answer to what was asked with ``begin``."""
