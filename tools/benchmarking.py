@@ -57,6 +57,8 @@ BLOCKS_BEFORE_DROPPING = 3
 CLOCK_SLACK_S = 150e-6
 """Of a window: what waking up may take longer for one contender than for another."""
 CLOCK_SLACK_SHARE = 0.10
+FEW_WINDOWS = 12
+"""With fewer, quartiles are two or three windows, which one interruption each decides: all of them count."""
 ALONE_S, ALONE_SHARE = 50e-6, 0.05
 """By so much, of it a share of the baseline's call, a call may take longer by itself than among others, next to the
 baseline: by estimate, what waking up differs by. The standard error comes on top.
@@ -337,8 +339,10 @@ def clock_disagreement(series: Series) -> str | None:
     ours = median(itertools.chain(*series.windows[CANDIDATE]))
     if min(series.claims[CANDIDATE]) < SHORTEST_CALL_S * series.calls:
         return f"its own clock says that a call took less than {SHORTEST_CALL_S * 1e9:g} ns"
-    small, _ = quartiles(series.waits[CANDIDATE])
-    _, large = quartiles([wait for name, waits in series.waits.items() if name != CANDIDATE for wait in waits])
+    theirs = [wait for name, waits in series.waits.items() if name != CANDIDATE for wait in waits]
+    few = len(series.waits[CANDIDATE]) < FEW_WINDOWS
+    small = min(series.waits[CANDIDATE]) if few else quartiles(series.waits[CANDIDATE])[0]
+    large = max(theirs) if few else quartiles(theirs)[1]
     if small <= large + CLOCK_SLACK_S + CLOCK_SLACK_SHARE * ours:
         return None
     return (

@@ -138,13 +138,13 @@ class Launcher:
 
     def _device_environment(self, kind: str, device: Device | None) -> dict[str, str]:
         """What compilers and their caches find, with or without the device itself: folders of the worker's own."""
+        # All that are bound would be bound to the same processor, and the verifier looks out without a pause.
+        env = {"OMP_PROC_BIND": "false"} if device is not None else {}
         if self.device is None or self.device.kind != "cuda":
-            return {}
+            return env
         number = self.device.architecture.removeprefix("sm")
-        env = {"KERNELWRIGHT_CUDA_ARCH": f"sm_{number}", "TORCH_CUDA_ARCH_LIST": f"{number[:-1]}.{number[-1]}"}
+        env |= {"KERNELWRIGHT_CUDA_ARCH": f"sm_{number}", "TORCH_CUDA_ARCH_LIST": f"{number[:-1]}.{number[-1]}"}
         if device is not None:
-            # All that are bound would be bound to the same processor, and the verifier looks out without a pause.
-            env["OMP_PROC_BIND"] = "false"
             env |= {"CUDA_CACHE_PATH": "/tmp/cuda", "TRITON_CACHE_DIR": "/tmp/triton"}  # noqa: S108 - its own
             if self._pool is not None and kind != VERIFIER:
                 env["LD_PRELOAD"] = self.inside(self._pool)

@@ -217,6 +217,14 @@ def test_noise_in_a_few_windows_never_trips_the_clock():
     assert clock_disagreement(waiting([4e-3] * 24)) is not None
 
 
+@pytest.mark.parametrize(("calm", "told"), [(1, False), (0, True)])
+def test_of_a_few_windows_one_calm_one_is_enough_to_be_believed(calm, told):
+    series = waiting([1e-4] * calm + [4e-3] * (4 - calm))
+    series.claims[CANDIDATE] = [5e-3] * 4
+    series.windows[CANDIDATE] = [[5.1e-3]] * 4
+    assert (clock_disagreement(series) is not None) is told
+
+
 def test_one_that_is_slow_to_stop_does_not_lie():
     series = waiting([1e-4] * 24)
     series.windows[CANDIDATE] = [[20e-3]] * 24

@@ -21,7 +21,10 @@ from tools.rooms import Room
 pytestmark = pytest.mark.torch
 
 HONEST = "return torch.softmax(x * self.weight, dim=-1)"
-SETTINGS = JudgeSettings(stage_timeout_s=30, memory_bytes=1500 << 20, blocks=4, compiled=False, close_call_s=0)
+# One thread each: the verifier looks out without a pause beside whoever it looks at.
+SETTINGS = JudgeSettings(
+    threads=1, stage_timeout_s=30, memory_bytes=1500 << 20, blocks=4, compiled=False, close_call_s=0
+)
 
 
 @pytest.fixture(scope="module")
