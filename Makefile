@@ -84,13 +84,7 @@ survival: system setup  ## an honest program judged after each attack on the env
 integrity-sample: system setup  ## some of them, drawn anew each time
 	@$(BIN)/kernelwright eval integrity --sample $(SAMPLE)
 
-wheel-test-gpu: system setup  ## the tests that need a GPU
-	@$(BIN)/python -m pytest -m gpu $(PYTEST_ARGS)
-
-integrity-gpu: system setup  ## every attack and every honest program of the GPU corpus, judged on the GPU that is here
-	@$(BIN)/kernelwright eval integrity --target cuda
-
-check: setup  ## build the wheel, install it in a clean environment, run it there
+wheel-check: setup  ## build the wheel, install it in a clean environment, run it there
 	@bash scripts/check_wheel.sh $(BIN)/python
 
 clean:  ## remove what was made here
