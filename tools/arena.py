@@ -156,6 +156,10 @@ class Arena:
     def attach(self, worker: Worker, bank: Any) -> None:
         """Nothing to do: the worker has mapped the file."""
 
+    def arm(self) -> tuple[str, str] | None:
+        """A window is about to open: reason and one line if something was prepared for it, as far as is seen here."""
+        return None
+
     def watch(self, for_s: float) -> None:
         """A window is about to be let go: look out for its outputs, for so long at most."""
 
@@ -168,10 +172,6 @@ class Arena:
 
     def trouble(self) -> tuple[str, str] | None:
         """Reason and one line if work of a window goes on although its worker stands still."""
-        return None
-
-    def stirred(self) -> tuple[str, str] | None:
-        """Reason and one line if it prepared something between two windows, as far as that is seen here."""
         return None
 
     def disturb(self) -> None:

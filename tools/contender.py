@@ -153,14 +153,14 @@ class Contender:
             raise self._blame(error) from error
         self._laid_s = 0.0 if recorded else time.perf_counter() - began - self._worker.looking_s
         arena.fill(suspicious=not self._worker.is_trusted)
-        if not self._worker.is_trusted and (trouble := arena.stirred()):
-            self.close()
-            raise self._blame(WorkerFailed(*trouble, self.log()))
         self._calls = len(sets)
 
     def go(self) -> Call:
         """Make the calls."""
         arena = self._arena()
+        if trouble := arena.arm():
+            self.close()
+            raise self._blame(WorkerFailed(*trouble, self.log()))
         arena.watch(self._worker.timeout_s)
         try:
             window = self._worker.go()

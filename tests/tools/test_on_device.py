@@ -104,7 +104,8 @@ def test_an_honest_candidate_is_accepted_and_a_wrong_one_is_not(judge):
     ],
 )
 def test_what_is_wrong_is_refused(judge, load, forward, construct, reason):
-    refused(judge, load(candidate(forward, construct=construct)), reason, "wrong_output")
+    # What was in memory before may be anything, NaN too.
+    refused(judge, load(candidate(forward, construct=construct)), reason, "wrong_output", "wrong_output.nonfinite")
 
 
 def test_an_answer_that_is_not_where_it_is_said_to_be_is_refused(judge, load):
@@ -157,6 +158,43 @@ def test_memory_that_is_prepared_between_windows_is_seen(judge, load):
     assert caught.value.reason == "cheat.off_the_clock"
 
 
+class Gaps:
+    """A bank whose device is somebody else's for so long, one number a window."""
+
+    def __init__(self, bank, gaps_s):
+        self.bank, self.gaps_s, self.asked = bank, list(gaps_s), []
+
+    def __getattr__(self, name):
+        return getattr(self.bank, name)
+
+    def ask(self, op, body):
+        found = self.bank.ask(op, body)
+        self.asked.append(op)
+        return {**found, "gap_s": self.gaps_s.pop(0)} if op == "arm" and self.gaps_s else found
+
+
+@pytest.mark.parametrize("seen", [2e-3, None])
+def test_inputs_are_put_there_again_where_the_device_was_not_idle_all_the_while(judge, load, seen):
+    crew = judge._crew()
+    contender = load(candidate(HONEST))
+    arena = contender._arena()
+    arena._bank = bank = Gaps(crew.on_device.bank, [seen, 1e-7])
+    contender.run(crew.draw("default", 1))
+    assert bank.asked[:5] == ["fill", "arm", "fill", "flush", "arm"]
+    assert arena.gaps_s == [1e-7]
+
+
+@pytest.mark.parametrize("seen", [2e-3, None])
+def test_who_needs_that_time_and_again_is_refused(judge, load, seen):
+    crew = judge._crew()
+    contender = load(candidate(HONEST))
+    sets = crew.draw("default", 1)
+    contender._arena()._bank = Gaps(crew.on_device.bank, [seen] * 100)
+    with pytest.raises(Rejected) as caught:
+        contender.run(sets)
+    assert caught.value.reason == "cheat.device_busy"
+
+
 def test_what_lies_at_the_same_place_later_is_another_answer(judge, load):
     crew = judge._crew()
     contender = load(candidate(HONEST))
@@ -193,6 +231,7 @@ def test_the_first_word_of_where_outputs_lie_counts(judge, load, monkeypatch):
     form = crew.draw("default", 1)[0]
     contender.lay([form])
     arena = contender._arena()
+    assert arena.arm() is None
     arena.watch(20.0)
     arena.write_table([4096])
     seen = arena.seen()

@@ -18,12 +18,15 @@ SPIN = b"""
 .version 7.0
 .target sm_80
 .address_size 64
-.visible .entry spin(.param .u64 found, .param .u64 duration)
+.visible .entry spin(.param .u64 found, .param .u64 least, .param .u64 most, .param .u64 stop)
 {
-  .reg .u64 %r<8>;
-  .reg .pred %p<2>;
+  .reg .u64 %r<11>;
+  .reg .u32 %s;
+  .reg .pred %p<5>;
   ld.param.u64 %r1, [found];
-  ld.param.u64 %r2, [duration];
+  ld.param.u64 %r2, [least];
+  ld.param.u64 %r8, [most];
+  ld.param.u64 %r9, [stop];
   mov.u64 %r3, %globaltimer;
   mov.u64 %r4, %r3;
   mov.u64 %r5, 0;
@@ -35,12 +38,21 @@ AGAIN:
   sub.u64 %r7, %r6, %r3;
   setp.lt.u64 %p1, %r7, %r2;
   @%p1 bra AGAIN;
+  setp.ge.u64 %p2, %r7, %r8;
+  @%p2 bra END;
+  ld.volatile.global.u32 %s, [%r9];
+  setp.eq.u32 %p3, %s, 0;
+  @%p3 bra AGAIN;
+END:
   st.global.u64 [%r1], %r5;
+  selp.u64 %r10, 1, 0, %p2;
+  st.global.u64 [%r1+8], %r10;
   ret;
 }
 """
-"""One thread that looks at the device's clock for ``duration`` ns and writes down the longest time between two looks.
-While another process has work, the device is given to both in turns, and whoever waits sees a gap as long as a turn.
+"""One thread that looks at the device's clock and writes down the longest time between two looks, in ns: for ``least``
+ns, then until the word ``stop`` is not 0; after ``most`` ns it gives up and says so in a second word. While another
+process has work, the device is given to both in turns, and whoever waits sees a gap as long as a turn.
 """
 
 
@@ -141,9 +153,16 @@ def _spin() -> c_void_p:
     return function
 
 
-def launch_spin(found: int, duration_ns: int, stream: int) -> None:
-    """Launch ``SPIN``; ``found``: address of 8 bytes on the device."""
-    values = [c_ulonglong(found), c_ulonglong(duration_ns)]
-    arguments = (c_void_p * 2)(*[ctypes.cast(byref(value), c_void_p) for value in values])
+def launch_spin(found: int, least_ns: int, most_ns: int, stop: int, stream: int) -> None:
+    """Launch ``SPIN``. ``found``: address of two words of 8 bytes on the device; ``stop``: of 4 bytes that it can read,
+    on the host.
+    """
+    values = [c_ulonglong(value) for value in (found, least_ns, most_ns, stop)]
+    arguments = (c_void_p * len(values))(*[ctypes.cast(byref(value), c_void_p) for value in values])
     one = [c_uint(1)] * 6
     _call("cuLaunchKernel", _spin(), *one, c_uint(0), c_void_p(stream), arguments, None)
+
+
+def reset_persisting_cache() -> None:
+    """Lines of the cache that anybody has asked to be kept are ordinary ones again."""
+    _call("cuCtxResetPersistingL2Cache")

@@ -17,6 +17,9 @@ import torch
 
 from tools.harness import cuda_driver
 
+LOOKING_S = 0.25
+"""Who looks at the device gives up then: some calls of CUDA's wait for all that runs, and would wait for ever."""
+
 
 @dataclass(frozen=True)
 class Region:
@@ -59,8 +62,14 @@ class DeviceMemory(Protocol):
         that cannot be recorded.
         """
 
-    def longest_gap_s(self, for_s: float) -> float:
-        """For how long at most, of so many seconds, the device was somebody else's."""
+    def begin_looking(self, for_s: float) -> None:
+        """From now on, for so long at least, look whether the device is somebody else's."""
+
+    def end_looking(self) -> float | None:
+        """For how long at a stretch it was, at most, in seconds; None if nobody looked, or not until now."""
+
+    def cool(self) -> None:
+        """Have caches keep nothing that they were asked to keep."""
 
 
 class _Exposed:
@@ -79,24 +88,32 @@ class CudaMemory:
     """The memory of the one GPU that this process sees."""
 
     def __init__(self) -> None:
-        torch.cuda.init()
+        # Nothing of CUDA's is begun yet: a worker that waits for its candidate has no context, which while it is made
+        # has the device to itself for a moment.
         self.device = torch.device("cuda", 0)
-        torch.cuda.set_device(self.device)
-        torch.cuda.synchronize()
-        self._found: torch.Tensor | None = None
         self._side: tuple[Any, Any] | None = None
+        self._looking: tuple[Any, torch.Tensor, torch.Tensor] | None = None
+        """A stream of its own, what is found out on it, and the word on the host that ends it."""
+        self._is_looking = False
 
     def create(self, size: int) -> Region:
         """See ``DeviceMemory``."""
+        self._begin()
         size = cuda_driver.rounded(size)
         handle, descriptor = cuda_driver.create(size)
         return self._mapped(handle, size, descriptor)
 
     def adopt(self, descriptor: int, size: int) -> Region:
         """See ``DeviceMemory``."""
+        self._begin()
         handle = cuda_driver.adopt(descriptor)
         os.close(descriptor)
         return self._mapped(handle, cuda_driver.rounded(size), -1)
+
+    def _begin(self) -> None:
+        torch.cuda.init()
+        torch.cuda.set_device(self.device)
+        torch.cuda.synchronize()
 
     def _mapped(self, handle: int, size: int, descriptor: int) -> Region:
         address = cuda_driver.map_memory(handle, size)
@@ -121,8 +138,11 @@ class CudaMemory:
         return [tensor.data_ptr() for tensor in tensors]
 
     def settle(self) -> None:
-        """See ``DeviceMemory``."""
-        torch.cuda.synchronize()
+        """See ``DeviceMemory``. Who looks whether the device is idle is not waited for."""
+        if self._is_looking:
+            torch.cuda.current_stream().synchronize()
+        else:
+            torch.cuda.synchronize()
 
     def recorded(self, run: Callable[[], list[Any]]) -> tuple[Callable[[], None], list[Any]] | None:
         """See ``DeviceMemory``: a CUDA graph. Not ``torch.cuda.graph``, which empties the allocator's cache."""
@@ -143,13 +163,34 @@ class CudaMemory:
                 return None
         return graph.replay, found
 
-    def longest_gap_s(self, for_s: float) -> float:
+    def begin_looking(self, for_s: float) -> None:
+        """See ``DeviceMemory``. On a stream that waits for no other, and no other for it."""
+        if self._looking is None:
+            found = torch.zeros(2, dtype=torch.int64, device=self.device)
+            stop = torch.zeros(1, dtype=torch.int32, device="cpu").pin_memory()
+            torch.cuda.synchronize()
+            self._looking = torch.cuda.Stream(), found, stop
+        self.end_looking()
+        stream, found, stop = self._looking
+        stop.zero_()
+        self._is_looking = True
+        where = found.data_ptr(), int(for_s * 1e9), int(LOOKING_S * 1e9), stop.data_ptr()
+        cuda_driver.launch_spin(*where, stream.cuda_stream)
+
+    def end_looking(self) -> float | None:
         """See ``DeviceMemory``."""
-        if self._found is None:
-            self._found = torch.zeros(1, dtype=torch.int64, device=self.device)
-        stream = torch.cuda.current_stream().cuda_stream
-        cuda_driver.launch_spin(self._found.data_ptr(), int(for_s * 1e9), stream)
-        return float(self._found.item()) / 1e9
+        if self._looking is None or not self._is_looking:
+            return None
+        stream, found, stop = self._looking
+        stop.fill_(1)
+        stream.synchronize()
+        self._is_looking = False
+        longest_ns, gave_up = found.tolist()
+        return None if gave_up else longest_ns / 1e9
+
+    def cool(self) -> None:
+        """See ``DeviceMemory``."""
+        cuda_driver.reset_persisting_cache()
 
 
 class HostMemory:
@@ -208,9 +249,15 @@ class HostMemory:
         """See ``DeviceMemory``: nothing can."""
         return None
 
-    def longest_gap_s(self, for_s: float) -> float:
+    def begin_looking(self, for_s: float) -> None:
+        """See ``DeviceMemory``: nobody else can have it."""
+
+    def end_looking(self) -> float | None:
         """See ``DeviceMemory``."""
         return 0.0
+
+    def cool(self) -> None:
+        """See ``DeviceMemory``: there are none."""
 
 
 def memory_of(device: str) -> DeviceMemory:

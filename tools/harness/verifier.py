@@ -37,6 +37,8 @@ WEIGHTS = 1 << 22
 LOW_HALF = 0xFFFFFFFF
 SAMPLES = 8192
 """Bytes of a window's outputs that are read before its clock stops."""
+LOOKED_AT = ("fill", "flush", "arm")
+"""What is done while the device is looked at."""
 COLD = 2
 """Times the cache is written over to make it cold."""
 MIXER = 0x9E3779B97F4A7C15
@@ -64,6 +66,8 @@ class Verifier:
     def answer(self, op: str, body: dict[str, Any]) -> tuple[bytes, list[torch.Tensor]]:
         """Carry out one request: JSON, and tensors on the host that follow it."""
         asked: Callable[[dict[str, Any]], Any] = getattr(self, "_" + op)
+        if op not in LOOKED_AT:
+            self.memory.end_looking()  # what is asked may wait for all that runs on the device
         with torch.device(self.memory.device), torch.no_grad():
             found = asked(body)
             self.memory.settle()
@@ -132,7 +136,12 @@ class Verifier:
         return found.reshape(-1).view(torch.uint8)
 
     def _fill(self, body: dict[str, Any]) -> None:
-        """Put values and guard zones at their places in a region."""
+        """Put values and guard zones at their places in a region. ``look_s``: from before that until ``arm``, and for
+        so many seconds at least, somebody looks whether the device is idle; 0 for nobody.
+        """
+        self.memory.end_looking()
+        if body["look_s"]:
+            self.memory.begin_looking(body["look_s"])
         bytes_ = self._regions[body["region"]].bytes
         for byte, places in _zones(body["guards"]):
             bytes_[places] = byte
@@ -158,6 +167,7 @@ class Verifier:
 
     def _flush(self, body: dict[str, Any]) -> None:
         """Write over the device's cache."""
+        self.memory.cool()
         if self._cold is None:
             size = 1 << 20
             if self.memory.device.type == "cuda":
@@ -180,11 +190,21 @@ class Verifier:
         count = min(count, most, len(raw) // ARENA_TABLE.size - 1)
         return [ARENA_TABLE.unpack_from(raw, ARENA_TABLE.size * (1 + index))[0] for index in range(count)]
 
-    def _arm(self, body: dict[str, Any]) -> bool:
-        """Get ready for ``watch``; whether the contender, which is held, has said something already."""
+    def _arm(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Get ready for ``watch``. The contender is held: ``early``: it has said something already; ``gap_s``: for how
+        long at a stretch the device was somebody else's since ``fill``, None if nobody looked all the while;
+        ``rested``: what was read all over its memory when its last window ended is still there.
+        """
+        gap_s = self.memory.end_looking()
         self._sampled = []
         self._chances = torch.rand(2, SAMPLES, dtype=torch.float64)
-        return bool(self._addresses(body["region"], 1))
+        number = body["region"]
+        rested = not body["is_resting"] or self._is_as_it_was(number)
+        return {"early": bool(self._addresses(number, 1)), "gap_s": gap_s, "rested": rested}
+
+    def _is_as_it_was(self, number: int) -> bool:
+        places, before = self._resting[number]
+        return bool((self._regions[number].bytes[places] == before).all())
 
     def _watch(self, body: dict[str, Any]) -> dict[str, Any]:
         """Wait until the contender says where its outputs lie, and read some bytes of them, chosen by lot before.
@@ -231,14 +251,10 @@ class Verifier:
         """For how long at most the device was somebody else's in a stretch of time, and whether what ``watch`` read of
         the outputs is still there.
         """
-        gap_s = self.memory.longest_gap_s(body["for_s"])
+        self.memory.begin_looking(body["for_s"])
+        gap_s = self.memory.end_looking()
         same = all(bool((self._regions[number].bytes[places] == was).all()) for number, places, was in self._sampled)
         return [gap_s, same]
-
-    def _rested(self, body: dict[str, Any]) -> bool:
-        """Whether what ``watch`` read all over the region is still there."""
-        places, before = self._resting[body["region"]]
-        return bool((self._regions[body["region"]].bytes[places] == before).all())
 
     # What was answered.
 
