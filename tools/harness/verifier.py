@@ -8,8 +8,6 @@ it believes nothing that lies in shared memory but the values. Runs inside a san
 from __future__ import annotations
 
 import json
-import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
@@ -21,11 +19,12 @@ from tools.harness.arrays import EPS, chunks
 from tools.harness.ceilings import measure_ceilings
 from tools.harness.device_memory import DeviceMemory, Region
 from tools.harness.licence import ErrorFacts, Expected, Licence, Yardstick, compare, is_near, measure
+from tools.harness.lookout import Lookout
 from tools.harness.reference import Reference
 from tools.harness.shelf import Made, Shelf
 from tools.harness.tensors import Packed, decode, leaf_of, view
 from tools.harness.wholes import wrong_wholes
-from tools.harness.wire import ARENA_TABLE, MAX_CALLS, MAX_LEAVES, Leaf
+from tools.harness.wire import Leaf
 
 Ref = list[Any]
 """Names a tensor: ``["made", case, seed, rows, dress, index]``, ``["drawn", case, seed, index]``,
@@ -35,8 +34,29 @@ Ref = list[Any]
 ALIGNED = 16
 WEIGHTS = 1 << 22
 LOW_HALF = 0xFFFFFFFF
-SAMPLES = 8192
-"""Bytes of a window's outputs that are read before its clock stops."""
+OPERATIONS = [
+    "create",
+    "release",
+    "peak",
+    "make",
+    "draw",
+    "fill",
+    "changed",
+    "spoil",
+    "flush",
+    "digest",
+    "read",
+    "compare",
+    "measure",
+    "wholes",
+    "finite",
+    "alike",
+    "mutate",
+    "waver",
+    "condition",
+    "machine",
+    "forget",
+]
 LOOKED_AT = ("fill", "flush", "arm")
 """What is done while the device is looked at."""
 COLD = 2
@@ -54,22 +74,28 @@ class Verifier:
         self.reference.device = memory.device
         self._shelf = Shelf(shelf_bytes)
         self._regions: dict[int, Region] = {}
-        self._tables: dict[int, int] = {}
         self._mutant: list[torch.Tensor] = []
         self._cold: torch.Tensor | None = None
-        self._sampled: list[tuple[int, torch.Tensor, torch.Tensor]] = []
-        self._chances = torch.zeros(2, 0, dtype=torch.float64)
-        self._resting: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
-        """By region, what was read all over it when its last window ended."""
+        self._lookout = lookout = Lookout(memory, self._regions)
         self._weights: torch.Tensor | None = None
+        self._operations: dict[str, Callable[[dict[str, Any]], Any]] = {
+            **{name: getattr(self, f"_{name}") for name in OPERATIONS},
+            "table": lookout.table,
+            "arm": lookout.arm,
+            "watch": lookout.watch,
+            "idle": lookout.idle,
+        }
+
+    def knows(self, op: str) -> bool:
+        """Whether this is a question for it."""
+        return op in self._operations
 
     def answer(self, op: str, body: dict[str, Any]) -> tuple[bytes, list[torch.Tensor]]:
         """Carry out one request: JSON, and tensors on the host that follow it."""
-        asked: Callable[[dict[str, Any]], Any] = getattr(self, "_" + op)
         if op not in LOOKED_AT:
             self.memory.end_looking()  # what is asked may wait for all that runs on the device
         with torch.device(self.memory.device), torch.no_grad():
-            found = asked(body)
+            found = self._operations[op](body)
             self.memory.settle()
         if isinstance(found, torch.Tensor):
             return json.dumps(found.numel()).encode(), [found]
@@ -82,11 +108,8 @@ class Verifier:
 
     def _release(self, body: dict[str, Any]) -> None:
         for number in body["regions"]:
-            region, table = self._regions.pop(number, None), self._tables.pop(number, None)
-            self._resting.pop(number, None)
-            self._sampled = [item for item in self._sampled if item[0] != number]
-            if table is not None:
-                os.close(table)
+            region = self._regions.pop(number, None)
+            self._lookout.forget(number)
             if region is not None:
                 self.memory.release(region)
 
@@ -174,87 +197,6 @@ class Verifier:
                 size = COLD * torch.cuda.get_device_properties(self.memory.device).L2_cache_size
             self._cold = torch.zeros(size, dtype=torch.uint8)
         self._cold.fill_(1)
-
-    # When a window closes.
-
-    def _table(self, body: dict[str, Any]) -> None:
-        """Open the table in which the contender that owns a region will say where its outputs lie."""
-        # Never mapped: who cuts the file short would end this process.
-        self._tables[body["region"]] = os.open(body["path"], os.O_RDONLY | os.O_CLOEXEC)
-
-    def _addresses(self, region: int, most: int) -> list[int]:
-        raw = os.pread(self._tables[region], ARENA_TABLE.size * (1 + most), 0)
-        if len(raw) < ARENA_TABLE.size:
-            return []
-        (count,) = ARENA_TABLE.unpack_from(raw)
-        count = min(count, most, len(raw) // ARENA_TABLE.size - 1)
-        return [ARENA_TABLE.unpack_from(raw, ARENA_TABLE.size * (1 + index))[0] for index in range(count)]
-
-    def _arm(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Get ready for ``watch``. The contender is held: ``early``: it has said something already; ``gap_s``: for how
-        long at a stretch the device was somebody else's since ``fill``, None if nobody looked all the while;
-        ``rested``: what was read all over its memory when its last window ended is still there.
-        """
-        gap_s = self.memory.end_looking()
-        self._sampled = []
-        self._chances = torch.rand(2, SAMPLES, dtype=torch.float64)
-        number = body["region"]
-        rested = not body["is_resting"] or self._is_as_it_was(number)
-        return {"early": bool(self._addresses(number, 1)), "gap_s": gap_s, "rested": rested}
-
-    def _is_as_it_was(self, number: int) -> bool:
-        places, before = self._resting[number]
-        return bool((self._regions[number].bytes[places] == before).all())
-
-    def _watch(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Wait until the contender says where its outputs lie, and read some bytes of them, chosen by lot before.
-
-        ``at``: when that was done, by ``time.perf_counter``; ``addresses``: what it said then, and nothing that it says
-        later counts. What a contender has left to the device to finish is either done by then, and so on its clock, or
-        seen not to be there. It is looked for without pause: a message would take as long as a small operator.
-        """
-        number = body["region"]
-        deadline = time.monotonic() + body["for_s"]
-        while not self._addresses(number, 1):
-            if time.monotonic() > deadline:
-                return {"at": time.perf_counter(), "addresses": []}
-            os.sched_yield()  # the contender may need this processor
-        found = self._addresses(number, MAX_CALLS * MAX_LEAVES)
-        self._sample(found, body["sizes"], body["bases"])
-        self.memory.settle()
-        seen = time.perf_counter()
-        self._look_at_rest(number)
-        return {"at": seen, "addresses": found}
-
-    def _sample(self, addresses: list[int], sizes: list[int], bases: list[list[int]]) -> None:
-        """Read bytes of what lies at these addresses. ``bases``: number and address of the regions they may be in."""
-        for number, base in bases:
-            region = self._regions[number]
-            pieces = [
-                (address - base, size)
-                for address, size in zip(addresses, sizes, strict=False)
-                if size and 0 <= address - base <= region.size - size
-            ]
-            if pieces:
-                table = torch.tensor(pieces)
-                which = (self._chances[0] * len(pieces)).long()
-                places = table[which, 0] + (self._chances[1] * table[which, 1]).long()
-                self._sampled.append((number, places, region.bytes[places]))
-
-    def _look_at_rest(self, number: int) -> None:
-        """Read bytes all over a region, where nobody knows: what is prepared while no clock runs shows as a change."""
-        bytes_ = self._regions[number].bytes
-        anywhere = (torch.rand(SAMPLES * 8, dtype=torch.float64) * len(bytes_)).long()
-        self._resting[number] = anywhere, bytes_[anywhere]
-
-    def _idle(self, body: dict[str, Any]) -> list[Any]:
-        """For how long at most the device was somebody else's in a stretch of time, and whether what ``watch`` read of
-        the outputs is still there.
-        """
-        self.memory.begin_looking(body["for_s"])
-        gap_s = self.memory.end_looking()
-        same = all(bool((self._regions[number].bytes[places] == was).all()) for number, places, was in self._sampled)
-        return [gap_s, same]
 
     # What was answered.
 
