@@ -82,6 +82,17 @@ def test_an_honest_candidate_is_accepted_and_a_wrong_one_is_not(judge):
     assert (wrong.status, wrong.reason) == ("rejected", "wrong_output")
 
 
+def test_every_timed_call_is_compared_with_the_baselines(judge, monkeypatch):
+    bank = judge._crew().on_device.bank
+    asked, ask = [], bank.ask
+    monkeypatch.setattr(bank, "ask", lambda op, body: asked.append((op, body)) or ask(op, body))
+    assert judge.judge(candidate(HONEST)).status == "accepted"
+    others = [other for op, body in asked if op == "alike" for _, _, other in body["calls"]]
+    # In the first look eager answers; in timed rounds the baseline has.
+    assert any(other is None for other in others)
+    assert sum(other is not None for other in others) >= 64
+
+
 @pytest.mark.parametrize(
     ("forward", "construct", "reason"),
     [

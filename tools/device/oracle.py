@@ -173,13 +173,18 @@ class DeviceOracle(Oracle):
         return found
 
     def resemble(
-        self, examiner: Examiner, form: InputSet, draws: Sequence[Draw], answers: Sequence[Sequence[Any]]
+        self,
+        examiner: Examiner,
+        form: InputSet,
+        draws: Sequence[Draw],
+        answers: Sequence[Sequence[Any]],
+        others: Sequence[Sequence[Any]],
     ) -> list[bool]:
-        """Of each call, whether its answer is as near to eager's as it would have to be to the oracle's."""
+        """See ``DeviceNumbers.alike``."""
         if not draws:
             return []
         yardsticks = examiner.history.yardsticks(form, self.conditioning(form))
-        return self.device_numbers.alike(form, draws, answers, examiner.licence, yardsticks)
+        return self.device_numbers.alike(form, draws, answers, others, examiner.licence, yardsticks)
 
     def _ask(self, op: str, body: dict[str, Any], sizes_of: Any = lambda facts: ()) -> tuple[Any, list[bytearray]]:
         with self.bank.turn():

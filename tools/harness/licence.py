@@ -345,11 +345,21 @@ def is_near(got: Raw, other: Raw, expected: Expected, yardstick: Yardstick) -> b
     scale = float(abs(theirs).max())
     gap = abs(mine - theirs)
     worst = float(gap.max())
-    if not (math.isfinite(scale) and math.isfinite(worst) and scale > 0):
-        return False
     gap *= gap
-    norm = math.sqrt(sum_in_float64(gap))
-    reference = math.sqrt(sum_in_float64(theirs * theirs))
+    return is_within_half(expected, yardstick, scale, worst, sum_in_float64(gap), sum_in_float64(theirs * theirs))
+
+
+def is_within_half(
+    expected: Expected, yardstick: Yardstick, scale: float, worst: float, gap_squares: float, squares: float
+) -> bool:
+    """Whether somebody is within half of the bound, and so within the bound whoever the other is.
+
+    ``scale``: largest absolute value of the other answer, ``squares``: the sum of its squares; ``worst`` and
+    ``gap_squares``: the same of the differences. False where one of them is not finite.
+    """
+    if not (math.isfinite(scale + worst + gap_squares + squares) and scale > 0):
+        return False
+    norm, reference = math.sqrt(gap_squares), math.sqrt(squares)
     floor, excused = _floor(expected), yardstick.error
     allowed = FACTOR / 2 * max(excused.worst, floor.worst) * max(scale, yardstick.scale)
     allowed_norm = FACTOR / 2 * max(excused.norm, floor.norm) * max(reference, yardstick.reference)

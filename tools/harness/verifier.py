@@ -10,15 +10,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
 
+from tools.harness.alike import Terms, are_alike
 from tools.harness.altering import mutate
 from tools.harness.arrays import EPS, chunks
 from tools.harness.ceilings import measure_ceilings
 from tools.harness.device_memory import DeviceMemory, Region
-from tools.harness.licence import ErrorFacts, Expected, Licence, Yardstick, compare, is_near, measure
+from tools.harness.licence import ErrorFacts, Expected, Licence, Yardstick, compare, measure
 from tools.harness.lookout import Lookout
 from tools.harness.reference import Reference
 from tools.harness.shelf import Made, Shelf
@@ -267,33 +269,24 @@ class Verifier:
         return all(bool(torch.isfinite(part).all()) for pair in chunks(expected.leaf, *raws) for part in pair)
 
     def _alike(self, body: dict[str, Any]) -> list[bool]:
-        """Of each call of a window, whether its answer is as near to eager's as it would have to be to the oracle's."""
-        licence = Licence(*body["licence"])
+        """Of each call of a window, whether its answer is as near to a trusted contender's, or to eager's where that is
+        not there, as it would have to be to the oracle's.
+        """
+        leaves = [Leaf(dtype, tuple(shape), is_number) for dtype, shape, is_number in body["leaves"]]
         yardsticks = [yardstick_from(item) for item in body["yardsticks"]]
-        found = []
-        for seed, refs in body["calls"]:
-            facts, flats = self._drawn(body["case"], seed)
-            leaves = [leaf_of(value, self.memory.device)[1] for value in self.reference.run(inputs_of(facts, flats))[1]]
-            answers = [self._tensor(ref) for ref in refs]
-            found.append(
-                len(leaves) == len(answers)
-                and all(
-                    self._is_alike(mine, theirs.reshape(-1), licence, yardstick, body["has_oracle"])
-                    for mine, theirs, yardstick in zip(answers, leaves, yardsticks, strict=True)
-                )
-            )
-        return found
+        terms = Terms(Licence(*body["licence"]), leaves, yardsticks, body["has_oracle"])
+        calls = [
+            (list(map(self._tensor, refs)), partial(self._trusted, body["case"], seed, others))
+            for seed, refs, others in body["calls"]
+        ]
+        return are_alike(calls, terms)
 
-    def _is_alike(
-        self, mine: torch.Tensor, theirs: torch.Tensor, licence: Licence, yardstick: Yardstick, has_oracle: bool
-    ) -> bool:
-        leaf, raw = leaf_of(theirs, self.memory.device)[0], theirs.view(torch.uint8)
-        if mine.numel() != raw.numel():
-            return False
-        stand_in = Expected(leaf, raw, leaf.dtype, raw, has_oracle=has_oracle)
-        if licence.precision == "native" and is_near(mine, raw, stand_in, yardstick):
-            return True
-        return compare(mine, stand_in, licence, yardstick).passed
+    def _trusted(self, case: str, seed: int, refs: list[Ref] | None) -> list[torch.Tensor]:
+        if refs is not None:
+            return [self._tensor(ref) for ref in refs]
+        facts, flats = self._drawn(case, seed)
+        answer = self.reference.run(inputs_of(facts, flats))[1]
+        return [leaf_of(value, self.memory.device)[1].reshape(-1).view(torch.uint8) for value in answer]
 
     def _mutate(self, body: dict[str, Any]) -> tuple[bytes, list[torch.Tensor]]:
         text, leaves = mutate(self.reference, body["case"], body["seed"], body["change"], body["what"])
