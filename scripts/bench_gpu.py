@@ -120,13 +120,22 @@ def tasks_of(options: argparse.Namespace, chosen: Chosen, place: Place) -> list[
     return [task for part in ORDER if part in wanted for task in in_shard(ways[part](), chosen.shard)]
 
 
+def spelled(options: argparse.Namespace) -> str:
+    """The options that decide what was measured; where files lie is nobody's business."""
+    words = ["--part", options.part, "--only", options.only, "--shard", "{}/{}".format(*options.shard)]
+    words += ["--minutes", str(options.minutes)] if options.minutes is not None else []
+    words += ["--max-seconds", str(options.max_seconds), "--seed", str(options.seed)]
+    flags = ("autotuned", "allow_unsandboxed", "rehearse")
+    return shlex.join([*words, *(f"--{name.replace('_', '-')}" for name in flags if getattr(options, name))])
+
+
 def run(tasks: list[Task], place: Place, chosen: Chosen, options: argparse.Namespace) -> int:
     """Write a piece."""
     if not tasks:
         sys.stderr.write("bench_gpu: everything that is wanted has a result already (--again measures it again)\n")
         return 0
     began = datetime.now(UTC)
-    command = shlex.join(["python", "scripts/bench_gpu.py", *sys.argv[1:]])
+    command = f"python scripts/bench_gpu.py {spelled(options)}"
     about = {"began": f"{began:%Y-%m-%d %H:%M:%S}", "command": command, "seed": options.seed}
     path = (options.to or options.pieces) / f"piece-{began:%Y%m%d-%H%M%S}.jsonl"
     failed = []

@@ -48,9 +48,13 @@ class Chosen:
     seed: int = 0
     allow_unsandboxed: bool = False
 
+    def has(self, part: str, name: str) -> bool:
+        """Whether there is a result of that row."""
+        return (part, name) in self.known
+
     def wants(self, part: str, name: str) -> bool:
         """Whether that row is to be measured."""
-        return (part, name) not in self.known and any(fnmatch(name, item) for item in self.only.split(","))
+        return not self.has(part, name) and any(fnmatch(name, item) for item in self.only.split(","))
 
 
 @dataclass

@@ -42,6 +42,8 @@ PAPER: Final = "paper"
 SUITES: Final = {WIDE: "gpu", PAPER: "paper"}
 REHEARSED: Final = {WIDE: "cpu_core", PAPER: "cpu_core"}
 CANDIDATES: Final = {WIDE: 2, PAPER: 4}
+PATIENCE: Final = {WIDE: 1.0, PAPER: 3.0}
+"""Times ``max_seconds``: the paper's kernels have up to four cases each, and twice the candidates."""
 QUICK = JudgeSettings(blocks=6, close_call_s=0, autotuned=False, memory_bytes=16 << 30)
 THOROUGH = QUICK.model_copy(update={"blocks": 12, "autotuned": True})
 
@@ -81,7 +83,7 @@ def _search(part: str, item: SuiteProblem, judging: JudgeSettings, chosen: Chose
             target=turn.target,
             language=turn.language,
             max_candidates=CANDIDATES[part],
-            max_seconds=chosen.max_seconds,
+            max_seconds=chosen.max_seconds * PATIENCE[part],
             seed=chosen.seed,
             memory=False,
             home=Path(folder),
