@@ -17,9 +17,9 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from evals.gpu_bench import corpus, costs, languages, searches
+from evals.gpu_bench import corpus, costs, languages, rematches, searches
 from evals.gpu_bench.page import PARTS, write_page
-from evals.gpu_bench.pieces import PieceFile, Row, finished, merge, read_pieces
+from evals.gpu_bench.pieces import Merged, PieceFile, Row, finished, merge, read_pieces
 from evals.gpu_bench.place import Place, place_on
 from evals.gpu_bench.running import Chosen, Runner, Task, in_shard
 from sandbox.base import Isolation
@@ -28,7 +28,7 @@ from sandbox.opening import open_sandbox
 from tools.errors import ToolError
 
 PIECES = Path("bench-gpu")
-ORDER = (costs.PART, languages.PART, searches.WIDE, searches.PAPER, corpus.PART)
+ORDER = (costs.PART, languages.PART, searches.WIDE, searches.PAPER, corpus.PART, rematches.PART)
 """The most informative first."""
 
 
@@ -99,14 +99,14 @@ def measure(options: argparse.Namespace) -> int:
     with closing(open_sandbox(isolation)) as sandbox, tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         place = place_on(sandbox, Path(folder), rehearse=options.rehearse or options.list)
-        tasks = tasks_of(options, chosen, place)
+        tasks = tasks_of(options, chosen, place, merge(known))
         if options.list:
             sys.stdout.write("".join(f"{task.part}\t{task.name}\t{len(task.rows) or 1}\n" for task in tasks))
             return 0
         return run(tasks, place, chosen, options)
 
 
-def tasks_of(options: argparse.Namespace, chosen: Chosen, place: Place) -> list[Task]:
+def tasks_of(options: argparse.Namespace, chosen: Chosen, place: Place, known: Merged) -> list[Task]:
     """Of the parts that are wanted, in ``ORDER``; each part has its own shards."""
     small = options.rehearse
     ways = {
@@ -115,6 +115,7 @@ def tasks_of(options: argparse.Namespace, chosen: Chosen, place: Place) -> list[
         searches.WIDE: lambda: searches.tasks(searches.WIDE, chosen, autotuned=options.autotuned, rehearse=small),
         searches.PAPER: lambda: searches.tasks(searches.PAPER, chosen, rehearse=small),
         corpus.PART: lambda: corpus.tasks(chosen, place.sandbox, rehearse=small),
+        rematches.PART: lambda: rematches.tasks(chosen, known.of(searches.WIDE), rehearse=small),
     }
     wanted = options.part.split(",")
     return [task for part in ORDER if part in wanted for task in in_shard(ways[part](), chosen.shard)]

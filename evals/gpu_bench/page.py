@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from evals.errors import ResultsError
-from evals.gpu_bench import corpus, costs, languages, searches, tables
+from evals.gpu_bench import corpus, costs, languages, rematches, searches, tables
 from evals.gpu_bench.bars import bars
 from evals.gpu_bench.pieces import Merged, Row
 
 SCHEMA: Final = "kernelwright.gpu_bench/1"
-PARTS: Final = (costs.PART, searches.WIDE, searches.PAPER, languages.PART, corpus.PART)
+PARTS: Final = (costs.PART, searches.WIDE, rematches.PART, searches.PAPER, languages.PART, corpus.PART)
 UNPUBLISHED: Final = ("source", "log")
 """Pieces have them; a page would be many times as long."""
 _NAMES: Final = {
@@ -46,7 +46,10 @@ def to_markdown(merged: Merged, date: str) -> str:
         lines += tables.judging_table(merged.of(costs.PART))
     if wide := merged.of(searches.WIDE):
         lines += ["", "## The builtin model", "", *_settings(wide), WIDE, "", *tables.bars_table(bars(wide)), ""]
-        lines += tables.model_table(wide, several_machines=len(merged.machines) > 1)
+        again = merged.of(rematches.PART)
+        if told := rematches.summary(wide, again):
+            lines += [told, ""]
+        lines += tables.model_table(wide, again, several_machines=len(merged.machines) > 1)
     if paper := merged.of(searches.PAPER):
         lines += ["", "## The kernels of the KernelEvolve paper", "", *_settings(paper), PAPER, ""]
         lines += tables.paper_table(paper)

@@ -39,14 +39,27 @@ def _judging_row(row: Row) -> list[str]:
     return [row["name"], shape, row["theirs_s"], *numbers, each, held, stages, word(row), speedup(row["verdict"])]
 
 
-def model_table(rows: Sequence[Row], *, several_machines: bool = False) -> list[str]:
-    """The builtin model, problem by problem."""
+def model_table(rows: Sequence[Row], again: Sequence[Row] = (), *, several_machines: bool = False) -> list[str]:
+    """The builtin model, problem by problem; ``again``: rematches of its champions."""
+    rematches = {row["name"]: row for row in again}
     heads = ["problem", "dtype", "bound", "best baseline", "ms", "ours ms", "speed-up (95 %)", "accepted", "confirmed"]
-    heads += ["roofline", "s", "held s", *(["machine"] if several_machines else [])]
-    return table(heads, [_model_row(row, several_machines) for row in rows])
+    heads += ["roofline", "s", "held s", *(["with max-autotune (95 %)"] if rematches else [])]
+    lines = []
+    for row in rows:
+        cells = _model_row(row)
+        if rematches:
+            cells.append(_rematch(rematches.get(row["name"])))
+        lines.append(cells + ([letter(row["machine"])] if several_machines else []))
+    return table(heads + (["machine"] if several_machines else []), lines)
 
 
-def _model_row(row: Row, several_machines: bool) -> list[str]:
+def _rematch(row: Row | None) -> str:
+    if row is None:
+        return ""
+    return why(row) if "error" in row else speedup(row["verdict"]) or word(row)
+
+
+def _model_row(row: Row) -> list[str]:
     verdict: dict[str, Any] = row.get("verdict") or {}
     cells = [row["name"], row.get("dtype", ""), row.get("bound", "")]
     baselines: dict[str, float] = verdict.get("baselines") or row.get("baselines") or {}
@@ -58,8 +71,7 @@ def _model_row(row: Row, several_machines: bool) -> list[str]:
     else:
         said = "yes" if row["confirmed"] else f"no: {row['message']}"
         cells += [speedup(verdict), f"{row['accepted']} of {row['candidates']}", said]
-    cells += [percent(verdict.get("roofline_fraction")), seconds(row, "seconds"), seconds(row, "held_s")]
-    return cells + ([letter(row["machine"])] if several_machines else [])
+    return [*cells, percent(verdict.get("roofline_fraction")), seconds(row, "seconds"), seconds(row, "held_s")]
 
 
 def bars_table(found: Sequence[Bar]) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 from agent.events import Event
 from agent.outcome import Outcome
 from evals.errors import ResultsError
-from evals.gpu_bench import corpus, costs, languages, searches, tables
+from evals.gpu_bench import corpus, costs, languages, rematches, searches, tables
 from evals.gpu_bench.bars import bars
 from evals.gpu_bench.page import to_json, to_markdown, write_page
 from evals.gpu_bench.pieces import Piece, PieceFile, finished, merge, read_piece, read_pieces
@@ -341,6 +341,30 @@ def test_of_a_search_the_confirmation_counts():
     assert (made["verdict"]["speedup"], made["confirmed"]) == (3.0, False)
     made = searches.row_of(ITEM, outcome("failed", message="the judge failed"), events(wrong))
     assert (made["error"], made["verdict"], made["dtype"]) == ("the judge failed", None, "not known")
+
+
+def test_champions_meet_the_strongest_baseline():
+    champions = [
+        found("relu_fp32", 2.0, source="class ModelNew: 1"),
+        found("silu_fp16", 3.0, source="class ModelNew: 2"),
+    ]
+    champions += [found("row_sum_fp32", 1.0, confirmed=False, source=None), row(name="mish_fp16", error="lost")]
+    opener = Opener(accepted(1.01))
+    tasks = rematches.tasks(Chosen(), champions)
+    assert all(task.settings.autotuned for task in tasks)
+    _, rows = run(tasks, opener)
+    again = [item for item in rows if item["part"] == "rematch"]
+    assert [item["name"] for item in again] == ["relu_fp32", "silu_fp16"]
+    assert [len(judge.confirmed) for judge in opener.judges] == [1, 1]
+    assert rematches.summary(champions, []) == ""
+    told = rematches.summary(champions, again)
+    assert told.startswith("2 of 2 champions")
+    assert "0 are faster than all of them; geometric mean 1.00x, before 2.45x" in told
+    text = to_markdown(merge([piece(*champions, *again)]), "2026-11-29")
+    assert told in text
+    assert "| with max-autotune (95 %) |" in text
+    assert "| 1.01 (1.00 to 1.02) |" in text
+    assert "with max-autotune" not in to_markdown(merge([piece(*champions)]), "2026-11-29")
 
 
 # Bars and tables.
