@@ -21,6 +21,7 @@ PART = "languages"
 LANGUAGES = ("triton", "cuda", "cute")
 PROBLEM = "relu_fp32"
 SETTINGS = JudgeSettings(memory_bytes=16 << 30, close_call_s=0, autotuned=False)
+"""One ReLU: max-autotune has nothing to tune that would be worth its seconds."""
 SMALL = """
 import torch
 

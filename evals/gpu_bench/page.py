@@ -123,8 +123,9 @@ def _corpus(merged: Merged, rows: list[Row], date: str) -> list[str]:
     rehearsal = bool(machine.get("rehearsal"))
     report = corpus.report_of(rows, machine["isolation"], machine["kernelwright"], date, rehearse=rehearsal)
     failed = [f"- {row['name']}: {tables.why(row)}" for row in rows if "error" in row]
+    skipped = ["", "*Skipped* are programs of the corpus of which no piece has a verdict."] if report.skipped else []
     text = report.to_markdown().rstrip().split("\n") if report.outcomes else ["Nothing was judged."]
-    return [*text, *(["", "Without a verdict:", "", *failed] if failed else [])]
+    return [*text, *skipped, *(["", "Without a verdict:", "", *failed] if failed else [])]
 
 
 def _time(merged: Merged) -> list[str]:
