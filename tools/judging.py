@@ -33,7 +33,7 @@ from tools.errors import JudgeUnavailable, RequestError
 from tools.exclusion import Machine
 from tools.harness.licence import Licence
 from tools.inputs import InputSet
-from tools.judge import Notice
+from tools.judge import Notice, silent
 from tools.launching import launcher_for
 from tools.problem import Description, JudgeSettings, Problem
 from tools.reserving import reserve
@@ -51,10 +51,6 @@ CONFIRM_TIMES = 2
 BASELINE_BLOCKS = 6
 FLOOR_MARGIN = 4.0
 """Reading is quicker than copying, and caches are never quite cold; a floor must not touch an honest kernel."""
-
-
-def _silent(text: str) -> None:
-    """Nobody wants to know."""
 
 
 class SandboxedJudge:
@@ -117,6 +113,10 @@ class SandboxedJudge:
             "precision": settings.precision,
         }
 
+    def prepare(self) -> None:
+        """Start what describes the problem: it imports torch while somebody else may still hold the device."""
+        self._crew()
+
     def describe(self) -> Description:
         """See ``tools.judge.Judge``."""
         with self._lock:
@@ -144,7 +144,7 @@ class SandboxedJudge:
         """See ``tools.judge.Judge``."""
         self.describe()
         with self._measuring, self._machine.alone():
-            return self._once_again(lambda: self._time_baselines(notice or _silent))
+            return self._once_again(lambda: self._time_baselines(notice or silent))
 
     def compile(self, candidate: Candidate) -> CompileResult:
         """See ``tools.judge.Judge``."""
@@ -165,11 +165,11 @@ class SandboxedJudge:
 
     def judge(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
         """See ``tools.judge.Judge``."""
-        return self._verdict(candidate, notice or _silent, confirm=False)
+        return self._verdict(candidate, notice or silent, confirm=False)
 
     def confirm(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
         """See ``tools.judge.Judge``."""
-        return self._verdict(candidate, notice or _silent, confirm=True)
+        return self._verdict(candidate, notice or silent, confirm=True)
 
     def close(self) -> None:
         """See ``tools.judge.Judge``."""
@@ -236,7 +236,7 @@ class SandboxedJudge:
             contender = self._builder.open(candidate)
         except Rejected as error:
             return error.to_check(0)
-        trial = Trial(crew, contender, 2, 0, 0.0, self._seed, _silent, self.settings.memory_bytes)
+        trial = Trial(crew, contender, 2, 0, 0.0, self._seed, silent, self.settings.memory_bytes)
         try:
             for case in crew.cases:
                 trial.check(case, crew.draw(case, 2))
@@ -331,7 +331,7 @@ class SandboxedJudge:
             floors_s,
         )
         try:
-            with self._machine.alone():
+            with self._machine.alone(about):
                 if self._device is None:
                     self._builder.settle()
                 else:  # its processors have nothing to do meanwhile

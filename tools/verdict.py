@@ -116,6 +116,8 @@ class Verdict(_Frozen):
     is that of their mean; how long contenders took is what the first one said."""
     stage_seconds: dict[str, float] = {}
     """Where the judging time went."""
+    held_s: float = 0.0
+    """Seconds for which the machine, and its device, was held for this candidate alone."""
     log: str = ""
     artifacts: dict[str, str] = {}
     """Name to artifact id."""
