@@ -58,6 +58,7 @@ OPERATIONS = [
     "condition",
     "machine",
     "forget",
+    "keep",
 ]
 LOOKED_AT = ("fill", "flush", "arm")
 """What is done while the device is looked at."""
@@ -306,6 +307,10 @@ class Verifier:
 
     def _machine(self, body: dict[str, Any]) -> dict[str, float]:
         return measure_ceilings(self.memory)
+
+    def _keep(self, body: dict[str, Any]) -> None:
+        """How much of the device may be taken by what can be made again."""
+        self._shelf.resize(body["bytes"])
 
     def _forget(self, body: dict[str, Any]) -> None:
         """Give up everything that can be made again."""
