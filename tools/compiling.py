@@ -34,7 +34,8 @@ WANTS_DEVICE = (
     "NVIDIA display driver is installed",
 )
 """What torch, Triton and CuTe DSL say where there is no GPU."""
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+COLOURS = re.compile(r"\x1b?\[\d+(?:;\d+)*m")
+"""With or without the escape, which a log may have lost."""
 
 
 @dataclass
