@@ -134,6 +134,7 @@ def test_every_template_is_valid_and_used(repository):
 
 def test_languages():
     assert "torch" in language_guide("python")
-    assert "class ModelNew" in language_guide("cpp")
+    for language in ("cpp", "cuda", "cute", "triton"):
+        assert "class ModelNew" in language_guide(language)
     with pytest.raises(RequestError, match="unknown language 'fortran': choose"):
         language_guide("fortran")

@@ -21,6 +21,7 @@ import torch  # noqa: E402 - the path of this package must be known first
 from tools.harness.altering import changes, mutate  # noqa: E402
 from tools.harness.arena import Arena  # noqa: E402
 from tools.harness.channel import Channel, Hangup  # noqa: E402
+from tools.harness.cute_dsl import use_cute_dsl  # noqa: E402
 from tools.harness.describing import measure_machine  # noqa: E402
 from tools.harness.device_arena import DeviceArena  # noqa: E402
 from tools.harness.device_memory import DeviceMemory, memory_of  # noqa: E402
@@ -79,6 +80,7 @@ class Harness:
     def do_load(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Import the candidate's file, construct ModelNew, give it the reference's parameters."""
         use_what_was_compiled()
+        use_cute_dsl()
         tensors = self._receive(body["tensors"])
         state = {name: tensors[index] for name, index in body["state"].items()}
         module = load_module(body["path"], "candidate")
