@@ -90,7 +90,10 @@ def _machines(merged: Merged) -> list[str]:
     lines = tables.table(heads, rows)
     if merged.differences:
         told = ", ".join(_NAMES.get(name, name) for name in merged.differences)
-        lines += ["", f"The pieces come from machines that differ in: {told}. In the JSON every row says which it is from."]
+        lines += [
+            "",
+            f"The pieces come from machines that differ in: {told}. In the JSON every row says which it is from.",
+        ]
     return lines
 
 
