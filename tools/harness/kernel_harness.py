@@ -6,6 +6,7 @@ code it loads; the controller believes bytes that agree with the oracle and its 
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -20,8 +21,8 @@ import torch  # noqa: E402 - the path of this package must be known first
 
 from tools.harness.altering import changes, mutate  # noqa: E402
 from tools.harness.arena import Arena  # noqa: E402
+from tools.harness.ceilings import measure_ceilings  # noqa: E402
 from tools.harness.channel import Channel, Hangup  # noqa: E402
-from tools.harness.describing import measure_machine  # noqa: E402
 from tools.harness.device_arena import DeviceArena  # noqa: E402
 from tools.harness.device_memory import DeviceMemory, memory_of  # noqa: E402
 from tools.harness.dry_run import compile_kernels  # noqa: E402
@@ -233,7 +234,7 @@ class ReferenceHarness(Harness):
 
     def do_machine(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Copy bandwidth and arithmetic peak of this machine as torch reaches them."""
-        return self._with_text(measure_machine(), [])
+        return self._with_text(json.dumps(measure_ceilings(self.subject.device)).encode(), [])
 
     def _with_text(self, text: bytes, chunks: list[torch.Tensor]) -> tuple[Record, Chunks]:
         self._sent = chunks = [chunk.cpu() for chunk in chunks]

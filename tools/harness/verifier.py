@@ -353,8 +353,8 @@ class Verifier:
     def _condition(self, body: dict[str, Any]) -> tuple[bytes, list[torch.Tensor]]:
         return self.reference.condition(body["case"], body["seed"], body["rows"], body["dress"]), []
 
-    def _machine(self, body: dict[str, Any]) -> dict[str, float]:
-        return measure_ceilings(self.memory)
+    def _machine(self, body: dict[str, Any]) -> dict[str, Any]:
+        return measure_ceilings(self.memory.device, self.memory.settle)
 
     def _forget(self, body: dict[str, Any]) -> None:
         """Give up everything that can be made again."""
