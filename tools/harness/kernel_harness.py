@@ -28,6 +28,7 @@ from tools.harness.device_memory import DeviceMemory, memory_of  # noqa: E402
 from tools.harness.dry_run import compile_kernels  # noqa: E402
 from tools.harness.extensions import find_what_was_built, use_what_was_compiled  # noqa: E402
 from tools.harness.faults import Fault  # noqa: E402
+from tools.harness.layout import ChannelsLast  # noqa: E402
 from tools.harness.reference import Reference  # noqa: E402
 from tools.harness.subject import MissingClass, Subject, adopt_state, load_module, seed_everything  # noqa: E402
 from tools.harness.tensors import Packed, Unsupported, decode, empty_like_packed, leaf_of, raw_bytes, view  # noqa: E402
@@ -184,7 +185,8 @@ class ReferenceHarness(Harness):
             allow_tf32(bool(body.get("tf32")))
         text, chunks = self.reference.open(body["path"], body["name"], body["seed"])
         model = self.reference.model
-        call = compiled(model, **body.get("options") or {}) if body["compiled"] else model
+        made = ChannelsLast(model) if body.get("channels_last") else model
+        call = compiled(made, **body.get("options") or {}) if body["compiled"] else made
         self.subject.adopt(model, call)
         if body.get("warm"):
             self._warm(call, body["seed"])
