@@ -1,14 +1,17 @@
 """What a machine reaches, kept on disk."""
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from sandbox.devices import Device, host_device
+from tests.tools.judged import problem
 from tools.ceilings import KEPT_DAYS, CeilingStore, Machine, Roof, host_cache_bytes
-from tools.problem import CaseFacts, Description
+from tools.judging import SandboxedJudge
+from tools.problem import CaseFacts, Description, JudgeSettings
 
 GPU = Machine("cuda", "NVIDIA H200", "GPU-1", "580", "2.11", 0)
 HOST = Machine("cpu", "a processor", "", "", "2.13", 2)
@@ -152,3 +155,16 @@ def test_a_description_is_told_with_its_floors(tmp_path):
     assert measure.times == 1
     assert roof.floors["default"].doubt is None
     assert roof.least_s({"default": 8 * 10**9}, 4.0) == {"default": 5e-4}
+
+
+@pytest.mark.torch
+def test_a_judge_keeps_what_this_machine_reaches_and_tells_floors(enclosed, tmp_path):
+    settings = JudgeSettings(admission=False, compiled=False, memory_bytes=1500 << 20)
+    with closing(SandboxedJudge(problem(), enclosed, settings, tmp_path / "work", cache_dir=tmp_path)) as judge:
+        (case,) = judge.describe().cases
+    (file,) = (tmp_path / "ceilings").iterdir()
+    kept = json.loads(file.read_text())["ceilings"]
+    assert kept["bandwidth"] >= kept["copy"] > 0
+    assert {"float32", "float64", "bfloat16", "float16"} == set(kept["ops"])
+    assert case.floor.seconds == pytest.approx((case.bytes_moved - case.state_bytes) / kept["bandwidth"], rel=0.2)
+    assert case.floor.doubt is not None
