@@ -91,7 +91,7 @@ class CeilingStore:
         ops = {name: max(value, kept.ops.get(name, value)) for name, value in new.ops.items()}
         # The date stays that of the first: the best of thirty days, not the best that ever was seen.
         best = replace(new, ops=ops, bandwidth=max(new.bandwidth, kept.bandwidth), copy=max(new.copy, kept.copy))
-        return best if share >= 1 else replace(best, date=kept.date)
+        return replace(best, times=kept.times + 1, date=new.date if share >= 1 else kept.date)
 
     def _read(self, machine: Machine) -> Ceilings | None:
         """None for a file that is missing, damaged or not ours: then it is measured."""
@@ -104,7 +104,8 @@ class CeilingStore:
             kept = Ceilings(**data["ceilings"])
             datetime.fromisoformat(kept.date).astimezone(UTC)
             fine = all(math.isfinite(rate) and rate > 0 for rate in _rates(kept).values())
-            return kept if fine and kept.ops and isinstance(kept.cache_bytes, int) else None
+            counts = isinstance(kept.cache_bytes, int) and isinstance(kept.times, int)
+            return kept if fine and kept.ops and counts else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 

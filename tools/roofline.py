@@ -30,6 +30,10 @@ BEYOND_CACHES = {"cuda": 2, "cpu": 16}
 moves some hundred times a GPU's cache (3 ms and more), but only a few times a processor's (8 ms), and what is written
 last may be still in the cache when its clock stops.
 """
+HOST_TIMES = 3
+"""Runs in which the host's ceilings have to be measured before a floor is believed: under load they came out at a
+quarter (55 and 13.5 GB/s; 2 cores shared with others, 2026-11-29).
+"""
 UNKNOWN = 4.0
 """Times the fastest rate that was measured: of precisions that were not measured; four bits against sixteen."""
 SPLIT = {
@@ -92,6 +96,8 @@ class Ceilings:
     torch: str = ""
     date: str = ""
     """When it was measured, UTC, ISO 8601."""
+    times: int = 1
+    """How often; of each rate this is the best."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +173,8 @@ def _doubt(bound: Bound, traffic: int, case: CaseFacts, description: Description
         return "its operators are not known"
     if strangers := sorted(set(names) - (WHOLE if bound == "memory" else KEEPING)):
         return f"what {strangers[0]} makes of it may need less than all of it"
+    if ceilings.kind != "cuda" and ceilings.times < HOST_TIMES:
+        return "what this machine reaches was measured too seldom"
     if bound == "compute":
         several = sum(name in PRODUCTS for name in names) != 1
         return "several products in a row may be made of fewer" if several else None

@@ -6,6 +6,7 @@ from tools.problem import CaseFacts, Description, TensorFacts
 from tools.roofline import (
     AT_FLOOR,
     BEYOND_CACHES,
+    HOST_TIMES,
     TOO_FAST,
     UNKNOWN,
     Ceilings,
@@ -130,11 +131,18 @@ def test_a_floor_says_what_it_takes_for_granted(one, operators, doubt):
 
 
 def test_on_the_host_far_more_than_the_cache_has_to_be_moved():
-    host = Ceilings("a processor", 40e9, 30e9, {"float32": 1e11}, cache_bytes=32 << 20, kind="cpu")
+    host = Ceilings("a processor", 40e9, 30e9, {"float32": 1e11}, cache_bytes=32 << 20, kind="cpu", times=HOST_TIMES)
     assert floor(case(BEYOND_CACHES["cpu"] * (32 << 20)), "mul", ceilings=host).doubt is None
     assert floor(case(BEYOND_CACHES["cpu"] * (32 << 20) - 1), "mul", ceilings=host).doubt is not None
-    unknown = Ceilings("a processor", 40e9, 30e9, {"float32": 1e11}, cache_bytes=0, kind="cpu")
+    unknown = Ceilings("a processor", 40e9, 30e9, {"float32": 1e11}, cache_bytes=0, kind="cpu", times=HOST_TIMES)
     assert "not known" in floor(case(1 << 40), "mul", ceilings=unknown).doubt
+
+
+def test_what_the_host_reaches_is_believed_when_several_runs_have_seen_it():
+    once = Ceilings(
+        "a processor", 40e9, 30e9, {"float32": 1e11}, cache_bytes=32 << 20, kind="cpu", times=HOST_TIMES - 1
+    )
+    assert "too seldom" in floor(case(1 << 40), "mul", ceilings=once).doubt
 
 
 def test_at_its_floor_is_claimed_only_where_it_is_certain():
