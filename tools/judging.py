@@ -25,6 +25,7 @@ from tools.admission import Admission, admit
 from tools.benchmarking import CASE_BUDGET_S, a_lot, measure, plan_for
 from tools.caches import Flush
 from tools.candidate import Candidate
+from tools.ceilings import CeilingStore, Roof
 from tools.compiling import Builder
 from tools.contender import Rejected
 from tools.crew import Crew, Site
@@ -68,7 +69,8 @@ class SandboxedJudge:
         seed: int = 0,
         device: Device | None = None,
     ) -> None:
-        """``work_dir`` is where a private folder is made; ``cache_dir`` keeps the baselines' compiled code.
+        """``work_dir`` is where a private folder is made; ``cache_dir`` keeps the baselines' compiled code
+        and the device's ceilings.
 
         ``device``: what candidates are called on; default: the target's. Raises SandboxUnavailable where there is
         none, JudgeUnavailable if what is needed for it cannot be built.
@@ -101,7 +103,8 @@ class SandboxedJudge:
         self._usable = self._closed = False
         self._crews: list[Crew] = []
         self._refusal: RequestError | None = None
-        self._roofline: tuple[float, float] | None = None
+        kept = CeilingStore(cache_dir / "ceilings" if cache_dir else None)
+        self._roof = Roof(kept, device, settings.precision)
         self._admission: Admission | None = None
         self._problem = problem
         self._builder = Builder(
@@ -137,8 +140,7 @@ class SandboxedJudge:
         description, _ = crew.describe()
         if self._admission is None and self.settings.admission:
             self._admission = admit(crew, self._licence, self._problem.name)
-        self._measure_roofline(crew)  # now, while no candidate exists that could disturb it
-        return description
+        return self._roof.over(description, crew.oracle.machine)
 
     def baselines(self, notice: Notice | None = None) -> dict[str, dict[str, Timing]]:
         """See ``tools.judge.Judge``."""
@@ -315,7 +317,7 @@ class SandboxedJudge:
         seeds = max(2, self.settings.check_seeds + (EXTRA_CONFIRM_SEEDS if confirm else 0))
         drawn = self._prepare(crew, candidate, notice, seeds, stages)
         about["oracle"] = crew.describe()[0].oracle
-        floors_s = self._floors_s(crew)
+        needed = self._admission.needed_bytes if self._admission else {}
         contender = self._builder.open(candidate, crew.constructor())
         times = CONFIRM_TIMES if confirm else 1
         trial = Trial(
@@ -328,7 +330,7 @@ class SandboxedJudge:
             notice,
             self.settings.memory_bytes,
             DRESSES + CONFIRM_DRESSES if confirm else DRESSES,
-            floors_s,
+            self._roof.least_s(needed, FLOOR_MARGIN),
         )
         try:
             with self._machine.alone(about):
@@ -342,16 +344,14 @@ class SandboxedJudge:
                 contender.close()  # the next process of the candidate is to find no other
                 again = partial(trial.again, partial(self._builder.open, candidate, crew.constructor()), first)
                 sittings = settle(first, again, self._seed, self.settings.close_call_s if confirm else 0.0)
-                roofline = self._measure_roofline(crew)
         finally:
             contender.close()
             stages.update(trial.seconds)
         return accepted(
             about,
             sittings,
-            crew.describe()[0],
             trial.examiner.closest,
-            roofline,
+            self._roof.floors,
             stages,
             seed=self._seed,
             specialised=True if trial.refused else specialised,
@@ -359,6 +359,7 @@ class SandboxedJudge:
             notes=[
                 *doubts(first, confirm=confirm),
                 *crew.notes,
+                *self._roof.notes,
                 *(self._admission.notes if self._admission else ()),
                 *screen(candidate.source).labels,
             ],
@@ -386,15 +387,3 @@ class SandboxedJudge:
         if not built.ok:
             raise Rejected(built.reason or "compile_error", failed_compile(built), built.log)
         return drawn
-
-    def _floors_s(self, crew: Crew) -> dict[str, float]:
-        """By case, the time to read what has to be read, if memory were four times as quick as it copies."""
-        bandwidth = self._measure_roofline(crew)[0]
-        needed = self._admission.needed_bytes if self._admission else {}
-        return {case: size / (FLOOR_MARGIN * bandwidth) for case, size in needed.items()}
-
-    def _measure_roofline(self, crew: Crew) -> tuple[float, float]:
-        """Copy bandwidth and product peak of this machine, measured once."""
-        if self._roofline is None:
-            self._roofline = crew.oracle.machine()
-        return self._roofline

@@ -170,10 +170,10 @@ class Oracle:
             found[index] = (*found.get(index, ()), raw)
         return found
 
-    def machine(self) -> tuple[float, float]:
-        """Copy bandwidth in bytes a second, matrix product peak in operations a second."""
+    def machine(self) -> dict[str, Any]:
+        """What the machine reaches at most, measured now (``tools.harness.ceilings.measure_ceilings``)."""
         facts, _ = self._ask("machine", {})
-        return float(facts["bandwidth"]), float(facts["peak"])
+        return dict(facts)
 
     def _ask(self, op: str, body: dict[str, Any], sizes_of: Any = lambda facts: ()) -> tuple[Any, list[bytearray]]:
         try:
@@ -256,4 +256,5 @@ def draw_sizes(facts: Any) -> Iterator[int]:
 def _case_facts(case: dict[str, Any]) -> dict[str, Any]:
     """The public part of a described case: only tensors among the outputs."""
     outputs = [item for item in case["outputs"] if isinstance(item, dict)]
-    return {**{key: case[key] for key in ("name", "inputs", "bytes_moved", "flops")}, "outputs": outputs}
+    public = {key: value for key, value in case.items() if key in CaseFacts.model_fields}
+    return {**public, "outputs": outputs}

@@ -92,7 +92,7 @@ def _machines(merged: Merged) -> list[str]:
         told = ", ".join(_NAMES.get(name, name) for name in merged.differences)
         lines += [
             "",
-            f"The pieces come from machines that differ in: {told}. In the JSON every row says which it is from.",
+            f"Pieces come from machines that differ in: {told}. The JSON says which row is from which.",
         ]
     return lines
 

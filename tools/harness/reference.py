@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from tools.harness.counting import count_work
 from tools.harness.describing import (
     are_views,
     describe_machine,
@@ -33,7 +34,6 @@ from tools.harness.trained import train
 from tools.harness.values import (
     agree,
     as_oracle,
-    count_flops,
     default_double,
     distance,
     duplicate,
@@ -165,8 +165,8 @@ class Reference:
         put_back(self.model, self.buffers)
         return self._call(inputs)
 
-    def _call(self, inputs: list[Any]) -> tuple[str, Leaves]:
-        copied = duplicate(inputs)
+    def _call(self, inputs: list[Any], *, own: bool = False) -> tuple[str, Leaves]:
+        copied = inputs if own else duplicate(inputs)
         with torch.no_grad(), blamed_on("forward()"), self._plain():
             leaves: Leaves = []
             structure = flatten(self.model(*copied), leaves)
@@ -230,14 +230,11 @@ class Reference:
         self._check_precise(structure, leaves, inputs)
         with blamed_on("forward()"):
             outputs = [describe_value(value) for value in leaves]
-        moved = [*tensors, *state, *(value for value in leaves if isinstance(value, torch.Tensor))]
-        sizes = {id(item): item.numel() * item.element_size() for item in moved}
         return {
             "name": name,
             "inputs": [describe_value(item) for item in inputs],
             "outputs": outputs,
-            "bytes_moved": sum(sizes.values()),
-            "flops": count_flops(lambda: self.run(inputs)),
+            **count_work(partial(self._call, own=True), duplicate(inputs), self.model),
             "mutates": mutates(self.model, inputs),
         }
 

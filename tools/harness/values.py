@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-from tools.harness.faults import Fault
 from tools.harness.tensors import decode, encode, pack, view
 from tools.harness.wire import PARTS, Leaf
 
@@ -192,29 +190,6 @@ def with_rows(inputs: list[Any], rows: int, draw: Callable[[], list[Any]], *, fi
     return list(decode(spec, tensors))
 
 
-def count_flops(run: Callable[[], object]) -> int:
-    """Operations torch can count, 0 where it cannot."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    counter = FlopCounterMode(display=False)
-    try:
-        with counter:
-            run()
-    except (RuntimeError, TypeError, ValueError, LookupError, Fault):
-        return 0
-    return int(counter.get_total_flops())
-
-
 def leaf_json(leaf: Leaf) -> list[Any]:
     """Plain JSON of a leaf."""
     return [leaf.dtype, list(leaf.shape), leaf.is_number]
-
-
-def fastest(run: Callable[[], object], times: int = 5) -> float:
-    """Seconds of the fastest of a few runs."""
-    best = float("inf")
-    for _ in range(times):
-        begin = time.perf_counter()
-        run()
-        best = min(best, time.perf_counter() - begin)
-    return best

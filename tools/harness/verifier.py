@@ -305,8 +305,8 @@ class Verifier:
     def _condition(self, body: dict[str, Any]) -> tuple[bytes, list[torch.Tensor]]:
         return self.reference.condition(body["case"], body["seed"], body["rows"], body["dress"]), []
 
-    def _machine(self, body: dict[str, Any]) -> dict[str, float]:
-        return measure_ceilings(self.memory)
+    def _machine(self, body: dict[str, Any]) -> dict[str, Any]:
+        return measure_ceilings(self.memory.device, self.memory.settle)
 
     def _keep(self, body: dict[str, Any]) -> None:
         """How much of the device may be taken by what can be made again."""
