@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from tools.harness.licence import ErrorFacts
+from tools.harness.yardstick import ErrorFacts
 from tools.roofline import Bound
 
 VERDICT_SCHEMA = "kernelwright.verdict/1"

@@ -4,7 +4,7 @@ import pytest
 
 from agent.reflecting import to_lesson
 from tools.fake_judge import accepted, rejected
-from tools.harness.licence import ErrorFacts
+from tools.harness.yardstick import ErrorFacts
 from tools.verdict import CaseVerdict, Timing
 
 TIMING = Timing(median_s=1e-3, p5_s=1e-3, p95_s=1e-3, samples=1)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.harness.licence import NO_YARDSTICK, Licence
+from tools.harness.licence import Licence
 from tools.harness.wire import Leaf
+from tools.harness.yardstick import NO_YARDSTICK
 
 pytestmark = pytest.mark.torch
 SIZE = 5000

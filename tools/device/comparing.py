@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tools.device.bank import Bank, Ref, refs_of
-from tools.harness.licence import Comparison, ErrorFacts, Expected, Licence, Sample, Yardstick
+from tools.harness.licence import Comparison, Expected, Licence
 from tools.harness.wire import Leaf
+from tools.harness.yardstick import ErrorFacts, Sample, Yardstick
 from tools.inputs import Draw, InputSet
 
 if TYPE_CHECKING:

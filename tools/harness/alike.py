@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import torch
 
 from tools.harness.differences import FLOATS, differences
-from tools.harness.licence import Expected, Licence, Yardstick, compare, is_within_half
+from tools.harness.licence import Expected, Licence, compare, is_within_half
 from tools.harness.wire import Leaf
+from tools.harness.yardstick import Yardstick
 
 Raws = list[torch.Tensor]
 """Flat bytes, one a leaf."""

@@ -76,20 +76,26 @@ def own_double(inputs: list[Any]) -> list[Any]:
     return list(decode(spec, [copies.pop(0) if new is old else new for old, new in zip(before, after, strict=True)]))
 
 
-def nudge(tensor: torch.Tensor, by: float | None = None, lot: torch.Generator | None = None) -> torch.Tensor:
+def nudge(
+    tensor: torch.Tensor,
+    by: float | None = None,
+    lot: torch.Generator | None = None,
+    dtype: torch.dtype | None = None,
+) -> torch.Tensor:
     """A floating tensor in float64, each element moved by half a unit in its last place (or ``by``), up or down.
 
     One of 16 bits by up to that much, as rounding does: between its precision and the next lower one there is no room
-    for more.
+    for more. ``dtype``: whose last place counts, if not its own.
     """
     if not tensor.is_floating_point():
         return tensor
-    if by is None and tensor.dtype.itemsize == 2:
-        half = torch.finfo(tensor.dtype).eps / 2
+    dtype = dtype or tensor.dtype
+    if by is None and dtype.itemsize == 2:
+        half = torch.finfo(dtype).eps / 2
         return tensor.double() * (1 + half * (2 * torch.rand(tensor.shape, dtype=torch.float64, generator=lot) - 1))
     if by is None:
         # Half of one would be lost in float64 itself: 1 + eps / 2 is 1.
-        by = torch.finfo(tensor.dtype).eps / (1 if tensor.dtype == torch.float64 else 2)
+        by = torch.finfo(dtype).eps / (1 if dtype == torch.float64 else 2)
     signs = torch.randint(0, 2, tensor.shape, dtype=torch.float64, generator=lot).mul_(2 * by).sub_(by)
     return tensor.double() * (1 + signs)
 

@@ -20,13 +20,14 @@ from tools.harness.altering import mutate
 from tools.harness.arrays import EPS, chunks
 from tools.harness.ceilings import measure_ceilings
 from tools.harness.device_memory import DeviceMemory, Region
-from tools.harness.licence import ErrorFacts, Expected, Licence, Yardstick, compare, measure
+from tools.harness.licence import Expected, Licence, compare, measure
 from tools.harness.lookout import Lookout
 from tools.harness.reference import Reference
 from tools.harness.shelf import Made, Shelf
 from tools.harness.tensors import Packed, decode, leaf_of, view
 from tools.harness.wholes import wrong_wholes
 from tools.harness.wire import Leaf
+from tools.harness.yardstick import ErrorFacts, Yardstick
 
 Ref = list[Any]
 """Names a tensor: ``["made", case, seed, rows, dress, index]``, ``["drawn", case, seed, index]``,
