@@ -27,7 +27,7 @@ ID = Candidate(source=SOURCE, language="cpp").id
 
 NAMES = [
     "read_problem", "read_graph", "write_candidate", "edit_candidate", "compile_candidate", "test_candidate",
-    "read_log", "read_candidate", "search_memory", "submit", "decline",
+    "read_log", "profile_candidate", "read_profile", "read_candidate", "search_memory", "submit", "decline",
 ]  # fmt: skip
 
 
