@@ -10,7 +10,7 @@ from typing import Any
 
 from tools.profiling.base import MAX_KERNELS, Output, Place, Plan, clean, number, sections_of, told, whole
 from tools.profiling.diagnosis import Diagnosis, Finding, KernelFacts, ProfilerFailed
-from tools.profiling.ranking import WARP, bound_by, of_occupancy, of_spills, percent, ranked
+from tools.profiling.ranking import WARP, of_occupancy, of_spills, percent, ranked
 from tools.profiling.vectors import of_host
 
 REGISTERS = 65_536
@@ -68,7 +68,8 @@ class Compiler:
         chosen = tuple(kernel.facts for kernel in kernels[:MAX_KERNELS])
         findings = ranked(finding for kernel in kernels[:MAX_KERNELS] for finding in kernel.findings(1 / len(chosen)))
         notes = ("counts are of the code, not of how often it runs; shares of the time are not known",)
-        return Diagnosis(profiler=self.name, bound=bound_by(findings), kernels=chosen, findings=findings, notes=notes)
+        # What limits it is not to be seen here: severities are of what one of several kernels may have.
+        return Diagnosis(profiler=self.name, kernels=chosen, findings=findings, notes=notes)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class Nsys:
 
     def parse(self, output: Output) -> Diagnosis:
         """The tables of ``nsys stats --format csv``."""
-        events = list(events_of(output.stdout))
+        events = _without_the_harness(events_of(output.stdout))
         if not any(event.kind in ("kernel", "copy", "fill") for event in events):
             facts = told(output)
             if "does not contain CUDA trace data" in output.stdout + output.stderr or facts.get("device") == "cpu":
@@ -57,9 +57,15 @@ class Nsys:
             bound=bound_by(findings),
             kernels=kernels_on_device(events, CALLS),
             findings=findings,
-            notes=("one wait of the host at the end of all calls is the harness's own",) if timeline.syncs else (),
             seconds=timeline.span_s / CALLS,
         )
+
+
+def _without_the_harness(events: Iterator[Event]) -> list[Event]:
+    """All but the last wait for the device, with which the harness ends the recording."""
+    listed = sorted(events, key=lambda event: event.begin)
+    waits = [event for event in listed if event.name == "cudaDeviceSynchronize"]
+    return [event for event in listed if not waits or event is not waits[-1]]
 
 
 def events_of(text: str) -> Iterator[Event]:
