@@ -64,10 +64,12 @@ _TAKE_STREAMS = (
 """Bubblewrap would hold the streams it is given as its own until the end, so that nobody could see the job close
 them. It is given others, and the job takes the real ones from where it inherits them (not dash: two digits)."""
 
-_ACCOUNTS = {
+_OWN_FILES = {
     "/etc/passwd": accounts(User(NOBODY, NOBODY)),
     "/etc/group": f"root:x:0:\nsandbox:x:{NOBODY}:\n",
+    "/etc/hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
 }
+"""Files of its own instead of the host's: who there is, and what the job's own loopback is called."""
 
 
 class BubblewrapSandbox:
@@ -358,7 +360,7 @@ def _options(status: int, instrumented: bool) -> Iterator[tuple[list[str], list[
             fds.append(fd)
             return str(fd)
 
-        for target, text in _ACCOUNTS.items():
+        for target, text in _OWN_FILES.items():
             options += ["--perms", "0444", "--ro-bind-data", in_memory(text.encode()), target]
         if program := filter_program(instrumented):
             options += ["--seccomp", in_memory(program)]

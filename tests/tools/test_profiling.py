@@ -124,6 +124,13 @@ def test_a_hang_costs_its_limit_and_the_next_one_is_tried(profiling):
     assert "nsys did not end within 7 s" in result.detail
 
 
+def test_auto_does_not_wait_for_ever_for_one_that_hangs(profiling):
+    told = ended(facts(events=[{"kind": "call", "name": "c", "ts": 0, "dur": 9}]))
+    sandbox, profilers = profiling(HUNG, told, HUNG, told, told)
+    assert [profilers.profile(DRAFT, "auto").profiler for _ in range(3)] == ["torch"] * 3
+    assert [job.argv[0].endswith("ncu") for job in sandbox.jobs] == [True, False, True, False, False]
+
+
 def test_the_candidates_own_error_ends_auto(profiling):
     sandbox, profilers = profiling(ended(facts(error="ValueError: no")))
     result = profilers.profile(DRAFT, "auto")

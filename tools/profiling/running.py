@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import MutableMapping
 from dataclasses import replace
 
@@ -37,6 +38,10 @@ MACHINES_FAULT = ("profiler_missing", "profiler_refused", "timeout", "unreadable
 """Reasons for which ``auto`` goes on to the next."""
 MAX_OUTPUT_BYTES = 16 << 20
 MAX_REPORT = 1 << 20
+MAX_LOG = 4000
+"""Of a report that becomes a verdict's log."""
+HANGS = 2
+"""Times that a profiler may not end before ``auto`` takes it for one that hangs here, whoever the candidate is."""
 LEAST_S = 1.0
 
 
@@ -54,6 +59,7 @@ class Profiling:
         self.place = Place(launcher.device, find_program)
         self._worked: dict[str, int] = {}
         """Profiler to the plan that was not refused."""
+        self._late: Counter[str] = Counter()
         self._failed: dict[str, str] = {}
         """Profilers that ``auto`` need not try again, and why: the machine is to blame, and it stays as it is."""
 
@@ -85,7 +91,9 @@ class Profiling:
             result = ProfileResult(ok=False, profiler=MEMCHECK, reason="profiler_refused", detail=str(error))
         stages["memcheck"] = time.monotonic() - begin
         if result.diagnosis is not None and result.diagnosis.findings:
-            raise Rejected(OUT_OF_BOUNDS, f"memcheck: {result.diagnosis.findings[0].evidence}"[:500], result.report)
+            raise Rejected(
+                OUT_OF_BOUNDS, f"memcheck: {result.diagnosis.findings[0].evidence}"[:500], result.report[:MAX_LOG]
+            )
         note = "memcheck: no wrong access" if result.ok else f"memcheck was not made: {result.detail}"
         log = f"{verdict.log}\n{note}".strip()
         return verdict.model_copy(update={"log": log, "stage_seconds": rounded(stages)})
@@ -101,7 +109,8 @@ class Profiling:
             if result.reason not in MACHINES_FAULT:
                 return _with_notes(result, passed)
             passed.append(result.detail)
-            if result.reason in ("profiler_missing", "profiler_refused"):
+            self._late[name] += result.reason == "timeout"
+            if result.reason in ("profiler_missing", "profiler_refused") or self._late[name] >= HANGS:
                 self._failed[name] = result.detail
         return result.model_copy(update={"detail": "; ".join(passed) or result.detail})
 
