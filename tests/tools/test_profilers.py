@@ -144,8 +144,8 @@ class TestTorchProfiler(ProfilerContract):
         listed = [
             event("operator", "aten::randn", -50, 40),
             event("call", "kernelwright.call", 0, 100),
+            event("operator", "aten::copy_", 10, 30),  # begins with the one around it
             event("operator", "aten::clone", 10, 40),
-            event("operator", "aten::copy_", 20, 30),
             event("operator", "aten::mul", 60, 10),
             event("operator", "aten::mul", 75, 10, "2"),  # another thread's
         ]
