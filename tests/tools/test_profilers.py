@@ -199,6 +199,7 @@ class TestNsys(ProfilerContract):
         found = profiler.parse(Output(report))
         by_kind = {item.kind: item.evidence for item in found.findings}
         assert set(by_kind) == {"launch", "sync", "transfer"}
+        assert by_kind["transfer"].startswith("0.2 copies")  # the other one stays on the device
         assert by_kind["sync"].endswith("(cudaStreamSynchronize)")  # the last one is the harness's
         assert found.kernels[0].registers == 24
         assert found.kernels[0].shared_bytes == 1000

@@ -163,7 +163,7 @@ def under_proton(call: Call, request: Facts) -> Facts:
     except ImportError as error:
         raise Unavailable("missing", f"Triton's profiler cannot be imported: {error}") from error
     try:
-        proton.start(PROTON, hook="triton")
+        proton.start(PROTON)
     except Exception as error:
         raise Unavailable("refused", f"Triton's profiler does not start: {error}") from error
     repeat(call, request["calls"])

@@ -23,6 +23,7 @@ from tools.profiling.ranking import (
 CALLS = 5
 WAITS = ("Synchronize",)
 """In the name of a call of the CUDA library that returns when the device is done."""
+WITHIN_DEVICE = ("DtoD", "Device-to-Device")
 MOVING = (
     *("aten::copy_", "aten::clone", "aten::contiguous", "aten::_to_copy", "aten::cat", "aten::fill_", "aten::zero_"),
     *("aten::pad", "aten::constant_pad_nd", "aten::stack", "aten::repeat"),
@@ -110,7 +111,9 @@ def timeline_of(events: Sequence[Event], calls: Sequence[Event]) -> Timeline:
         and any(word in event.name for word in WAITS)
         and any(call.begin <= event.begin <= call.end for call in calls)
     ]
-    between = [event for event in device if event.kind == "copy" and "DtoD" not in event.name]
+    between = [
+        event for event in device if event.kind == "copy" and not any(word in event.name for word in WITHIN_DEVICE)
+    ]
     return Timeline(
         calls=len(calls),
         span_s=max(event.end for event in device) - min(event.begin for event in device),
