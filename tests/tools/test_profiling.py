@@ -223,6 +223,28 @@ def test_a_profilers_own_folder_is_shown_and_the_systems_is_not(tmp_path, monkey
     assert mounts_for(Path("/usr/bin/nsys"), Isolation.DOCKER) == ()
 
 
+def test_a_program_in_ncus_place_is_shown_and_keeps_its_capability(enclosed, tmp_path, monkeypatch):
+    """A shell script instead of ncu, in the real sandbox: mounts, privileges and what it is told to run."""
+    tool = tmp_path / "vendor/ncu-2025/ncu"
+    tool.parent.mkdir(parents=True)
+    script = 'grep -E "CapEff|CapBnd" /proc/self/status >&2; echo "$@" >&2; cat "$(dirname "$0")/report.csv"'
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o755)
+    (tool.parent / "report.csv").write_text(stored("ncu_raw.csv"))
+    for folder in (tmp_path, *tmp_path.parents[:2], tool.parent, tool.parent.parent):
+        folder.chmod(0o755)
+    monkeypatch.setattr(running, "find_program", lambda name: tool)
+    device = Device("cuda", "an H200 that is not here", "sm90", 1 << 30)
+    launcher = Launcher(enclosed, threads=1, memory_bytes=1 << 30, timeout_s=100, device=device)
+    site = Site(Problem("p", ""), tmp_path, tmp_path, 1 << 30)
+    result = Profiling(launcher, OneRoom(tmp_path), site, JudgeSettings(), Machine()).profile(DRAFT, "ncu")
+    assert result.ok, (result.detail, result.report)
+    assert result.diagnosis.bound == "latency"
+    assert "/tools/harness/profiled.py" in result.report
+    if enclosed.isolation is Isolation.BUBBLEWRAP:
+        assert "CapEff:\t0000004000000000" in result.report  # CAP_PERFMON and nothing else
+
+
 @pytest.fixture(scope="module")
 def judge(enclosed, tmp_path_factory):
     settings = JudgeSettings(threads=1, admission=False, compiled=False, memory_bytes=2 << 30)
