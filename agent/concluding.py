@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from agent.deps import Deps
+from agent.ledger import Ledger
 from agent.outcome import Outcome, RunStatus
 from agent.tree import Node, ranked
 from tools.roofline import Reached, roof_of
@@ -20,44 +23,82 @@ def conclude(
     stop_reason: str | None = None,
 ) -> Outcome:
     """The outcome, from the log; ``confirmed`` is the champion that held when judged again."""
-    tree = deps.ledger.tree()
-    usage = deps.ledger.usage()
-    recalled = deps.ledger.find("recalled") or {"attempts": []}
+    settings = deps.settings
+    about = About(deps.run_id, deps.problem.name, settings.model, settings.target, settings.language, deps.folder)
+    elapsed_s = round(deps.log.elapsed_s(), 3)
+    ending = Ending(status, message, confirmed=confirmed, stop_reason=stop_reason)
+    return to_outcome(deps.ledger, about, ending, elapsed_s=elapsed_s)
+
+
+@dataclass(frozen=True)
+class About:
+    """Which run it is."""
+
+    run_id: str
+    problem: str
+    model: str
+    target: str
+    language: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How it ended, in short."""
+
+    status: RunStatus
+    message: str
+    confirmed: str | None = None
+    """The champion that held when judged again."""
+    stop_reason: str | None = None
+
+
+def to_outcome(ledger: Ledger, about: About, ending: Ending, *, elapsed_s: float) -> Outcome:
+    """The outcome, from facts of the log alone: a replay comes to the same one."""
+    tree, usage, confirmed = ledger.tree(), ledger.usage(), ending.confirmed
+    recalled = ledger.find("recalled") or {"attempts": []}
     best = None
     if confirmed is not None:
-        best = {**confirmed_verdict(deps, confirmed), "path": str(deps.folder / "best.py")}
+        best = {**confirmed_verdict(ledger, confirmed), "path": str(about.folder / "best.py")}
     return Outcome(
-        run_id=deps.run_id,
-        status=status,
-        problem=deps.problem.name,
-        model=deps.settings.model,
-        target=deps.settings.target,
-        language=deps.settings.language,
+        run_id=about.run_id,
+        status=ending.status,
+        problem=about.problem,
+        model=about.model,
+        target=about.target,
+        language=about.language,
         candidates=len(tree),
         accepted=sum(node.status == "accepted" for node in tree),
-        elapsed_s=round(deps.log.elapsed_s(), 3),
+        elapsed_s=elapsed_s,
         tokens=usage.tokens,
         cost_usd=usage.cost_usd,
         recalled=len(recalled["attempts"]),
-        stored=len(deps.ledger.all("remembered")),
+        stored=len(ledger.all("remembered")),
         best=best,
-        run_dir=str(deps.folder),
-        stop_reason=stop_reason,
-        message=message,
+        run_dir=str(about.folder),
+        stop_reason=ending.stop_reason,
+        message=ending.message,
         candidates_to_best=None if confirmed is None else _place(tree, confirmed),
     )
 
 
-def confirmed_verdict(deps: Deps, candidate: str) -> dict[str, Any]:
+def how_it_ended(ledger: Ledger, confirmed: str | None, stop_reason: str | None) -> Ending:
+    """Of a search that came to its end: with a champion that held, or without."""
+    if confirmed is None:
+        return Ending("no_improvement", explain_failure(ledger, stop_reason), stop_reason=stop_reason)
+    return Ending("improved", explain_improvement(ledger, confirmed), confirmed=confirmed, stop_reason=stop_reason)
+
+
+def confirmed_verdict(ledger: Ledger, candidate: str) -> dict[str, Any]:
     """The verdict that confirmed a candidate, as JSON."""
-    confirmed = deps.ledger.find("confirmed", candidate)
+    confirmed = ledger.find("confirmed", candidate)
     assert confirmed is not None
     return dict(confirmed["verdict"])
 
 
-def explain_improvement(deps: Deps, candidate: str) -> str:
+def explain_improvement(ledger: Ledger, candidate: str) -> str:
     """One line for a run that improved."""
-    verdict = confirmed_verdict(deps, candidate)
+    verdict = confirmed_verdict(ledger, candidate)
     low, high = verdict["speedup_ci95"] or (verdict["speedup"], verdict["speedup"])
     baselines: dict[str, float] = verdict["baselines"]
     best = f" ({min(baselines, key=lambda name: baselines[name])})" if baselines else ""
@@ -74,19 +115,20 @@ def at_floor_line(reached: Sequence[Reached]) -> str:
     )
 
 
-def explain_failure(deps: Deps, tree: list[Node], stop_reason: str | None) -> str:
+def explain_failure(ledger: Ledger, stop_reason: str | None) -> str:
     """One line for a run without improvement: why."""
-    refusals = [data["refusal"] for data in deps.ledger.all("proposed") if data["refusal"]]
+    tree = ledger.tree()
+    refusals = [data["refusal"] for data in ledger.all("proposed") if data["refusal"]]
     if stop_reason == "needs_language_model" and refusals:
         return str(refusals[-1])
-    if (known := deps.ledger.find("at_floor")) is not None:
+    if (known := ledger.find("at_floor")) is not None:
         return str(known["message"])
     accepted = ranked(tree)
     if not tree:
         return f"no candidate was judged: {refusals[-1] if refusals else 'the time was up before the first'}"
     if not accepted:
         return f"none of {len(tree)} candidates was accepted; the last one: {tree[-1].reason}"
-    if deps.ledger.all("confirmed"):
+    if ledger.all("confirmed"):
         return "no candidate was faster when it was judged again"
     return f"no candidate is clearly faster than the best baseline; the best one: {accepted[0].speedup:.2f}x"
 

@@ -85,6 +85,7 @@ def _announce(deps: Deps) -> None:
         model=settings.model,
         settings=settings.model_dump(mode="json"),
         version=package_version(),
+        source=deps.store.put(deps.problem.source),
     )
 
 

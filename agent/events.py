@@ -6,18 +6,22 @@ One JSON object a line, only ever appended::
 
 ``elapsed_s`` counts active seconds of the run, accumulated over interruptions. Types and their data:
 
-* ``run_started`` run_id, problem, target, language, model, settings, version; ``resumed`` run_id
+* ``run_started`` run_id, problem, target, language, model, settings, version, source (artifact: the problem file);
+  ``resumed`` run_id
 * ``described`` description (artifact), operators, cases, cpu, threads
 * ``baselines_measured`` baselines (name to seconds), cases (name to case to timing)
 * ``at_floor`` cases (case, baseline, fraction of the floor, bound), message: nothing is left to win, no search begins
 * ``recalled`` attempts (list), seeds (candidate ids that are judged before any model call)
 * ``round_started`` round, slots, parents
 * ``proposed`` round, slot, parent, candidate, language, source_artifact, strategy, refusal, origin,
-  transcript (artifact), tokens, cost_usd, model_calls, tool_calls
+  transcript and tools (artifacts: the messages, the schemas of the tools), tokens, cost_usd, model_calls, tool_calls
+* ``replied`` round, slot, step, origin, reply (artifact): a model's reply in a conversation that goes on
+* ``answered`` round, slot, number, question, candidate, answer (artifact): what the judge told a conversation
 * ``judging`` candidate, order, of
 * ``judged`` candidate, parent, strategy, source_artifact, seconds, verdict (in full), round, slot, origin
 * ``reflected`` candidate, lesson; ``remembered`` candidate, confirmed
 * ``champion`` candidate, speedup, speedup_ci95, previous
+* ``round_ended`` round, champion, since_better, barren_rounds; ``search_ended`` rounds, reason
 * ``confirming`` candidate; ``confirmed`` candidate, holds, verdict
 * ``run_finished`` the outcome; ``interrupted`` message
 * ``model_call``, ``tool_call`` what the model layer tells; ``notice``, ``warning`` text
@@ -45,10 +49,11 @@ EVENT_TYPES = frozenset(
         *("run_started", "resumed", "interrupted", "run_finished"),
         *("described", "baselines_measured", "at_floor", "recalled", "round_started", "proposed"),
         *("judging", "judged", "reflected", "remembered", "champion", "confirming", "confirmed"),
+        *("replied", "answered", "round_ended", "search_ended"),
         *("model_call", "tool_call", "notice", "warning"),
     }
 )
-DURABLE = EVENT_TYPES - {"judging", "confirming", "model_call", "tool_call", "notice"}
+DURABLE = EVENT_TYPES - {"judging", "confirming", "model_call", "tool_call", "notice", "round_ended", "search_ended"}
 """Types that must survive a power cut, because work would be done twice without them."""
 
 

@@ -19,6 +19,7 @@ MAX_CONFIRMATIONS = 3
 def confirm(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
     """Writes ``confirmed``. Raises JudgeUnavailable if the judge cannot judge twice in a row."""
     deps = runtime.context
+    deps.once("search_ended", rounds=state["round"], reason=state["stop_reason"])
     for node in contenders(deps.ledger.tree(state["nodes"]), state["champion"]):
         known = deps.ledger.find("confirmed", node.id)
         if known is None:

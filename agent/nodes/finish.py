@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from langgraph.runtime import Runtime
 
-from agent.concluding import conclude, confirmed_verdict, explain_failure, explain_improvement
+from agent.concluding import conclude, confirmed_verdict, how_it_ended
 from agent.deps import Deps
 from agent.folder import write_atomically
+from agent.leaving import final_files
 from agent.outcome import Outcome
 from agent.remembering import remember
-from agent.reporting import to_report
 from agent.state import RunState
 from tools.verdict import Verdict
 
@@ -22,39 +21,15 @@ def finish(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
     deps = runtime.context
     if deps.ledger.find("run_finished") is None:
         outcome = _conclude(deps, state)
-        _export(deps, outcome)
+        for name, text in final_files(deps.ledger, deps.store, outcome):
+            write_atomically(deps.folder / name, text)
         deps.emit("run_finished", **outcome.to_json())
     return {}
 
 
 def _conclude(deps: Deps, state: RunState) -> Outcome:
     champion, reason = state["confirmed"], state["stop_reason"]
-    if champion is None:
-        message = explain_failure(deps, deps.ledger.tree(state["nodes"]), reason)
-        return conclude(deps, "no_improvement", message, stop_reason=reason)
-    remember(deps, state, champion, Verdict.from_json(confirmed_verdict(deps, champion)))
-    message = explain_improvement(deps, champion)
-    return conclude(deps, "improved", message, confirmed=champion, stop_reason=reason)
-
-
-def _export(deps: Deps, outcome: Outcome) -> None:
-    """Each file is whole or absent; best.py comes last but the report, which speaks of it."""
-    write_atomically(deps.folder / "transcript.jsonl", _transcript(deps))
-    if outcome.best is not None:
-        verdict = {name: value for name, value in outcome.best.items() if name != "path"}
-        node = deps.ledger.node(outcome.best["candidate"])
-        write_atomically(deps.folder / "verdict.json", json.dumps(verdict, indent=2) + "\n")
-        write_atomically(deps.folder / "best.py", deps.store.text(node.source_artifact))
-    write_atomically(deps.folder / "report.md", to_report(deps.ledger, outcome))
-
-
-def _transcript(deps: Deps) -> str:
-    """Every message of every conversation, one JSON object a line."""
-    lines = []
-    for proposal in sorted(deps.ledger.all("proposed"), key=lambda data: (data["round"], data["slot"])):
-        if proposal["transcript"] is None:
-            continue
-        place = {"round": proposal["round"], "slot": proposal["slot"]}
-        for message in json.loads(deps.store.text(proposal["transcript"])):
-            lines.append(json.dumps({**place, "message": message}) + "\n")
-    return "".join(lines)
+    if champion is not None:
+        remember(deps, state, champion, Verdict.from_json(confirmed_verdict(deps.ledger, champion)))
+    ending = how_it_ended(deps.ledger, champion, reason)
+    return conclude(deps, ending.status, ending.message, confirmed=champion, stop_reason=reason)

@@ -33,6 +33,7 @@ def record(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
     }
     changed = ("champion", "since_better", "barren_rounds")
     update: dict[str, Any] = {name: after[name] for name in changed}  # type: ignore[literal-required]
+    deps.once("round_ended", state["round"] - 1, round=state["round"] - 1, **update)
     return {**update, "stop_reason": state["stop_reason"] or _stop_reason(deps, after)}
 
 
@@ -52,6 +53,8 @@ def _crown(deps: Deps, candidate: str, champion: str | None) -> bool:
 
 
 def _stop_reason(deps: Deps, state: RunState) -> StopReason | None:
+    if deps.ledger.find("round_started", state["round"]) is not None:
+        return None  # the checkpoint lags behind the log, in which the search went on
     proposals = [deps.ledger.find("proposed", number, slot) or {} for number, slot in state["done"]]
     if any(proposal["model_lost"] for proposal in proposals):
         return "model_unavailable"

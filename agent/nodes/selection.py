@@ -18,10 +18,12 @@ def select(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
     """Writes ``picks``, or ``done`` in a round of seeds, or ``stop_reason``; and ``round``."""
     deps = runtime.context
     deps.stop.check()
-    reason = stop_before_round(deps.settings, deps.spent(state))
+    number = state["round"]
+    # A round that the log has begun is gone through: with lost checkpoints the log knows more than was spent by then.
+    begun = deps.ledger.find("round_started", number) is not None
+    reason = None if begun else stop_before_round(deps.settings, deps.spent(state))
     if reason is not None:
         return {"stop_reason": reason, "picks": []}
-    number = state["round"]
     if state["seeds"]:
         done = [_propose_seed(deps, number, slot) for slot in range(len(state["seeds"]))]
         return {"round": number + 1, "picks": [], "done": done, "seeds": []}

@@ -1,0 +1,37 @@
+"""What a finished run leaves in its folder: texts made of the log and the artifact store, and of nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from agent.ledger import Ledger
+from agent.outcome import Outcome
+from agent.reporting import to_report
+from tools.artifacts import ArtifactStore
+
+
+def final_files(ledger: Ledger, store: ArtifactStore, outcome: Outcome) -> Iterator[tuple[str, str]]:
+    """Name and text of each file, in the order in which they are written.
+
+    best.py comes last but the report, which speaks of it.
+    """
+    yield "transcript.jsonl", _transcript(ledger, store)
+    if outcome.best is not None:
+        verdict = {name: value for name, value in outcome.best.items() if name != "path"}
+        node = ledger.node(outcome.best["candidate"])
+        yield "verdict.json", json.dumps(verdict, indent=2) + "\n"
+        yield "best.py", store.text(node.source_artifact)
+    yield "report.md", to_report(ledger, outcome)
+
+
+def _transcript(ledger: Ledger, store: ArtifactStore) -> str:
+    """Every message of every conversation, one JSON object a line."""
+    lines = []
+    for proposal in sorted(ledger.all("proposed"), key=lambda data: (data["round"], data["slot"])):
+        if proposal["transcript"] is None:
+            continue
+        place = {"round": proposal["round"], "slot": proposal["slot"]}
+        for message in json.loads(store.text(proposal["transcript"])):
+            lines.append(json.dumps({**place, "message": message}) + "\n")
+    return "".join(lines)
