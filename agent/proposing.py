@@ -11,6 +11,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from agent.calling import Reply, call_model, never
 from agent.conversation import transcript, within_budget
@@ -89,6 +90,8 @@ class Proposal:
     model_calls: int
     tool_calls: int
     transcript: tuple[dict[str, Any], ...]
+    tools: tuple[dict[str, Any], ...] = ()
+    """What it could call, as JSON schemas."""
 
 
 def propose(
@@ -199,6 +202,7 @@ class _Conversation:
             model_calls=len(self.replies),
             tool_calls=self.tool_calls,
             transcript=transcript(self.messages),
+            tools=tuple(convert_to_openai_tool(tool) for tool in self.tools),
         )
 
     def _ask(self) -> Reply:

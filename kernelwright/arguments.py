@@ -55,6 +55,8 @@ _JUDGING = (
     ("--isolation", "I", "docker, bubblewrap or process; default the strongest there is"),
 )
 
+_RUN = "a run's id, the beginning of one, or its folder"
+
 
 class Parser(argparse.ArgumentParser):
     """Raises RequestError with one line instead of printing its usage and exiting."""
@@ -152,12 +154,25 @@ def _add_runs(commands: Any) -> None:
         ("resume", "go on with an interrupted run; no candidate is judged twice"),
         ("show", "show a run: its state, its candidates, its champion"),
         ("report", "print a run's report (Markdown)"),
-        ("export", "print a run's champion, or write it to a file"),
     ):
         parser = _command(commands, name, purpose)
-        parser.add_argument("run", metavar="RUN", help="a run's id, the beginning of one, or its folder")
-        if name == "export":
-            parser.add_argument("--to", metavar="FILE", help="write it there; an existing file is replaced")
+        parser.add_argument("run", metavar="RUN", help=_RUN)
+        if name == "show":
+            parser.add_argument(
+                "--replay", action="store_true", help="rebuild it from its log alone, and compare with what it left"
+            )
+    _add_export(commands)
+
+
+def _add_export(commands: Any) -> None:
+    parser = _command(commands, "export", "print a run's champion, or what runs said and did as training data")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help=_RUN)
+    parser.add_argument("--to", metavar="FILE", help="write the champion there; an existing file is replaced")
+    group = parser.add_argument_group("training data (docs/training-data.md)")
+    group.add_argument("--format", choices=("sft", "preferences", "groups"), help="one JSON object a line")
+    group.add_argument("--out", metavar="FILE", help="write the lines there; an existing file is replaced")
+    group.add_argument("--with-rejected", action="store_true", help="sft: the rejected ones too, labelled")
+    group.add_argument("--with-cheats", action="store_true", help="sft: those rejected for cheating too, labelled")
 
 
 def _add_eval(commands: Any) -> None:

@@ -122,6 +122,7 @@ def _to_data(deps: Deps, proposal: Proposal, *, model_lost: bool) -> dict[str, A
         "model_lost": model_lost,
         "origin": deps.settings.model,
         "transcript": deps.store.put(json.dumps(list(proposal.transcript))),
+        "tools": deps.store.put(json.dumps(list(proposal.tools))) if proposal.tools else None,
         "tokens": proposal.tokens,
         "cost_usd": proposal.cost_usd,
         "model_calls": proposal.model_calls,

@@ -1,0 +1,1 @@
+"""Finished conversations as training data: read from runs, cleaned, put into rows (docs/training-data.md)."""
