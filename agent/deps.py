@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from agent.proposing import Proposal, ProposalTask
+    from agent.rehearsing import Rehearsal
     from agent.state import RunState
 
 Emit = Callable[..., None]
@@ -45,6 +46,7 @@ class Proposer(Protocol):
         max_steps: int,
         emit: Emit,
         out_of_time: Callable[[], bool],
+        past: Rehearsal | None,
     ) -> Proposal:
         """Make one candidate, or say why there is none. Raises ModelError."""
 

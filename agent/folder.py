@@ -18,6 +18,7 @@ from typing import Any
 from agent.errors import RunError
 from agent.events import utc_now
 from agent.settings import AgentSettings
+from tools.artifacts import ArtifactStore
 from tools.errors import RequestError
 from tools.problem import Problem
 
@@ -25,6 +26,7 @@ MIN_FREE_BYTES = 16 << 20
 _ELSEWHERE = "choose another folder with --out"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _OURS = ("run.json", "problem.py", "events.jsonl", "artifacts", "work", "transcript.jsonl")
+_WRITTEN_WHOLE = ("run.json", "problem.py", "transcript.jsonl", "verdict.json", "best.py", "report.md")
 _DATABASES = ("checkpoints.db", "checkpoints.db-wal", "checkpoints.db-shm")
 
 
@@ -70,8 +72,12 @@ class RunFolder:
         return Problem(name=self.info()["problem"], source=source)
 
     def clear_work(self) -> None:
-        """Remove what a killed judge left behind."""
+        """Remove what a killed process left behind: the judge's scratch space, files that were not whole yet."""
         shutil.rmtree(self.work, ignore_errors=True)
+        begun = [path for name in _WRITTEN_WHOLE for path in self.path.glob(f".{name}.*")]
+        for path in (*begun, *ArtifactStore(self.artifacts).unfinished()):
+            with suppress(OSError):  # in nobody's way
+                path.unlink()
 
     def discard(self, home: Path) -> None:
         """Remove the run, files of other origin in the same folder excepted."""
@@ -107,7 +113,7 @@ def create_folder(problem: Problem, settings: AgentSettings) -> RunFolder:
     run_id = new_run_id()
     path = settings.out or settings.home / "runs" / run_id
     try:
-        _check_unused(path)
+        _check_unused(path, problem)
         folder = RunFolder(path, run_id, made=_missing(path))
     except OSError as error:
         raise _explain(error, path, _ELSEWHERE) from error
@@ -179,14 +185,21 @@ def _read_info(path: Path) -> dict[str, Any]:
     return info
 
 
-def _check_unused(path: Path) -> None:
+def _check_unused(path: Path, problem: Problem) -> None:
     """Nothing of the user's is ever written over. Raises RequestError, or OSError where nobody can look."""
     if (path / "run.json").exists():
         raise RequestError(f"{path} already holds a run: resume it, or choose another folder with --out")
     if path.exists() and not path.is_dir():
         raise RequestError(f"{path} is a file: choose a folder with --out")
-    if path.is_dir() and any(path.iterdir()):
+    if path.is_dir() and any(not _is_left_over(entry, problem) for entry in path.iterdir()):
         raise RequestError(f"{path} is not empty: choose another folder with --out")
+
+
+def _is_left_over(entry: Path, problem: Problem) -> bool:
+    """Whether a run that was killed while its folder was made put it there: begun files, or this very problem."""
+    if entry.name == "problem.py":
+        return entry.is_file() and entry.read_bytes() == problem.source.encode("utf-8", "surrogateescape")
+    return entry.is_file() and entry.name.startswith((".problem.py.", ".run.json."))
 
 
 def _missing(path: Path) -> tuple[Path, ...]:

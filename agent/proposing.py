@@ -18,6 +18,7 @@ from agent.conversation import transcript, within_budget
 from agent.errors import OutOfTime
 from agent.failures import PromptTooLong
 from agent.prompts import render, system_prompt, task_prompt
+from agent.rehearsing import Rehearsal, RehearsedJudge
 from memory.store import ExperienceStore
 from tools.artifacts import ArtifactStore
 from tools.candidate import Candidate
@@ -106,14 +107,16 @@ def propose(
     max_steps: int,
     emit: Callable[..., None],
     out_of_time: Callable[[], bool] = never,
+    past: Rehearsal | None = None,
 ) -> Proposal:
     """Let the model work until it submits, declines, gives up, has used ``max_steps`` replies or is out of time.
 
-    Whatever it answers, the result is a Proposal. Raises ModelUnavailable or ModelRejected when the model
-    cannot be asked, JudgeUnavailable or SandboxError when the judge failed twice in a row.
+    A conversation that a kill cut off goes on where ``past`` ends. Whatever it answers, the result is
+    a Proposal. Raises ModelUnavailable or ModelRejected when the model cannot be asked, JudgeUnavailable or
+    SandboxError when the judge failed twice in a row.
     """
     bench = Workbench(
-        judge=judge,
+        judge=judge if past is None else RehearsedJudge(judge, past),
         problem=problem,
         description=description,
         store=store,
@@ -125,7 +128,7 @@ def propose(
         judged=frozenset(attempt.candidate for attempt in task.visible),
         base=store.text(task.parent.source_artifact) if task.parent is not None else None,
     )
-    conversation = _Conversation(task, model, bench, make_tools(bench), max_steps, emit, out_of_time)
+    conversation = _Conversation(task, model, bench, make_tools(bench), max_steps, emit, out_of_time, past)
     conversation.messages = [
         SystemMessage(system_prompt(task.target, task.language, max_steps)),
         HumanMessage(task_prompt(task, problem, description, store)),
@@ -150,6 +153,7 @@ class _Conversation:
     max_steps: int
     emit: Callable[..., None]
     out_of_time: Callable[[], bool]
+    past: Rehearsal | None
     messages: list[BaseMessage] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
     tool_calls: int = 0
@@ -207,6 +211,10 @@ class _Conversation:
 
     def _ask(self) -> Reply:
         step = len(self.replies) + 1
+        known = None if self.past is None else self.past.reply(step)
+        if known is not None:
+            self.replies.append(known)
+            return known
         try:
             reply = self._call(step)
         except PromptTooLong:
@@ -215,6 +223,8 @@ class _Conversation:
             self.tight = True
             reply = self._call(step)
         self.replies.append(reply)
+        if self.past is not None:
+            self.past.keep(step, reply)
         self.emit(
             "model_call",
             **self._place(step),
@@ -250,19 +260,18 @@ class _Conversation:
         began = time.monotonic()
         answer = run_tool(self.tools, call)
         self.tool_calls += 1
-        self.emit(
-            "tool_call",
-            **self._place(len(self.replies)),
-            name=call["name"],
-            ok=answer.status == "success",
-            seconds=round(time.monotonic() - began, 4),
-        )
+        self._tell_call(call, ok=answer.status == "success", seconds=round(time.monotonic() - began, 4))
         if self.bench.failure is not None and self.bench.failures >= MAX_JUDGE_FAILURES:
             raise self.bench.failure
         return answer
 
+    def _tell_call(self, call: ToolCall, *, ok: bool, seconds: float) -> None:
+        step = len(self.replies)
+        if self.past is None or not self.past.has(step + 1):  # else it was told before the run was cut off
+            self.emit("tool_call", **self._place(step), name=call["name"], ok=ok, seconds=seconds)
+
     def _explain(self, call: ToolCall, fault: str, *, cut: bool) -> ToolMessage:
-        self.emit("tool_call", **self._place(len(self.replies)), name=call["name"], ok=False, seconds=0.0)
+        self._tell_call(call, ok=False, seconds=0.0)
         self.tool_calls += 1
         by_name = {tool.name: tool for tool in self.tools}
         tool = by_name.get(call["name"])

@@ -7,6 +7,9 @@ import os
 import tempfile
 from pathlib import Path
 
+_BEGUN = "begun-"
+"""How the names of files begin that are not whole yet; no artifact's does."""
+
 
 class ArtifactStore:
     """Files named by the hash of their content. Writing twice is harmless; a torn write is never visible."""
@@ -22,7 +25,7 @@ class ArtifactStore:
         if path.exists():
             return digest
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_BEGUN)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(raw)
@@ -44,6 +47,10 @@ class ArtifactStore:
     def text(self, artifact: str) -> str:
         """Content decoded as UTF-8, undecodable bytes replaced."""
         return self.get(artifact).decode("utf-8", "replace")
+
+    def unfinished(self) -> list[Path]:
+        """What writers that were killed left behind; nobody may be writing now."""
+        return sorted(self.root.glob(f"*/{_BEGUN}*"))
 
     def _path(self, artifact: str) -> Path:
         return self.root / artifact[:2] / artifact[2:]

@@ -10,6 +10,7 @@ from langgraph.runtime import Runtime
 from agent.deps import Deps
 from agent.errors import ModelError
 from agent.proposing import Attempt, Proposal, ProposalTask
+from agent.rehearsing import Rehearsal
 from agent.state import PickState
 from agent.tree import Node
 from tools.problem import Description
@@ -43,6 +44,7 @@ def _ask(deps: Deps, pick: PickState) -> dict[str, Any]:
             max_steps=deps.settings.max_steps,
             emit=_emitter(deps, pick),
             out_of_time=_clock(deps),
+            past=_past(deps, pick),
         )
     except ModelError as error:
         if all(node.status != "accepted" for node in deps.ledger.tree()):
@@ -98,6 +100,11 @@ def _emitter(deps: Deps, pick: PickState) -> Any:
         deps.stop.check()
 
     return emit
+
+
+def _past(deps: Deps, pick: PickState) -> Rehearsal:
+    """Written down without asking whether to stop: a reply that was paid for is kept first."""
+    return Rehearsal(deps.ledger, deps.store, deps.emit, pick["round"], pick["slot"], deps.settings.model)
 
 
 def _clock(deps: Deps) -> Any:

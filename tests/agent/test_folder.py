@@ -173,3 +173,23 @@ def test_runs_are_found_by_folder_id_and_beginning(home: Path, tmp_path: Path) -
     shutil.rmtree(second.path)
     with pytest.raises(RequestError, match="is gone"):
         find_run(second.run_id, home)
+
+
+def test_what_a_killed_start_left_is_no_obstacle(home: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "problem.py").write_text(PROBLEM.source)
+    (out / ".run.json.abcd1234").write_text('{"run')
+    folder = make(home, out=out)
+    folder.clear_work()
+    assert sorted(path.name for path in out.iterdir()) == ["problem.py", "run.json"]
+
+
+@pytest.mark.parametrize("name", ["problem.py", "notes.txt", ".hidden"])
+def test_what_somebody_else_left_is_not_written_over(home: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("mine")
+    with pytest.raises(RequestError, match="not empty"):
+        make(home, out=out)
+    assert (out / name).read_text() == "mine"
