@@ -71,6 +71,15 @@ class RunFolder:
             raise RunError(f"the run in {self.path} has lost its problem.py") from error
         return Problem(name=self.info()["problem"], source=source)
 
+    def enter_index(self, home: Path) -> None:
+        """Make the run findable by its id, unless it is. Raises OSError."""
+        entry = home / "index" / f"{self.run_id}.json"
+        if entry.exists():
+            return
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        info = {key: value for key, value in self.info().items() if key != "settings"}
+        write_atomically(entry, json.dumps({**info, "path": str(self.path)}) + "\n")
+
     def clear_work(self) -> None:
         """Remove what a killed process left behind: the judge's scratch space, files that were not whole yet."""
         shutil.rmtree(self.work, ignore_errors=True)
@@ -129,10 +138,7 @@ def create_folder(problem: Problem, settings: AgentSettings) -> RunFolder:
         folder.discard(settings.home)
         raise _explain(error, path, _ELSEWHERE) from error
     try:
-        index = settings.home / "index"
-        index.mkdir(parents=True, exist_ok=True)
-        entry = {key: value for key, value in info.items() if key != "settings"}
-        write_atomically(index / f"{run_id}.json", json.dumps({**entry, "path": str(path)}) + "\n")
+        folder.enter_index(settings.home)
     except OSError as error:
         folder.discard(settings.home)
         raise _explain(error, settings.home, "set KERNELWRIGHT_HOME to another folder") from error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,6 +86,8 @@ def resume(path: Path, *, subscribers: Sequence[Subscriber] = (), seams: Seams |
             return Outcome.from_json(finished).at(folder.path)
     settings = AgentSettings.restore(folder.info()["settings"])
     problem = folder.problem()
+    with suppress(OSError):  # killed before it was listed; the run itself needs no list
+        folder.enter_index(settings.home)
     with ExitStack() as stack:
         parts = _open_parts(settings, seams, stack)
         return _run(folder, problem, settings, parts, subscribers, seams)

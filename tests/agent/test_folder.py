@@ -193,3 +193,17 @@ def test_what_somebody_else_left_is_not_written_over(home: Path, tmp_path: Path,
     with pytest.raises(RequestError, match="not empty"):
         make(home, out=out)
     assert (out / name).read_text() == "mine"
+
+
+def test_a_run_killed_before_it_was_listed_can_be_listed_later(home: Path) -> None:
+    folder = make(home)
+    (entry,) = (home / "index").iterdir()
+    written = entry.read_text()
+    entry.unlink()
+    assert list_runs(home) == []
+    folder.enter_index(home)
+    assert entry.read_text() == written
+    assert find_run(folder.run_id, home) == folder.path
+    entry.write_text("kept")
+    folder.enter_index(home)
+    assert entry.read_text() == "kept"

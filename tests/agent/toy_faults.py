@@ -26,7 +26,7 @@ import toy_search as toy
 from langchain_core.messages import AIMessage, BaseMessage, ToolCall, UsageMetadata
 
 from agent.events import EventLog, read_events
-from agent.run import Outcome, Seams, optimize, resume
+from agent.run import Outcome, Seams, list_runs, optimize, resume
 from agent.scripted import ScriptedChatModel
 from memory.sqlite import SqliteStore
 from tools.candidate import Candidate
@@ -107,8 +107,17 @@ class Recording(FakeJudge):
         self.asked = asked
 
     def note(self, question: str, candidate: Candidate) -> None:
-        with self.asked.open("a") as file:
-            file.write(f"{question} {candidate.id}\n")
+        # One write: two conversations ask at once.
+        with self.asked.open("ab", buffering=0) as file:
+            file.write(f"{question} {candidate.id}\n".encode())
+
+    def compile(self, candidate):
+        self.note("compile", candidate)
+        return super().compile(candidate)
+
+    def check(self, candidate):
+        self.note("check", candidate)
+        return super().check(candidate)
 
     def judge(self, candidate, notice=None):
         self.note("judge", candidate)
@@ -163,6 +172,7 @@ def tell(home: Path, outcome: Outcome, **about: Any) -> None:
         **toy.summary(run, outcome),
         "tree": [[data["candidate"], data["parent"], data["round"], data["slot"], data["order"]] for data in judged],
         "verdicts": [data["verdict"] for data in judged],
+        "listed": [info["status"] for info in list_runs(home)],
         "begun": [str(path.relative_to(run)) for path in run.rglob("*") if path.name.startswith((".", "begun-"))],
         "lessons": [event.data for event in events if event.type == "reflected"],
         "report": measured.sub("", (run / "report.md").read_text().replace(outcome.run_id, "RUN")),
