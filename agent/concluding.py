@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent.deps import Deps
+from agent.models.roster import summary
 from agent.outcome import Outcome, RunStatus
 from agent.tree import Node, ranked
 
@@ -43,6 +44,7 @@ def conclude(
         stop_reason=stop_reason,
         message=message,
         candidates_to_best=None if confirmed is None else _place(tree, confirmed),
+        models=summary(deps.ledger, deps.roster.names),
     )
 
 

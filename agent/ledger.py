@@ -53,7 +53,8 @@ class Ledger:
 
     def __init__(self, history: Iterable[Event] = ()) -> None:
         self._facts: dict[tuple[str, tuple[Any, ...]], dict[str, Any]] = {}
-        self._calls: dict[tuple[Any, ...], Usage] = {}
+        self._calls: dict[tuple[Any, ...], dict[str, Usage]] = {}
+        self._answered: set[str] = set()
         self._judging: dict[str, list[float]] = {"accepted": [], "rejected": []}
         for event in history:
             self.note(event)
@@ -62,7 +63,10 @@ class Ledger:
         """Take in one event."""
         if event.type == "model_call":
             slot = (event.data.get("round"), event.data.get("slot"))
-            self._calls[slot] = self._calls.get(slot, Usage()).plus(event.data)
+            calls, model = self._calls.setdefault(slot, {}), str(event.data.get("model", ""))
+            calls[model] = calls.get(model, Usage()).plus(event.data)
+            if event.data.get("finish") != "lost":
+                self._answered.add(model)
         if event.type == "resumed":
             # A failed run that is taken up again is no longer finished.
             self._facts.pop(("run_finished", ()), None)
@@ -81,7 +85,7 @@ class Ledger:
 
     def all(self, type_: str) -> list[dict[str, Any]]:
         """Data of all events of a type that has an identity, in order."""
-        return [data for (kind, _), data in self._facts.items() if kind == type_]
+        return [data for (kind, _), data in list(self._facts.items()) if kind == type_]
 
     def node(self, candidate: str) -> Node:
         """A judged candidate. Raises KeyError if it was not judged."""
@@ -99,16 +103,41 @@ class Ledger:
         known = self._judging["accepted"] or self._judging["rejected"]
         return sum(known) / len(known) if known else 0.0
 
+    def answered(self) -> frozenset[str]:
+        """Models that have answered in this run."""
+        return frozenset(self._answered)
+
     def usage(self) -> Usage:
         """Tokens and dollars of the whole run: finished proposals, and calls of those a kill cut off."""
         total = Usage()
-        proposals = {(data["round"], data["slot"]): data for data in self.all("proposed")}
-        for slot in {*proposals, *self._calls}:
-            told = self._calls.get(slot, Usage())
-            # Calls count twice over when a proposal was begun again; what was paid was paid.
-            whole = Usage().plus(proposals[slot]) if slot in proposals else Usage()
-            total = total.plus(asdict(told if told.tokens > whole.tokens else whole))
+        for usage in self.usage_by_model().values():
+            total = total.plus(asdict(usage))
         return total
+
+    def usage_by_model(self) -> dict[str, Usage]:
+        """The same for each model."""
+        totals: dict[str, Usage] = {}
+        proposed = {(data["round"], data["slot"]) for data in self.all("proposed")}
+        for slot in sorted({*proposed, *self._calls}, key=str):
+            for model, usage in self.slot_usage(*slot).items():
+                totals[model] = totals.get(model, Usage()).plus(asdict(usage))
+        return totals
+
+    def slot_usage(self, round_: Any, slot: Any) -> dict[str, Usage]:
+        """What was paid for one proposal: several models may have worked on it, one after another."""
+        calls = self._calls.get((round_, slot), {})
+        proposed = self.find("proposed", round_, slot)
+        if proposed is None:
+            return calls
+        origin = str(proposed["origin"])
+        # A log of an earlier version does not say whose a call was.
+        told = {model or origin: usage for model, usage in list(calls.items())}
+        whole = Usage().plus(proposed)
+        # Calls count twice over when a proposal was begun again; what was paid was paid.
+        if sum(usage.tokens for usage in told.values()) > whole.tokens:
+            return told
+        others = sum(usage.tokens for model, usage in told.items() if model != origin)
+        return told if others else {origin: whole}
 
 
 def _is_final(event: Event) -> bool:
