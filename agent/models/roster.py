@@ -53,10 +53,8 @@ def plays(ledger: Ledger, names: tuple[str, ...], *, before: int) -> list[Play]:
         own = judged is not None and (judged["round"], judged["slot"]) == (data["round"], data["slot"])
         speedup = ledger.node(data["candidate"]).speedup if own else None
         if data["origin"] in names and data["transcript"] is not None:
-            usage = ledger.slot_usage(data["round"], data["slot"]).get(data["origin"])
-            cost = data["cost_usd"] if usage is None else usage.cost_usd
-            tokens = data["tokens"] if usage is None else usage.tokens
-            found.append(Play(data["origin"], reward(speedup, best), cost, tokens))
+            # Not what was paid besides, for a conversation that a kill cut off: the choice must not hang on kills.
+            found.append(Play(data["origin"], reward(speedup, best), data["cost_usd"], data["tokens"]))
         best = max((value for value in (best, speedup) if value is not None), default=None)
     return found
 
