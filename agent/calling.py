@@ -134,10 +134,13 @@ class _Call:
         with self.gate.purse.reserved(worst, self._leave) as reservation:
             admission = None if self.gate.pacer is None else self.gate.pacer.admit(worst.tokens, self._leave)
             began, self.received = self.gate.clock.now(), 0
+            self._ask_for(worst)
             try:
                 raw = self._ask(longest)
             except BaseException as error:
-                if is_remote(self.model) and not was_not_billed(error):
+                if was_not_billed(error):
+                    self._ask_for(Amount(0, 0.0))
+                elif is_remote(self.model):
                     self._lose(reservation, feared, longest)
                 raise
             counted = count(raw, self.messages)
@@ -149,6 +152,11 @@ class _Call:
                 self.gate.pacer.correct(admission, amount.tokens)
             self.gate.learn(size, len(self.messages), 0 if counted.approximate else counted.tokens_in)
             return self._reply(raw, counted, amount, self.gate.clock.now() - began)
+
+    def _ask_for(self, worst: Amount) -> None:
+        """Where there is a cap, a call that a kill cuts off must be known of: nobody would count it."""
+        if self.gate.purse.is_capped and is_remote(self.model):
+            self.emit("model_asked", tokens=worst.tokens, cost_usd=worst.cost_usd)
 
     def _reply(self, raw: AIMessage, counted: Counted, amount: Amount, seconds: float) -> Reply:
         message, malformed, dropped = clean(raw, self.step)

@@ -22,6 +22,8 @@ server that is out is not active. Types and their data:
 * ``run_finished`` the outcome; ``interrupted`` message
 * ``model_call`` round, slot, step, model, tokens_in, tokens_out, cached, reasoning, approximate, cost_usd, seconds,
   finish (``lost``: it broke off, and is counted at its worst); ``tool_call``; ``notice``, ``warning`` text
+* ``model_asked`` round, slot, step, model, tokens, cost_usd (where a cap is set: the worst case of the call that
+  begins; 0: it was refused)
 * ``model_paused`` model, reason, retry_in_s (None: not again); ``model_resumed`` model, seconds
 """
 
@@ -47,7 +49,7 @@ EVENT_TYPES = frozenset(
         *("run_started", "resumed", "interrupted", "run_finished"),
         *("described", "baselines_measured", "recalled", "round_started", "proposed"),
         *("judging", "judged", "reflected", "remembered", "champion", "confirming", "confirmed"),
-        *("model_call", "tool_call", "notice", "warning", "model_paused", "model_resumed"),
+        *("model_call", "tool_call", "notice", "warning", "model_asked", "model_paused", "model_resumed"),
     }
 )
 DURABLE = EVENT_TYPES - {"judging", "confirming", "model_call", "tool_call", "notice", "model_resumed"}

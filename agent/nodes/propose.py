@@ -121,7 +121,7 @@ def _emitter(deps: Deps, pick: PickState, name: str) -> Any:
     """Tells the log what the conversation does, and leaves it between two steps when asked to stop."""
 
     def emit(type_: str, **data: Any) -> None:
-        whose = {"model": name} if type_ == "model_call" else {}
+        whose = {"model": name} if type_ in ("model_asked", "model_call") else {}
         deps.emit(type_, **{"round": pick["round"], "slot": pick["slot"], **whose, **data})
         deps.stop.check()
 

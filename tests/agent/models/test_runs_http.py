@@ -101,14 +101,15 @@ def test_two_models_write_and_the_report_says_who(toy, home, web, writer):
     assert "| unknown |" in report
 
 
-def test_who_is_asked_does_not_depend_on_when_a_run_was_interrupted(toy, home, web, writer, tmp_path):
+@pytest.mark.parametrize("at", [1, 4, 7])
+def test_who_is_asked_does_not_depend_on_when_a_run_was_interrupted(toy, home, web, writer, at):
     with web.OpenAIServer(writer) as server:
         whole = run(toy, home / "a", server, model=BOTH, max_candidates=9)
         stop, seen = StopFlag(), []
 
         def interrupt(event):
             seen.append(event)
-            if sum(one.type == "model_call" for one in seen) == 7:
+            if sum(one.type == "model_call" for one in seen) == at:
                 stop.request("a test")
 
         broken = run(toy, home / "b", server, model=BOTH, max_candidates=9, stop=stop, subscribers=[interrupt])
@@ -161,6 +162,35 @@ def test_a_cap_on_dollars_holds_over_a_resumption(toy, home, web, writer):
     assert outcome.stop_reason == "max_cost"
     assert 0.3 < outcome.cost_usd <= 0.4
     assert outcome.cost_usd == pytest.approx(len(writer.asked) * 3100 * 10 / 1e6), "every request was counted"
+
+
+def test_a_call_that_a_kill_cut_off_is_counted_at_its_worst(toy, home, web, writer):
+    """The log ends where the call was under way, as after kill -9."""
+    writer.usage = (3000, 100)
+    with web.OpenAIServer(writer) as server:
+        stop = StopFlag()
+        asked = []
+
+        def interrupt(event):
+            asked.extend([event] if event.type == "model_asked" else [])
+            if len(asked) == 4:
+                stop.request("a test")
+
+        first = run(
+            toy, home, server, model="openai:good", max_tokens=60_000, max_reply_tokens=200, max_candidates=50,
+            stop=stop, subscribers=[interrupt],
+        )  # fmt: skip
+        log = Path(first.run_dir) / "events.jsonl"
+        lines = log.read_bytes().splitlines(keepends=True)
+        cut = 1 + max(number for number, line in enumerate(lines) if b'"type": "model_asked"' in line)
+        log.write_bytes(b"".join(lines[:cut]))
+        paid = sum(b'"type": "model_call"' in line for line in lines[:cut])
+        seams = Seams(judge=FakeJudge(toy.follow))
+        outcome = resume(Path(first.run_dir), seams=seams)
+    worst = asked[3].data["tokens"]
+    calls = [data["tokens_in"] + data["tokens_out"] for data in told(outcome, "model_call")]
+    assert (paid, outcome.stop_reason) == (3, "max_tokens")
+    assert outcome.tokens == sum(calls) + worst <= 60_000
 
 
 def test_a_cap_on_dollars_with_an_unknown_price_is_refused_up_front(toy, home, web, writer):
