@@ -6,7 +6,10 @@ import random
 
 import pytest
 
+from agent.events import Event
+from agent.ledger import Ledger
 from agent.models.bandit import ACCEPTED, Play, ranking, reward
+from agent.models.roster import Roster, exhausted
 
 
 def play(model: str, pay: float, cost: float | None = 1.0, tokens: int = 100) -> Play:
@@ -85,3 +88,44 @@ def test_a_model_that_costs_and_brings_nothing_does_not_win_for_ever():
 
 def test_proposals_that_took_nothing_at_all_do_no_harm():
     assert set(ranking(["a", "b"], [play("a", 0.0, None, 0)], round_=1, slot=1, seed=0)) == {"a", "b"}
+
+
+# From the log
+
+
+def proposed(round_: int, slot: int, origin: str, **more) -> Event:
+    data = {
+        "round": round_, "slot": slot, "origin": origin, "candidate": None, "needs_language_model": False,
+        "transcript": "t", "tokens": 100, "cost_usd": 1.0, **more,
+    }  # fmt: skip
+    return Event(0, "", 0.0, "proposed", data)
+
+
+NAMES = ("a", "b")
+
+
+def choose(events, round_: int, slot: int, seed: int) -> str:
+    roster = Roster.plain({"a": object(), "b": object()})
+    return roster.choose(Ledger(events), round_=round_, slot=slot, seed=seed)
+
+
+def test_what_another_slot_of_the_round_has_done_already_changes_nothing():
+    """It may or may not have been done: the slots run in parallel, and a kill may come between them."""
+    before = [proposed(0, 0, "a"), proposed(0, 1, "b")]
+    for seed in range(40):
+        alone = choose(before, 1, 1, seed)
+        assert choose([*before, proposed(1, 0, "a", tokens=10**6, cost_usd=99.0)], 1, 1, seed) == alone
+        assert choose([*before, proposed(1, 0, alone, capped="max_cost")], 1, 1, seed) == alone
+
+
+def test_a_model_that_can_bring_nothing_more_is_left_out():
+    events = [proposed(0, 0, "a", capped="max_cost"), proposed(0, 1, "b")]
+    assert {choose(events, 1, slot, seed) for slot in range(2) for seed in range(20)} == {"b"}
+    simple = [proposed(0, 0, "a", needs_language_model=True), proposed(0, 1, "b")]
+    assert {choose(simple, 1, 0, seed) for seed in range(20)} == {"b"}
+    assert exhausted(Ledger(simple), NAMES) == {"a": "needs_language_model"}
+
+
+def test_what_memory_brought_is_nobodys_proposal():
+    seeds = [proposed(0, slot, "b", transcript=None, tokens=0, cost_usd=0.0) for slot in range(3)]
+    assert [choose(seeds, 1, slot, 0) for slot in range(2)] == ["a", "b"], "both are still to be tried"

@@ -121,6 +121,13 @@ def test_a_server_that_refuses_reasoning_is_understood_once(web, tmp_path, strea
         Ran(web, tmp_path, turns, streaming=streaming, name="deepseek-flash", return_reasoning="always")
 
 
+def test_a_server_that_refuses_both_ways_is_not_asked_for_ever(web, tmp_path, streaming, write, finish):
+    refused = web.Failure(400, "reasoning_content is wrong")
+    first = web.Chat(calls=(web.call("read_log"),), reasoning=THOUGHT)
+    with pytest.raises(ModelRejected, match="reasoning_content is wrong"):
+        Ran(web, tmp_path, [first, refused, web.Chat(calls=write), refused, finish], streaming=streaming)
+
+
 @pytest.mark.parametrize("opening", ["<think>", ""])
 def test_thoughts_in_the_text_are_no_answer(web, tmp_path, streaming, opening, write, finish):
     """A draft inside them is not taken for the candidate."""
