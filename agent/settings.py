@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
-from agent.models.names import parse_remote, split_models
+from agent.models.names import is_known_form, parse_remote, split_models
 from agent.models.pricing import price_models
 from sandbox.base import Isolation
 from sandbox.errors import SandboxError
@@ -107,9 +107,12 @@ class AgentSettings(BaseModel):
     @field_validator("model", mode="before")
     @classmethod
     def _several_models(cls, value: Any) -> Any:
-        joined = (
-            ",".join(value) if isinstance(value, list | tuple) and all(isinstance(v, str) for v in value) else value
-        )
+        joined = value
+        if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
+            unknown = next((one for one in value if len(value) > 1 and not is_known_form(one)), None)
+            if unknown is not None:
+                raise ValueError(f"unknown model {unknown!r}")
+            joined = ",".join(value)
         if isinstance(joined, str):
             names = split_models(joined)
             twice = next((name for name in names if names.count(name) > 1), None)

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 OPENAI_HOST = "api.openai.com"
 
 # A comma parts two models only where another form begins: a script's path may hold one.
-_COMMA = re.compile(r"\s*,\s*(?=builtin\b|openai:|scripted:)")
+_FORM = re.compile(r"\s*(?:builtin\b|openai:|scripted:)")
+_COMMA = re.compile(rf"\s*,(?={_FORM.pattern})")
 _URL = re.compile(r"@(?=https?://)")
 
 
@@ -36,6 +37,11 @@ class RemoteModel:
 def split_models(text: str) -> tuple[str, ...]:
     """The models of a run, in order."""
     return tuple(part.strip() for part in _COMMA.split(text.strip()))
+
+
+def is_known_form(text: str) -> bool:
+    """Whether it begins as a model's name does."""
+    return _FORM.match(text) is not None
 
 
 def parse_remote(text: str, base_url: str | None) -> RemoteModel | None:

@@ -117,6 +117,12 @@ def test_several_models_are_settings(tmp_path):
         "builtin",
         "openai:a",
     )
+    with pytest.raises(RequestError, match="--model: unknown model 'gpt'"):
+        AgentSettings.load({"model": ["builtin", "gpt"]}, environ={}, folder=tmp_path)
+    environ = {"KERNELWRIGHT_MODEL": "openai:a , openai:b"}
+    assert AgentSettings.load({}, environ=environ, folder=tmp_path).models == ("openai:a", "openai:b")
+    (tmp_path / "kernelwright.toml").write_text('model = ["openai:c", "builtin"]')
+    assert AgentSettings.load({}, environ={}, folder=tmp_path).models == ("openai:c", "builtin")
     with pytest.raises(RequestError, match="--model: openai:a is given twice"):
         AgentSettings.load({"model": ["openai:a", "openai:a"]}, environ={}, folder=tmp_path)
 
