@@ -11,6 +11,7 @@ from agent.budget import Spent, confirmation_reserve_s
 from agent.events import Event, EventLog
 from agent.ledger import Ledger
 from agent.policies.base import SelectionPolicy
+from agent.policies.phases import Phases
 from agent.settings import AgentSettings
 from agent.stopping import StopFlag
 from memory.store import ExperienceStore
@@ -95,12 +96,23 @@ class Deps:
         """A candidate from the store."""
         return Candidate(source=self.store.get(source_artifact).decode(), language=language)
 
+    @property
+    def phases(self) -> Phases:
+        """What a person fixed about drafts, restarts and sight."""
+        recalled = self.ledger.find("recalled") or {"seeds": []}
+        return Phases(
+            drafts=self.settings.drafts,
+            restart_after=self.settings.restart_after,
+            sight=self.settings.sight,
+            first_round=1 if recalled["seeds"] else 0,
+        )
+
     def spent(self, state: RunState) -> Spent:
         """What the run has used up so far."""
         champion = state["champion"]
         usage, judging_s = self.ledger.usage(), self.ledger.judging_s()
         return Spent(
-            candidates=len(state["nodes"]),
+            candidates=state["judged"],
             elapsed_s=self.log.elapsed_s(),
             tokens=usage.tokens,
             cost_usd=usage.cost_usd,

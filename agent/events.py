@@ -10,11 +10,13 @@ One JSON object a line, only ever appended::
 * ``described`` description (artifact), operators, cases, cpu, threads
 * ``baselines_measured`` baselines (name to seconds), cases (name to case to timing)
 * ``recalled`` attempts (list), seeds (candidate ids that are judged before any model call)
-* ``round_started`` round, slots, parents
-* ``proposed`` round, slot, parent, candidate, language, source_artifact, strategy, refusal, origin,
-  transcript (artifact), tokens, cost_usd, model_calls, tool_calls
+* ``round_started`` round, slots, parents, kinds (``draft``, ``restart`` or empty, a slot each)
+* ``proposed`` round, slot, parent, kind, inspirations, candidate, language, source_artifact, strategy, refusal,
+  origin, transcript (artifact), tokens, cost_usd, model_calls, tool_calls
 * ``judging`` candidate, order, of
-* ``judged`` candidate, parent, strategy, source_artifact, seconds, verdict (in full), round, slot, origin
+* ``judged`` candidate, parent, kind, inspirations, strategy, source_artifact, seconds, verdict (in full), round,
+  slot, origin, likeness (``tools.likeness``), traits (``tools.traits``)
+* ``recognised`` round, slot, candidate, parent, strategy, same_as: not judged, it is the same program as another
 * ``reflected`` candidate, lesson; ``remembered`` candidate, confirmed
 * ``champion`` candidate, speedup, speedup_ci95, previous
 * ``confirming`` candidate; ``confirmed`` candidate, holds, verdict
@@ -43,7 +45,7 @@ EVENT_TYPES = frozenset(
     {
         *("run_started", "resumed", "interrupted", "run_finished"),
         *("described", "baselines_measured", "recalled", "round_started", "proposed"),
-        *("judging", "judged", "reflected", "remembered", "champion", "confirming", "confirmed"),
+        *("judging", "judged", "recognised", "reflected", "remembered", "champion", "confirming", "confirmed"),
         *("model_call", "tool_call", "notice", "warning"),
     }
 )

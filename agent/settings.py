@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from agent.policies.sight import Sight
 from sandbox.base import Isolation
 from sandbox.errors import SandboxError
 from sandbox.target import Target, support_of, usual_language
@@ -60,6 +61,12 @@ class AgentSettings(BaseModel):
     """Stop after this many candidates in a row without a better one."""
     target_speedup: float | None = Field(default=None, gt=0)
     """Stop once a candidate is this many times as fast as the best baseline."""
+    drafts: int = Field(default=0, ge=0)
+    """Independent proposals that see nothing, before any policy builds upon what was judged."""
+    restart_after: int | None = Field(default=None, ge=1)
+    """Candidates in a row without a better one after which a slot starts anew and sees nothing."""
+    sight: Sight = "policy"
+    """What a proposal sees of the tree."""
     seed: int = Field(default=0, ge=0)
     max_steps: int = Field(default=16, ge=1)
     """Model calls one proposal may take."""

@@ -30,7 +30,7 @@ def finish(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
 def _conclude(deps: Deps, state: RunState) -> Outcome:
     champion, reason = state["confirmed"], state["stop_reason"]
     if champion is None:
-        message = explain_failure(deps, deps.ledger.tree(state["nodes"]), reason)
+        message = explain_failure(deps, deps.ledger.first(state["judged"]), reason)
         return conclude(deps, "no_improvement", message, stop_reason=reason)
     remember(deps, state, champion, Verdict.from_json(confirmed_verdict(deps, champion)))
     message = explain_improvement(deps, champion)

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from agent.policies.base import Pick
 from agent.tree import Node, ranked
 
+PATIENCE = 3
+"""Proposals from one candidate that may come to nothing before the next best one has its turn."""
+
 
 class GreedyPolicy:
     """Drafts first, then expands the best; every proposal sees all that was judged.
@@ -20,6 +23,7 @@ class GreedyPolicy:
         visible = tuple(node.id for node in tree)
         best = ranked(tree)
         if best:
-            return [Pick(best[0].id, visible)] * slots
+            chosen = next((node for node in best if node.fruitless < PATIENCE), best[0])
+            return [Pick(chosen.id, visible)] * slots
         mended = tree[-1].id if tree else None
         return [Pick(mended if slot == 0 else None, visible) for slot in range(slots)]

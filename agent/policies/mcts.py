@@ -1,4 +1,9 @@
-"""Monte Carlo tree search: UCT over the tree of candidates, with virtual losses for parallel slots."""
+"""Monte Carlo tree search: UCT over the tree of candidates, with virtual losses for parallel slots.
+
+UCT is Kocsis & Szepesvari 2006, "Bandit based Monte-Carlo planning": descend to the child with the highest mean
+reward plus ``EXPLORATION * sqrt(ln(visits of the parent) / visits of the child)``. Virtual losses are those of
+Chaslot et al. 2008, "Parallel Monte-Carlo tree search".
+"""
 
 from __future__ import annotations
 
@@ -29,7 +34,8 @@ class _Branch:
     visits: int = 0
     total: float = 0.0
     pending: int = 0
-    """Slots of this round that expand it: each counts as a child, and as a visit that paid nothing."""
+    """Slots of this round that expand it, and proposals from it that came to nothing: each counts as a child, and
+    as a visit that paid nothing."""
 
 
 class MctsPolicy:
@@ -64,23 +70,19 @@ def reward(node: Node) -> float:
 def _grow(tree: Sequence[Node]) -> tuple[_Branch, dict[str, _Branch]]:
     root = _Branch(None)
     by_id: dict[str, _Branch] = {}
+    above: list[_Branch] = []
     for node in tree:
-        branch = _Branch(node)
-        by_id[node.id] = branch
+        # What came to nothing counts as a child that paid nothing, or a policy would ask for it for ever.
+        branch = _Branch(node, visits=1 + node.fruitless, total=reward(node), pending=node.fruitless)
         parent = root if node.parent is None else by_id.get(node.parent, root)
         parent.children.append(branch)
-    for node in tree:
-        value, at = reward(node), node
-        while True:
-            by_id[at.id].visits += 1
-            by_id[at.id].total += value
-            if at.parent is None or at.parent not in by_id or at.parent == at.id:
-                break
-            above = by_id[at.parent].node
-            assert above is not None
-            at = above
-        root.visits += 1
-        root.total += value
+        above.append(parent)
+        by_id[node.id] = branch
+    # Parents come before their children: from the end, every branch is whole before it is added to its parent.
+    for node, parent in zip(reversed(tree), reversed(above), strict=True):
+        branch = by_id[node.id]
+        parent.visits += branch.visits
+        parent.total += branch.total
     return root, by_id
 
 

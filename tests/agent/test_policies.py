@@ -81,8 +81,8 @@ class TestContract:
 
 
 def test_unknown_policies_are_refused_with_the_known_ones() -> None:
-    with pytest.raises(RequestError, match="greedy, mcts"):
-        make_policy("evolution")
+    with pytest.raises(RequestError, match="evolution, greedy, mcts"):
+        make_policy("random")
 
 
 def test_greedy_expands_the_best() -> None:

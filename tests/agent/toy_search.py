@@ -135,7 +135,7 @@ def summary(run: Path, outcome: Outcome) -> dict[str, Any]:
     memory.close()
     public = outcome.to_json()
     kept = ("status", "candidates", "accepted", "stored", "recalled", "stop_reason", "candidates_to_best")
-    once = ("judged", "proposed", "reflected", "remembered", "champion", "confirmed", "round_started")
+    once = ("judged", "recognised", "proposed", "reflected", "remembered", "champion", "confirmed", "round_started")
     return {
         **{name: public[name] for name in kept},
         "champion": (public["best"] or {}).get("candidate"),
