@@ -91,11 +91,11 @@ def _announce(deps: Deps) -> None:
 def _invoke(deps: Deps, connection: sqlite3.Connection) -> None:
     """Run the graph from its last checkpoint, or from the beginning."""
     from langchain_core.runnables import RunnableConfig
-    from langgraph.checkpoint.sqlite import SqliteSaver
 
+    from agent.checkpointing import LatestSaver
     from agent.graph import build_graph
 
-    saver = SqliteSaver(connection)
+    saver = LatestSaver(connection)
     graph = build_graph().compile(checkpointer=saver)
     config: RunnableConfig = {
         "configurable": {"thread_id": deps.run_id},

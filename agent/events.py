@@ -27,12 +27,14 @@ One JSON object a line, only ever appended::
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +53,8 @@ EVENT_TYPES = frozenset(
 )
 DURABLE = EVENT_TYPES - {"judging", "confirming", "model_call", "tool_call", "notice"}
 """Types that must survive a power cut, because work would be done twice without them."""
+_CHUNK = 4096
+"""Lines that are read at once."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,17 @@ def _parse(raw: bytes, path: Path) -> tuple[list[Event], int]:
     """Events and the number of bytes they take; a torn last line is left out."""
     events: list[Event] = []
     whole = 0
-    for line in raw.splitlines(keepends=True):
+    lines = raw.splitlines(keepends=True)
+    with _without_collecting():
+        for begin in range(0, len(lines), _CHUNK):
+            chunk = lines[begin : begin + _CHUNK]
+            found = _whole_chunk(chunk)
+            if found is None:
+                break
+            events += found
+            whole += sum(map(len, chunk))
+    # What is left begins with a chunk that is torn or damaged somewhere.
+    for line in lines[len(events) :]:
         try:
             if not line.endswith(b"\n"):
                 raise ValueError("torn")
@@ -109,6 +123,29 @@ def _parse(raw: bytes, path: Path) -> tuple[list[Event], int]:
             raise RunError(f"the event log {path} is damaged at line {len(events) + 1}") from error
         whole += len(line)
     return events, whole
+
+
+def _whole_chunk(lines: list[bytes]) -> list[Event] | None:
+    """The events of many lines at once, which is far quicker than one by one; None if anything is wrong with any."""
+    if not lines[-1].endswith(b"\n"):
+        return None
+    try:
+        records = json.loads(b"[" + b",".join(lines) + b"]")
+        return [_event(record) for record in records] if len(records) == len(lines) else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Nothing that is read is garbage; looking for some again and again takes as long as the reading."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _event(record: dict[str, Any]) -> Event:

@@ -19,7 +19,7 @@ from agent.folder import RunFolder, create_folder, open_folder
 from agent.ledger import Ledger
 from agent.outcome import Outcome
 from agent.policies.registry import make_policy
-from agent.runs import find_run, list_runs
+from agent.runs import find_run, finished_outcome, list_runs
 from agent.settings import AgentSettings
 from agent.stopping import StopFlag
 from memory.store import ExperienceStore
@@ -81,7 +81,7 @@ def resume(path: Path, *, subscribers: Sequence[Subscriber] = (), seams: Seams |
     seams = seams or Seams()
     folder = open_folder(path)
     if folder.events.exists():
-        finished = Ledger(read_events(folder.events)).find("run_finished")
+        finished = finished_outcome(folder.events)
         if finished is not None and finished["status"] != "failed":
             return Outcome.from_json(finished).at(folder.path)
     settings = AgentSettings.restore(folder.info()["settings"])

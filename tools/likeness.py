@@ -23,7 +23,11 @@ _C_TOKENS = re.compile(
     r"""//[^\n]*|/\*.*?\*/|R"\w{0,16}\(.*?\)\w{0,16}"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL
 )
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_SCOPES = (*_FUNCTIONS, ast.Lambda, ast.ClassDef, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_DOCUMENTED = (ast.Module, ast.ClassDef, *_FUNCTIONS)
+_SCOPES = (
+    *(*_FUNCTIONS, ast.Lambda, ast.ClassDef, ast.Global, ast.Nonlocal),
+    *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+)
 _LOOKED_UP = frozenset({"locals", "globals", "vars", "eval", "exec", "dir"})
 """Calls by which a function may learn the names of its own variables."""
 
@@ -34,40 +38,40 @@ def likeness(candidate: Candidate) -> str | None:
     That is, in comments, docstrings, layout, and names of variables of functions that hold no other function;
     in C++ and CUDA texts, in comments and layout. None for what is not Python, which is like nothing.
     """
+    parts: list[str] = [candidate.language]
     try:
-        tree = _Plain().visit(parse(candidate.source))
-        text = ast.dump(tree)
+        _write(parse(candidate.source), parts, {})
     except _UNREADABLE:
         return None
-    return hashlib.sha256(f"{candidate.language}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-class _Plain(ast.NodeTransformer):
-    """Takes out of a tree what does not matter."""
-
-    def visit_Module(self, node: ast.Module) -> ast.AST:
-        return self._without_docstring(node)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        return self._without_docstring(node)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        _rename(node)
-        return self._without_docstring(node)
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        _rename(node)
-        return self._without_docstring(node)
-
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        if isinstance(node.value, str) and "\n" in node.value and _C_MARKS.search(node.value):
-            return ast.Constant(plain_c(node.value))
-        return node
-
-    def _without_docstring(self, node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
-        if ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-        return self.generic_visit(node)
+def _write(value: object, parts: list[str], names: dict[str, str]) -> None:
+    """Put a tree down as text, in a way that two trees share only if they are the same; ``names`` are replaced."""
+    if isinstance(value, ast.AST):
+        if isinstance(value, ast.Name) and value.id in names:
+            parts.append(names[value.id])
+            return
+        if isinstance(value, _FUNCTIONS):
+            names = _renamed(value)
+        documented = isinstance(value, _DOCUMENTED) and ast.get_docstring(value, clean=False) is not None
+        parts.append(f"({type(value).__name__}")
+        for field in value._fields:
+            inner = getattr(value, field, None)
+            if inner is None or inner == []:
+                continue
+            parts.append(field)
+            _write(inner[1:] if documented and field == "body" else inner, parts, names)
+        parts.append(")")
+    elif isinstance(value, list):
+        parts.append("[")
+        for one in value:
+            _write(one, parts, names)
+        parts.append("]")
+    elif isinstance(value, str) and "\n" in value and _C_MARKS.search(value):
+        parts.append(repr(plain_c(value)))
+    else:
+        parts.append(repr(value))
 
 
 def plain_c(text: str) -> str:
@@ -96,27 +100,25 @@ def plain_c(text: str) -> str:
     return re.sub("\0(\\d+)\0", lambda found: kept[int(found.group(1))], joined)
 
 
-def _rename(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-    """Number the variables of a function in the order of their appearance, where that is safe.
+def _renamed(function: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, str]:
+    """The variables of a function, numbered in the order of their appearance, where that is safe.
 
     Not where another scope lies within, which would need Python's own rules of scoping; not for arguments,
     which callers may name.
     """
-    inside = [node for statement in function.body for node in ast.walk(statement)]
-    if any(isinstance(node, (*_SCOPES, ast.Global, ast.Nonlocal)) for node in inside):
-        return
-    names = [node for statement in function.body for node in _in_order(statement) if isinstance(node, ast.Name)]
-    if any(name.id in _LOOKED_UP for name in names):
-        return
     fixed = {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)}
-    for node in inside:
-        fixed.update(_bound_as_text(node))
     own: dict[str, str] = {}
-    for name in names:
-        if isinstance(name.ctx, ast.Store) and name.id not in fixed:
-            own.setdefault(name.id, f"\0{len(own)}")
-    for name in names:
-        name.id = own.get(name.id, name.id)
+    for node in _in_order(function.body):
+        if isinstance(node, _SCOPES):
+            return {}
+        if isinstance(node, ast.Name):
+            if node.id in _LOOKED_UP:
+                return {}
+            if isinstance(node.ctx, ast.Store):
+                own.setdefault(node.id, f"\0{len(own)}")
+        else:
+            fixed.update(_bound_as_text(node))
+    return {name: number for name, number in own.items() if name not in fixed}
 
 
 def _bound_as_text(node: ast.AST) -> Iterator[str]:
@@ -129,8 +131,10 @@ def _bound_as_text(node: ast.AST) -> Iterator[str]:
         yield (node.asname or node.name).split(".")[0]
 
 
-def _in_order(node: ast.AST) -> Iterator[ast.AST]:
-    """A tree from left to right."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        yield from _in_order(child)
+def _in_order(body: list[ast.stmt]) -> Iterator[ast.AST]:
+    """The nodes of a function from left to right."""
+    waiting: list[ast.AST] = list(reversed(body))
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(reversed(list(ast.iter_child_nodes(node))))
