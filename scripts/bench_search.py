@@ -33,15 +33,17 @@ class Contender:
 
     name: str
     policy: str
-    phases: Phases = Phases()
+    phases: Phases
 
 
 CONTENDERS = (
-    Contender("greedy", "greedy"),
+    Contender("greedy", "greedy", Phases()),
     Contender("greedy, restarts", "greedy", Phases(restart_after=20)),
-    Contender("mcts", "mcts"),
+    Contender("mcts", "mcts", Phases()),
     Contender("mcts, restarts", "mcts", Phases(restart_after=20)),
-    Contender("evolution", "evolution"),
+    Contender("evolution", "evolution", Phases()),
+    Contender("evolution, restarts", "evolution", Phases(restart_after=20)),
+    Contender("greedy, 10 drafts", "greedy", Phases(drafts=10)),
     Contender("evolution, 10 drafts", "evolution", Phases(drafts=10)),
 )
 

@@ -17,8 +17,6 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 Genome = tuple[int, ...]
@@ -132,36 +130,6 @@ class Rugged:
     def traits(self, genome: Genome) -> tuple[int, ...]:
         """A few knobs show in the source."""
         return genome[:3]
-
-
-@dataclass
-class Replay:
-    """Plans of the builtin model with the speed-ups that were measured of them; a genome is a place in the table."""
-
-    plans: tuple[Genome, ...]
-    """The knobs of each plan, by place."""
-    speedups: Mapping[Genome, float | None]
-
-    def __post_init__(self) -> None:
-        self.optimum = max(speedup for speedup in self.speedups.values() if speedup is not None)
-        self.levels = [sorted({plan[knob] for plan in self.plans}) for knob in range(len(self.plans[0]))]
-
-    def speedup(self, genome: Genome) -> float | None:
-        """As measured."""
-        return self.speedups[genome]
-
-    def fresh(self, chance: random.Random) -> Genome:
-        """Any plan of the table."""
-        return chance.choice(self.plans)
-
-    def mutate(self, genome: Genome, chance: random.Random) -> Genome:
-        """One choice of the plan."""
-        knob = chance.randrange(len(genome))
-        return (*genome[:knob], chance.choice(self.levels[knob]), *genome[knob + 1 :])
-
-    def traits(self, genome: Genome) -> tuple[int, ...]:
-        """The first two choices show."""
-        return genome[:2]
 
 
 def cross(first: Genome, second: Genome, chance: random.Random) -> Genome:

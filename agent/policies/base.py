@@ -25,6 +25,9 @@ from typing import Protocol
 
 from agent.tree import Node
 
+PATIENCE = 3
+"""Proposals from one candidate that may come to nothing before others have their turn."""
+
 
 @dataclass(frozen=True)
 class Pick:

@@ -17,21 +17,24 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.policies.base import Pick
+from agent.policies.base import PATIENCE, Pick
 from agent.policies.sight import in_order, lineage
 from agent.tree import Node
 
-ISLANDS = 3
-MIGRATION = 8
-"""Candidates an island judges, on average, between two migrations."""
-GREED = 0.6
+MAX_ISLANDS = 4
+SETTLING = 128
+"""Candidates after which another island opens: a small budget is not spread thin, a large one does not converge."""
+MIGRATION = 32
+"""Candidates between two migrations, for each island."""
+GREED = 0.45
 """Each elite is chosen this many times as often as the next faster one."""
 CROSSOVER = 0.3
 """Share of proposals with a second parent, where there is one."""
 FRESH = 0.06
 """Share of proposals that start anew in an island that has something to build upon."""
-MENDING = 0.15
-"""Share of proposals that mend the newest rejected candidate, where there is one that nobody mended."""
+MENDING = 0.1
+"""Share of proposals that mend the newest rejected candidate, where there is a recent one that nobody mended."""
+RECENT = 4
 FAR, NEAR = 0.6, 0.3
 """Of the roofline: kernels close to it and far from it want different changes."""
 
@@ -44,13 +47,13 @@ def cell_of(node: Node) -> Cell:
     return node.language, node.traits, near
 
 
-def island_of(node: Node) -> int:
-    """Slots take islands in turn, and another one in every round."""
-    return (node.round + node.slot) % ISLANDS
+def islands_after(count: int) -> int:
+    """Islands that are open once so many candidates were judged."""
+    return min(MAX_ISLANDS, 1 + count // SETTLING)
 
 
 @dataclass
-class _Island:
+class Island:
     """One population, as the tree tells it."""
 
     members: list[Node]
@@ -70,14 +73,14 @@ class EvolutionPolicy:
         """See ``SelectionPolicy.select``."""
         # A pure function of its arguments: the same round of the same run draws the same numbers.
         chance = random.Random(f"{seed}/{round_}/{len(tree)}")  # noqa: S311 - a search, not a secret
-        islands = _populate(tree)
+        islands = populate(tree)
         children = Counter(node.parent for node in tree if node.parent is not None)
         for node in tree:
             children[node.id] += node.fruitless
         by_id = {node.id: node for node in tree}
         picks = []
         for slot in range(slots):
-            island = islands[(round_ + slot) % ISLANDS]
+            island = islands[(round_ + slot) % len(islands)]
             parents = _breed(island, children, chance)
             for parent in parents[:1]:
                 # What one slot expands is less attractive to the next ones: they run at once and see the same.
@@ -86,26 +89,34 @@ class EvolutionPolicy:
         return picks
 
 
-def _populate(tree: Sequence[Node]) -> list[_Island]:
-    """Islands as they are after the last migration and what was judged since."""
-    members: list[list[Node]] = [[] for _ in range(ISLANDS)]
-    archives: list[dict[Cell, Node]] = [{} for _ in range(ISLANDS)]
-    best: list[Node | None] = [None] * ISLANDS
-    for count, node in enumerate(tree, 1):
-        home = island_of(node)
+def populate(tree: Sequence[Node]) -> list[Island]:
+    """Islands as they are after the last migration and what was judged since.
+
+    Slots take the islands in turn, and begin with another one in every round; so a candidate's island follows from
+    its round and slot, and from how many islands were open when its round began.
+    """
+    members: list[list[Node]] = [[] for _ in range(MAX_ISLANDS)]
+    archives: list[dict[Cell, Node]] = [{} for _ in range(MAX_ISLANDS)]
+    best: list[Node | None] = [None] * MAX_ISLANDS
+    opened, round_ = 1, -1
+    for count, node in enumerate(tree):
+        if node.round != round_:
+            round_, opened = node.round, islands_after(count)
+        home = (node.round + node.slot) % opened
         members[home].append(node)
         if node.speedup is not None:
             _settle(archives[home], node)
             champion = best[home]
             if champion is None or node.speedup > (champion.speedup or 0.0):
                 best[home] = node
-        if count % (MIGRATION * ISLANDS) == 0:
-            travelling = list(best)
+        if (count + 1) % (MIGRATION * opened) == 0:
+            travelling = best[:opened]
             for index, migrant in enumerate(travelling):
                 if migrant is not None:
-                    _settle(archives[(index + 1) % ISLANDS], migrant)
+                    _settle(archives[(index + 1) % opened], migrant)
+    opened = islands_after(len(tree))
     ranked = [sorted(cells.values(), key=lambda one: -(one.speedup or 0.0)) for cells in archives]
-    return [_Island(own, elites) for own, elites in zip(members, ranked, strict=True)]
+    return [Island(own, elites) for own, elites in zip(members[:opened], ranked[:opened], strict=True)]
 
 
 def _settle(archive: dict[Cell, Node], node: Node) -> None:
@@ -115,9 +126,9 @@ def _settle(archive: dict[Cell, Node], node: Node) -> None:
         archive[cell] = node
 
 
-def _breed(island: _Island, children: Counter[str], chance: random.Random) -> list[Node]:
+def _breed(island: Island, children: Counter[str], chance: random.Random) -> list[Node]:
     """The parents of one proposal: none to start anew, one, or two."""
-    broken = [node for node in island.members[-ISLANDS:] if node.status != "accepted" and not children[node.id]]
+    broken = [node for node in island.members[-RECENT:] if node.status != "accepted" and not children[node.id]]
     if not island.elites:
         return broken[-1:] if broken and chance.random() < 0.5 else []
     lot = chance.random()
@@ -134,11 +145,12 @@ def _breed(island: _Island, children: Counter[str], chance: random.Random) -> li
 
 def _draw(elites: Sequence[Node], children: Counter[str], chance: random.Random) -> Node:
     """By rank, and less often the more was tried from it."""
-    weights = [GREED**rank / (1 + children[node.id]) ** 0.5 for rank, node in enumerate(elites)]
-    return chance.choices(elites, weights)[0]
+    fertile = [node for node in elites if node.fruitless < PATIENCE] or list(elites)
+    weights = [GREED**rank / (1 + children[node.id]) ** 0.5 for rank, node in enumerate(fertile)]
+    return chance.choices(fertile, weights)[0]
 
 
-def _pick(tree: Sequence[Node], by_id: dict[str, Node], island: _Island, parents: Sequence[Node]) -> Pick:
+def _pick(tree: Sequence[Node], by_id: dict[str, Node], island: Island, parents: Sequence[Node]) -> Pick:
     """Show the ancestors, what was tried from the same place, and the second parent."""
     if not parents:
         return Pick(None, tuple(node.id for node in island.members if node.parent is None))

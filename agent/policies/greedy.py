@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent.policies.base import Pick
+from agent.policies.base import PATIENCE, Pick
 from agent.tree import Node, ranked
-
-PATIENCE = 3
-"""Proposals from one candidate that may come to nothing before the next best one has its turn."""
 
 
 class GreedyPolicy:
