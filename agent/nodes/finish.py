@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -48,13 +49,11 @@ def _export(deps: Deps, outcome: Outcome) -> None:
     write_atomically(deps.folder / "report.md", to_report(deps.ledger, outcome))
 
 
-def _transcript(deps: Deps) -> str:
-    """Every message of every conversation, one JSON object a line."""
-    lines = []
+def _transcript(deps: Deps) -> Iterator[str]:
+    """Every message of every conversation, one JSON object a line; together they may be larger than memory."""
     for proposal in sorted(deps.ledger.all("proposed"), key=lambda data: (data["round"], data["slot"])):
         if proposal["transcript"] is None:
             continue
         place = {"round": proposal["round"], "slot": proposal["slot"]}
         for message in json.loads(deps.store.text(proposal["transcript"])):
-            lines.append(json.dumps({**place, "message": message}) + "\n")
-    return "".join(lines)
+            yield json.dumps({**place, "message": message}) + "\n"
