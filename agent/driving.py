@@ -103,6 +103,8 @@ def _invoke(deps: Deps, connection: sqlite3.Connection) -> None:
         "recursion_limit": RECURSION_LIMIT,
     }
     begun: Any = saver.get_tuple(config)
+    if begun and "nodes" in begun.checkpoint["channel_values"]:
+        raise RunError("this run was begun by an earlier version, whose state this one cannot read: finish it there")
     graph.invoke(None if begun else initial_state(), config, context=deps, durability="sync")
 
 
