@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from agent.events import Event
 from agent.ledger import Ledger
+from agent.nodes.propose import to_task
 
 
 def ledger(*events: tuple[str, dict[str, Any]]) -> Ledger:
@@ -85,3 +87,21 @@ def test_what_a_judgement_takes() -> None:
     log.note(Event(1, "", 0.0, *judged("b", seconds=4.0)))
     log.note(Event(2, "", 0.0, *judged("c", seconds=6.0)))
     assert log.judging_s() == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("", 1), ("draft", 0), ("restart", 0)])
+def test_what_begins_anew_on_purpose_is_told_of_nothing(kind: str, shown: int) -> None:
+    recalled = {
+        "candidate": "r", "parent": None, "status": "recalled", "reason": None, "speedup": 2.0,
+        "speedup_ci95": None, "strategy": "", "lesson": "", "source_artifact": "",
+    }  # fmt: skip
+    repeat = {"round": 0, "slot": 1, "candidate": "b", "parent": None, "strategy": "", "same_as": "a"}
+    log = ledger(("recalled", {"attempts": [recalled], "seeds": []}), judged("a"), ("recognised", repeat))
+    settings = SimpleNamespace(target="cpu", language="cpp", seed=0)
+    pick: Any = {
+        "round": 1, "slot": 0, "slots": 1, "parent": None, "visible": [], "inspirations": [], "kind": kind,
+        "number": 4, "description": "", "baselines": {},
+    }  # fmt: skip
+    task = to_task(SimpleNamespace(ledger=log, settings=settings), pick)  # type: ignore[arg-type]
+    assert (len(task.recalled), len(task.repeats)) == (shown, shown)
+    assert task.number == (None if shown else 4)

@@ -82,6 +82,8 @@ def test_what_began_anew_grows_by_itself(name: str) -> None:
     assert ended[1] == RESTART, "it stalls as well"
     overtaken = plan(name, phases, [*tree, node("r9", "r1", 2.5)], round_=6)
     assert all(pick.kind == "" for pick in overtaken)
+    whole = make_policy(name).select([*tree, node("r9", "r1", 2.5)], slots=2, round_=6, seed=0)
+    assert overtaken == whole, "it is the search itself now"
 
 
 @pytest.mark.parametrize("sight", SIGHTS)

@@ -140,6 +140,12 @@ def test_mcts_widens_where_nothing_below_is_better() -> None:
     assert sum(one.parent == "top" for one in tree) > 3 * WIDTH
 
 
+def test_mcts_descends_to_what_is_fast_far_below() -> None:
+    tree = [node(str(index), None, 1.5) for index in range(ROOT_WIDTH)]
+    tree += [node("slow", "3", 1.0), node("slower", "3", 0.9), node("top", "slow", 3.0), node("flop", "slow", 0.8)]
+    assert MctsPolicy().select(tree, slots=1, round_=4, seed=0)[0].parent == "top"
+
+
 def test_mcts_leaves_what_brings_nothing_new() -> None:
     tree = [node("dry", None, 1.6), *(node(str(index), None, 1.5) for index in range(ROOT_WIDTH - 1))]
     assert MctsPolicy().select(tree, slots=1, round_=1, seed=0)[0].parent == "dry"
