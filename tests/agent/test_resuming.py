@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.checkpointing import KEPT
+from agent.checkpointing import KEPT, LatestSaver
 from agent.errors import RunError
 from agent.events import EventLog, read_events
 from agent.run import Seams, optimize, resume
@@ -78,6 +78,20 @@ def test_a_long_run_keeps_the_latest_checkpoints_only(toy, home: Path) -> None:
         for table in ("checkpoints", "writes"):
             query = f"SELECT COUNT(DISTINCT checkpoint_id) FROM {table}"
             assert 1 <= database.execute(query).fetchone()[0] <= KEPT
+
+
+def test_a_run_of_an_earlier_version_is_refused_in_one_line(toy, home: Path) -> None:
+    from langgraph.checkpoint.base import empty_checkpoint
+
+    interrupted = interrupt_at(toy, home, "reflected")
+    folder = Path(interrupted.run_dir)
+    with closing(sqlite3.connect(folder / "checkpoints.db")) as database:
+        config = {"configurable": {"thread_id": interrupted.run_id, "checkpoint_ns": ""}}
+        LatestSaver(database).put(config, {**empty_checkpoint(), "channel_values": {"nodes": ["a"]}}, {}, {})
+    seams = Seams(judge=FakeJudge(toy.follow), propose=toy.climb, model=object())
+    again = resume(folder, seams=seams)
+    assert again.status == "failed"
+    assert again.message.startswith("this run was begun by an earlier version")
 
 
 def test_time_goes_on_where_a_killed_run_stopped(tmp_path: Path) -> None:
