@@ -13,6 +13,7 @@ from agent.ledger import Ledger
 from agent.models.gate import Gate
 from agent.models.roster import Roster
 from agent.policies.base import SelectionPolicy
+from agent.policies.phases import Phases
 from agent.settings import AgentSettings
 from agent.stopping import StopFlag
 from memory.store import ExperienceStore
@@ -98,13 +99,24 @@ class Deps:
         """A candidate from the store."""
         return Candidate(source=self.store.get(source_artifact).decode(), language=language)
 
+    @property
+    def phases(self) -> Phases:
+        """What a person fixed about drafts, restarts and sight."""
+        recalled = self.ledger.find("recalled") or {"seeds": []}
+        return Phases(
+            drafts=self.settings.drafts,
+            restart_after=self.settings.restart_after,
+            sight=self.settings.sight,
+            first_round=1 if recalled["seeds"] else 0,
+        )
+
     def spent(self, state: RunState) -> Spent:
         """What the run has used up so far."""
         champion = state["champion"]
         usage, judging_s = self.ledger.usage(), self.ledger.judging_s()
         best = None if champion is None else self.ledger.node(champion)
         return Spent(
-            candidates=len(state["nodes"]),
+            candidates=state["judged"],
             elapsed_s=self.log.elapsed_s(),
             tokens=usage.tokens,
             cost_usd=usage.cost_usd,

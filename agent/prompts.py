@@ -78,19 +78,18 @@ def task_prompt(task: ProposalTask, problem: Problem, description: Description, 
     return render(
         "task",
         round=task.round,
-        slot=task.slot,
-        slots=task.slots,
+        slot=task.slot if task.number is None else task.number,
+        slots=task.slots if task.number is None else max(task.slots, task.number + 1),
         seed=task.seed,
         target=task.target,
         language=task.language,
-        number=task.slot + 1,
-        variety=_variety(task),
+        opening=_opening(task),
         cases=cases_text(description),
         machine=machine_text(description),
         baselines=baselines_text(task.baselines),
-        attempts=attempts_text(task.visible),
+        attempts=attempts_text((*task.visible, *task.repeats)),
         recalled=attempts_text(task.recalled),
-        parent=_parent_text(task.parent, store),
+        parent=_parent_text(task, store),
         problem=f"{one_line(problem.name)}:\n{fenced(problem.source)}",
     )
 
@@ -125,13 +124,24 @@ def _most_telling(attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
     return tuple(attempts[index] for index in sorted(fastest)) + attempts[older.stop :]
 
 
-def _variety(task: ProposalTask) -> str:
+def _opening(task: ProposalTask) -> str:
+    if task.number is not None:
+        return f"This is independent sample {task.number + 1}: it starts from nothing, on purpose. Make it a new idea."
+    said = f"This is proposal {task.slot + 1} of {task.slots} in round {task.round}."
     if task.slots < 2:
-        return "Make it count."
-    return "The others of this round are written at the same time: choose an idea of your own."
+        return f"{said} Make it count."
+    return f"{said} The others of this round are written at the same time: choose an idea of your own."
 
 
-def _parent_text(parent: Attempt | None, store: ArtifactStore) -> str:
-    if parent is None:
+def _parent_text(task: ProposalTask, store: ArtifactStore) -> str:
+    """The parent in full, then the other parents of a crossover."""
+    if task.parent is None:
         return "none: start from the reference"
-    return f"{attempt_line(parent)}\n{fenced(store.text(parent.source_artifact))}"
+    parts = [_whole(task.parent, store)]
+    for other in task.inspirations:
+        parts.append(f"## Second parent\nTake over into the parent what is better in this one.\n{_whole(other, store)}")
+    return "\n\n".join(parts)
+
+
+def _whole(attempt: Attempt, store: ArtifactStore) -> str:
+    return f"{attempt_line(attempt)}\n{fenced(store.text(attempt.source_artifact))}"

@@ -73,6 +73,12 @@ class ProposalTask:
     target: str
     language: str
     seed: int
+    inspirations: tuple[Attempt, ...] = ()
+    """Further candidates, shown in full: what is better in them may be taken over."""
+    repeats: tuple[Attempt, ...] = ()
+    """Earlier proposals from the same parent that turned out to be there already."""
+    number: int | None = None
+    """Of an independent sample: which one, counted over all rounds; it sees nothing and stands in no round."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,8 @@ def propose(
 
 def _readable(task: ProposalTask) -> dict[str, str]:
     parents = () if task.parent is None else (task.parent,)
-    return {one.candidate: one.source_artifact for one in (*task.recalled, *task.visible, *parents)}
+    shown = (*task.recalled, *task.visible, *task.inspirations, *parents)
+    return {one.candidate: one.source_artifact for one in shown}
 
 
 @dataclass

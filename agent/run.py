@@ -21,7 +21,7 @@ from agent.models.opening import make_models, open_roster
 from agent.models.waiting import Clock
 from agent.outcome import Outcome
 from agent.policies.registry import make_policy
-from agent.runs import find_run, list_runs
+from agent.runs import find_run, finished_outcome, list_runs
 from agent.settings import AgentSettings
 from agent.stopping import StopFlag
 from memory.store import ExperienceStore
@@ -87,7 +87,7 @@ def resume(path: Path, *, subscribers: Sequence[Subscriber] = (), seams: Seams |
     seams = seams or Seams()
     folder = open_folder(path)
     if folder.events.exists():
-        finished = Ledger(read_events(folder.events)).find("run_finished")
+        finished = finished_outcome(folder.events)
         if finished is not None and not _may_go_on(finished):
             return Outcome.from_json(finished).at(folder.path)
     settings = AgentSettings.restore(folder.info()["settings"])

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from agent.models.names import is_known_form, parse_remote, split_models
 from agent.models.pricing import price_models
+from agent.policies.sight import Sight
 from sandbox.base import Isolation
 from sandbox.errors import SandboxError
 from sandbox.target import Target, support_of, usual_language
@@ -82,6 +83,13 @@ class AgentSettings(BaseModel):
     """Stop once a candidate reaches this fraction of its floor (``tools/roofline.py``)."""
     stop_at_floor: bool = True
     """Stop where nothing is left to win: before the search if the best baseline is at its floor, else at a champion."""
+
+    drafts: int = Field(default=0, ge=0)
+    """Independent proposals that see nothing, before any policy builds upon what was judged."""
+    restart_after: int | None = Field(default=None, ge=1)
+    """Candidates in a row without a better one after which a slot starts anew and sees nothing."""
+    sight: Sight = "policy"
+    """What a proposal sees of the tree."""
     seed: int = Field(default=0, ge=0)
     max_steps: int = Field(default=16, ge=1)
     """Model calls one proposal may take."""

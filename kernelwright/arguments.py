@@ -39,8 +39,11 @@ _MODEL = (
 )
 _REPEATED = ("--model",)
 _SEARCH = (
-    ("--policy", "P", "how parents are picked: greedy or mcts"),
+    ("--policy", "P", "how parents are picked: greedy, mcts or evolution"),
     ("--slots", "N", "proposals made in parallel"),
+    ("--drafts", "N", "independent proposals that see nothing, before anything is built upon"),
+    ("--restart-after", "N", "let a slot start anew, seeing nothing, after N candidates without a better one"),
+    ("--sight", "S", "what a proposal sees: policy (as that says), parent, siblings, both, all or none"),
     ("--max-candidates", "N", "stop after judging N candidates"),
     ("--max-seconds", "S", "stop after S seconds"),
     ("--max-tokens", "T", "spend no more than T tokens: no call begins whose worst case is beyond"),

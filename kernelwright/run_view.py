@@ -150,6 +150,10 @@ def _judged(view: RunView, data: dict[str, Any]) -> str:
     return f"{row.candidate[:8]} {verdict_line(row.verdict)}{what}"
 
 
+def _recognised(view: RunView, data: dict[str, Any]) -> str:
+    return f"{str(data.get('candidate', ''))[:8]} is the same program as {str(data.get('same_as', ''))[:8]}: not judged"
+
+
 def _reflected(view: RunView, data: dict[str, Any]) -> None:
     row = view.rows.get(data.get("candidate", ""))
     if row is not None:
@@ -222,6 +226,7 @@ _HANDLERS = {
     "proposed": _proposed,
     "judging": _judging,
     "judged": _judged,
+    "recognised": _recognised,
     "reflected": _reflected,
     "champion": _champion,
     "confirming": _confirming,

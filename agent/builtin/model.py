@@ -91,9 +91,9 @@ def _write(step: int, task: str, graph_text: str) -> AIMessage:
 
     space, much = SPACES[place["language"]], _writes_much(sections["Cases"])
     attempts, recalled = (parse_attempts(sections[name], space.default) for name in ("Attempts", "Recalled"))
-    parent = next((t.id for t in parse_attempts(sections["Parent"])), None)
+    parent, mate, *_ = [*(t.id for t in parse_attempts(sections["Parent"])), None, None]
     try:
-        plan = next_plan(attempts, recalled, parent, int(place["slot"]), much, text_of, space)
+        plan = next_plan(attempts, recalled, parent, int(place["slot"]), much, text_of, space, mate)
         if plan is None:
             return _call(step, "decline", reason="every variation within reach was tried")
         return _call(step, "write_candidate", source=program(plan))

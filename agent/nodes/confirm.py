@@ -19,7 +19,7 @@ MAX_CONFIRMATIONS = 3
 def confirm(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
     """Writes ``confirmed``. Raises JudgeUnavailable if the judge cannot judge twice in a row."""
     deps = runtime.context
-    for node in contenders(deps.ledger.tree(state["nodes"]), state["champion"]):
+    for node in contenders(deps.ledger.first(state["judged"]), state["champion"]):
         known = deps.ledger.find("confirmed", node.id)
         if known is None:
             deps.stop.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -30,7 +31,7 @@ def finish(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
 def _conclude(deps: Deps, state: RunState) -> Outcome:
     champion, reason = state["confirmed"], state["stop_reason"]
     if champion is None:
-        message = explain_failure(deps, deps.ledger.tree(state["nodes"]), reason)
+        message = explain_failure(deps, deps.ledger.first(state["judged"]), reason)
         return conclude(deps, "no_improvement", message, stop_reason=reason)
     remember(deps, state, champion, Verdict.from_json(confirmed_verdict(deps, champion)))
     message = explain_improvement(deps, champion)
@@ -48,13 +49,11 @@ def _export(deps: Deps, outcome: Outcome) -> None:
     write_atomically(deps.folder / "report.md", to_report(deps.ledger, outcome))
 
 
-def _transcript(deps: Deps) -> str:
-    """Every message of every conversation, one JSON object a line."""
-    lines = []
+def _transcript(deps: Deps) -> Iterator[str]:
+    """Every message of every conversation, one JSON object a line; together they may be larger than memory."""
     for proposal in sorted(deps.ledger.all("proposed"), key=lambda data: (data["round"], data["slot"])):
         if proposal["transcript"] is None:
             continue
         place = {"round": proposal["round"], "slot": proposal["slot"]}
         for message in json.loads(deps.store.text(proposal["transcript"])):
-            lines.append(json.dumps({**place, "message": message}) + "\n")
-    return "".join(lines)
+            yield json.dumps({**place, "message": message}) + "\n"

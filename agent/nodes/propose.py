@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -26,7 +27,8 @@ def propose(state: PickState, runtime: Runtime[Deps]) -> dict[str, Any]:
     if deps.ledger.find("proposed", number, slot) is None:
         deps.stop.check()
         data = _ask(deps, state)
-        deps.emit("proposed", round=number, slot=slot, parent=state["parent"], **data)
+        place = {"parent": state["parent"], "kind": state["kind"], "inspirations": state["inspirations"]}
+        deps.emit("proposed", round=number, slot=slot, **place, **data)
     return {"done": [[number, slot]]}
 
 
@@ -82,14 +84,17 @@ def _another_takes_over(deps: Deps, name: str, error: ModelError) -> bool:
 def to_task(deps: Deps, pick: PickState) -> ProposalTask:
     """What the model is told."""
     recalled = deps.ledger.find("recalled") or {"attempts": []}
-    parent = pick["parent"]
+    parent, alone = pick["parent"], bool(pick["kind"])
     return ProposalTask(
         round=pick["round"],
         slot=pick["slot"],
         slots=pick["slots"],
         parent=None if parent is None else to_attempt(deps.ledger.node(parent)),
         visible=tuple(to_attempt(node) for node in deps.ledger.tree(pick["visible"])),
-        recalled=tuple(_recalled_attempt(data) for data in recalled["attempts"]),
+        recalled=() if alone else tuple(_recalled_attempt(data) for data in recalled["attempts"]),
+        inspirations=tuple(to_attempt(node) for node in deps.ledger.tree(pick["inspirations"])),
+        repeats=() if alone else tuple(_repeat(deps, data) for data in deps.ledger.repeats(parent)),
+        number=pick["number"] if alone else None,
         baselines=pick["baselines"],
         target=deps.settings.target,
         language=deps.settings.language,
@@ -109,6 +114,19 @@ def to_attempt(node: Node) -> Attempt:
         strategy=node.strategy,
         lesson=node.lesson,
         source_artifact=node.source_artifact,
+    )
+
+
+def _repeat(deps: Deps, data: dict[str, Any]) -> Attempt:
+    """A proposal that was there already, as the model may see it: which one it is the same as, and its verdict."""
+    node = deps.ledger.node(data["same_as"])
+    return replace(
+        to_attempt(node),
+        candidate=data["candidate"],
+        parent=data["parent"],
+        reason=f"same as {node.id}" + (f" ({node.reason})" if node.reason else ""),
+        strategy=data["strategy"],
+        lesson="",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,33 @@ def test_what_machines_read_comes_before_what_others_wrote(tmp_path):
     assert re.findall(r"^round=.*$", text, re.M) == ["round=2 slot=1 slots=2 seed=7 target=cpu language=python"]
     section = text.split("## Attempts\n", 1)[1].split("\n## ", 1)[0]
     assert len(re.findall(r"^- ", section, re.M)) == 2
+
+
+def test_the_second_parent_is_shown_in_full_after_the_first(tmp_path):
+    store = ArtifactStore(tmp_path)
+    other = attempt("d" * 16, source_artifact=store.put(SOURCE.replace("softmax(-1)", "softmax(1)")))
+    task = replace(example_task(store), inspirations=(other,))
+    text = task_prompt(task, Problem("softmax", PROBLEM), describe_softmax(), store)
+    parent, second = text.index("## Parent\n"), text.index("## Second parent\n")
+    assert parent < text.index("x.softmax(-1)") < second < text.index("x.softmax(1)") < text.index("## Problem\n")
+    assert "d" * 16 in text[second:]
+
+
+def test_an_independent_sample_is_told_its_number(tmp_path):
+    store = ArtifactStore(tmp_path)
+    task = replace(example_task(store), parent=None, visible=(), recalled=(), number=6)
+    text = task_prompt(task, Problem("softmax", PROBLEM), describe_softmax(), store)
+    assert "round=2 slot=6 slots=7 seed=7" in text
+    assert "independent sample 7" in text
+
+
+def test_what_was_there_already_is_told_as_an_attempt(tmp_path):
+    store = ArtifactStore(tmp_path)
+    repeat = attempt("e" * 16, parent="a" * 16, reason="same as cccccccccccccccc", lesson="")
+    task = replace(example_task(store), repeats=(repeat,))
+    text = task_prompt(task, Problem("softmax", PROBLEM), describe_softmax(), store)
+    section = text.split("## Attempts\n", 1)[1].split("\n## ", 1)[0]
+    assert f"- {'e' * 16} parent={'a' * 16} status=accepted reason=same as cccccccccccccccc" in section
 
 
 def test_the_form_of_an_attempt():
