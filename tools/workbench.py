@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from memory.errors import StoreError
+from memory.knowledge.base import KnowledgeBase, KnowledgeQuery
 from memory.store import ExperienceStore, Recalled
 from sandbox.errors import SandboxError
 from tools.artifacts import ArtifactStore
 from tools.candidate import Candidate
+from tools.consulting import HITS, Unanswerable, read_text, search_text
 from tools.errors import JudgeUnavailable, ToolError
 from tools.harness.licence import ErrorFacts
 from tools.judge import Judge
@@ -55,6 +57,9 @@ class Workbench:
     rules: str
     """What a candidate file must be, as text."""
     memory: ExperienceStore | None = None
+    knowledge: KnowledgeBase | None = None
+    platform: str = ""
+    """What the knowledge base calls the target's kind of chip."""
     readable: dict[str, str] = field(default_factory=dict)
     """Candidate id to artifact id: what ``read_candidate`` may open."""
     judged: frozenset[str] = frozenset()
@@ -174,6 +179,16 @@ class Workbench:
             raise ToolRefusal(f"memory cannot be read ({one_line(str(error))}): go on without it") from error
         return "\n".join(self._hit_text(hit) for hit in hits) or "nothing found: try an operator's name"
 
+    def search_knowledge(self, text: str, bottleneck: str = "") -> str:
+        """The index of the knowledge base, for this platform and language."""
+        asked = (bottleneck.strip().lower(),) if bottleneck.strip() else ()
+        query = KnowledgeQuery(self.platform, self.language, bottlenecks=asked, text=text, limit=HITS)
+        return self._consult(lambda base: search_text(base, query))
+
+    def read_knowledge(self, name: str) -> str:
+        """One document of the knowledge base."""
+        return self._consult(lambda base: read_text(base, name))
+
     def submit(self, strategy: str) -> str:
         """End the proposal with the draft."""
         line = one_line(strategy)
@@ -219,6 +234,14 @@ class Workbench:
             ) from error
         self.failure, self.failures = None, 0
         return result
+
+    def _consult(self, ask: Callable[[KnowledgeBase], str]) -> str:
+        if self.knowledge is None:
+            raise ToolRefusal("this run has no knowledge base: work from the reference and the attempts")
+        try:
+            return ask(self.knowledge)
+        except Unanswerable as error:
+            raise ToolRefusal(str(error)) from error
 
     def _parameters_text(self) -> str:
         if self.description.graph is None:

@@ -80,11 +80,18 @@ def rank(documents: Iterable[Document], query: KnowledgeQuery, text_scores: dict
             told.append((TEXT * text_scores[document.name], "text"))
         score = sum(value for value, _ in told)
         why = [reason for _, reason in told if reason]
-        if score < 0 or not why:
+        # Who asked for words is not answered by the chip alone.
+        beside = query.text and document.name not in text_scores and not _answers(document, query)
+        if score < 0 or not why or beside:
             continue
         hits.append(Found(document.name, document.title, document.summary, round(score, _DECIMALS), ", ".join(why)))
     hits.sort(key=lambda hit: (-hit.score, hit.name))
     return hits[: max(query.limit, 0)]
+
+
+def _answers(document: Document, query: KnowledgeQuery) -> bool:
+    """Whether it is about the bottleneck or the operator asked for."""
+    return bool({*document.bottlenecks} & {*query.bottlenecks} or {*document.operators} & {*query.operators})
 
 
 def _admits(given: Sequence[str], asked: str) -> bool:

@@ -1,7 +1,7 @@
 """Runs a document's Triton and torch blocks: in Triton's interpreter, or compiled for a GPU that is not there.
 
-Usage: python knowledge_blocks.py run|compile, with the blocks as JSON (name to text) on standard input; prints JSON, name to
-what was seen. A process of its own: the interpreter is chosen by the environment before triton is imported.
+Usage: python knowledge_blocks.py run|compile, with the blocks as JSON (name to text) on standard input. It prints JSON,
+name to what was seen. A process of its own: triton chooses its interpreter by the environment when it is imported.
 """
 
 from __future__ import annotations
