@@ -13,6 +13,7 @@ from agent.ledger import Ledger
 from agent.policies.base import SelectionPolicy
 from agent.settings import AgentSettings
 from agent.stopping import StopFlag
+from memory.knowledge.base import KnowledgeBase
 from memory.store import ExperienceStore
 from tools.artifacts import ArtifactStore
 from tools.candidate import Candidate
@@ -45,6 +46,7 @@ class Proposer(Protocol):
         max_steps: int,
         emit: Emit,
         out_of_time: Callable[[], bool],
+        knowledge: KnowledgeBase | None,
     ) -> Proposal:
         """Make one candidate, or say why there is none. Raises ModelError."""
 
@@ -67,6 +69,7 @@ class Deps:
     log: EventLog
     ledger: Ledger
     stop: StopFlag
+    knowledge: KnowledgeBase | None = None
     trusted_only: bool = False
     """Nothing written by a language model may run: there is no sandbox worth the name, and nobody agreed."""
 

@@ -11,15 +11,17 @@ One JSON object a line, only ever appended::
 * ``baselines_measured`` baselines (name to seconds), cases (name to case to timing)
 * ``recalled`` attempts (list), seeds (candidate ids that are judged before any model call)
 * ``round_started`` round, slots, parents
+* ``researched`` round, slot, author, question, diagnosis, knowledge (names), remembered (attempts)
 * ``proposed`` round, slot, parent, candidate, language, source_artifact, strategy, refusal, origin,
   transcript (artifact), tokens, cost_usd, model_calls, tool_calls
 * ``judging`` candidate, order, of
 * ``judged`` candidate, parent, strategy, source_artifact, seconds, verdict (in full), round, slot, origin
-* ``reflected`` candidate, lesson; ``remembered`` candidate, confirmed
+* ``reflected`` candidate, bottleneck, evidence, lesson, author (rule or model)
+* ``remembered`` candidate, confirmed
 * ``champion`` candidate, speedup, speedup_ci95, previous
 * ``confirming`` candidate; ``confirmed`` candidate, holds, verdict
 * ``run_finished`` the outcome; ``interrupted`` message
-* ``model_call``, ``tool_call`` what the model layer tells; ``notice``, ``warning`` text
+* ``model_call``, ``tool_call`` what the model layer tells (``role`` beside proposals); ``notice``, ``warning`` text
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ from tools.errors import RequestError
 EVENT_TYPES = frozenset(
     {
         *("run_started", "resumed", "interrupted", "run_finished"),
-        *("described", "baselines_measured", "recalled", "round_started", "proposed"),
+        *("described", "baselines_measured", "recalled", "round_started", "researched", "proposed"),
         *("judging", "judged", "reflected", "remembered", "champion", "confirming", "confirmed"),
         *("model_call", "tool_call", "notice", "warning"),
     }

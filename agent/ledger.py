@@ -20,6 +20,7 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "baselines_measured": (),
     "recalled": (),
     "round_started": ("round",),
+    "researched": ("round", "slot"),
     "proposed": ("round", "slot"),
     "judged": ("candidate",),
     "reflected": ("candidate",),

@@ -13,10 +13,13 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, To
 from langchain_core.tools import BaseTool
 
 from agent.calling import Reply, call_model, never
+from agent.chips import platform_of
 from agent.conversation import transcript, within_budget
 from agent.errors import OutOfTime
 from agent.failures import PromptTooLong
 from agent.prompts import render, system_prompt, task_prompt
+from agent.windows import Budget
+from memory.knowledge.base import KnowledgeBase
 from memory.store import ExperienceStore
 from tools.artifacts import ArtifactStore
 from tools.candidate import Candidate
@@ -72,6 +75,12 @@ class ProposalTask:
     target: str
     language: str
     seed: int
+    diagnosis: str = ""
+    """What limits the parent, as text; empty without one."""
+    knowledge: tuple[str, ...] = ()
+    """Names of documents that may help, best first."""
+    budget: Budget = field(default_factory=Budget)
+    """How much may be sent."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,7 @@ def propose(
     max_steps: int,
     emit: Callable[..., None],
     out_of_time: Callable[[], bool] = never,
+    knowledge: KnowledgeBase | None = None,
 ) -> Proposal:
     """Let the model work until it submits, declines, gives up, has used ``max_steps`` replies or is out of time.
 
@@ -118,15 +128,17 @@ def propose(
         language=task.language,
         rules=render("rules"),
         memory=memory,
+        knowledge=knowledge,
+        platform=platform_of(task.target),
         readable=_readable(task),
         judged=frozenset(attempt.candidate for attempt in task.visible),
         base=store.text(task.parent.source_artifact) if task.parent is not None else None,
     )
     conversation = _Conversation(task, model, bench, make_tools(bench), max_steps, emit, out_of_time)
-    conversation.messages = [
-        SystemMessage(system_prompt(task.target, task.language, max_steps)),
-        HumanMessage(task_prompt(task, problem, description, store)),
-    ]
+    system, room = system_prompt(task.target, task.language, max_steps), task.budget.prompt_chars
+    left = None if room is None else room - len(system)
+    told = task_prompt(task, problem, description, store, knowledge, left)
+    conversation.messages = [SystemMessage(system), HumanMessage(told)]
     conversation.run()
     return conversation.result()
 
@@ -228,8 +240,8 @@ class _Conversation:
 
     def _to_send(self) -> list[BaseMessage]:
         if self.tight:
-            return within_budget(self.messages, TIGHT_BUDGET_CHARS)
-        return within_budget(self.messages)
+            return within_budget(self.messages, min(TIGHT_BUDGET_CHARS, self.task.budget.conversation_chars))
+        return within_budget(self.messages, self.task.budget.conversation_chars)
 
     def _place(self, step: int) -> dict[str, int]:
         return {"round": self.task.round, "slot": self.task.slot, "step": step}

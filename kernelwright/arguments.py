@@ -24,6 +24,10 @@ _MODEL = (
     ("--request-timeout-s", "S", "seconds of silence after which the model's server counts as hanging"),
     ("--price-in", "USD", "dollars a million prompt tokens"),
     ("--price-out", "USD", "dollars a million completion tokens"),
+    ("--context-tokens", "N", "the model's context window; default what is known of the model"),
+    ("--analysis", "A", "who diagnoses candidates and looks things up: rule (default) or model"),
+    ("--analysis-tokens", "N", "tokens one such question may take"),
+    ("--knowledge", "DIRS", "folders of documents besides ours, separated as in PATH; they override by name"),
 )
 _SEARCH = (
     ("--policy", "P", "how parents are picked: greedy or mcts"),

@@ -12,7 +12,10 @@ from agent.errors import ModelError
 from agent.proposing import Attempt, Proposal, ProposalTask
 from agent.state import PickState
 from agent.tree import Node
+from agent.windows import budget_of
 from tools.problem import Description
+
+NOTHING_FOUND: dict[str, Any] = {"diagnosis": "", "knowledge": [], "remembered": []}
 
 
 def propose(state: PickState, runtime: Runtime[Deps]) -> dict[str, Any]:
@@ -43,6 +46,7 @@ def _ask(deps: Deps, pick: PickState) -> dict[str, Any]:
             max_steps=deps.settings.max_steps,
             emit=_emitter(deps, pick),
             out_of_time=_clock(deps),
+            knowledge=deps.knowledge,
         )
     except ModelError as error:
         if all(node.status != "accepted" for node in deps.ledger.tree()):
@@ -55,6 +59,7 @@ def _ask(deps: Deps, pick: PickState) -> dict[str, Any]:
 def to_task(deps: Deps, pick: PickState) -> ProposalTask:
     """What the model is told."""
     recalled = deps.ledger.find("recalled") or {"attempts": []}
+    researched = deps.ledger.find("researched", pick["round"], pick["slot"]) or NOTHING_FOUND
     parent = pick["parent"]
     return ProposalTask(
         round=pick["round"],
@@ -62,11 +67,14 @@ def to_task(deps: Deps, pick: PickState) -> ProposalTask:
         slots=pick["slots"],
         parent=None if parent is None else to_attempt(deps.ledger.node(parent)),
         visible=tuple(to_attempt(node) for node in deps.ledger.tree(pick["visible"])),
-        recalled=tuple(_recalled_attempt(data) for data in recalled["attempts"]),
+        recalled=tuple(_recalled_attempt(data) for data in (*recalled["attempts"], *researched["remembered"])),
         baselines=pick["baselines"],
         target=deps.settings.target,
         language=deps.settings.language,
         seed=deps.settings.seed,
+        diagnosis=researched["diagnosis"],
+        knowledge=tuple(researched["knowledge"]),
+        budget=budget_of(deps.settings.model, deps.settings.context_tokens),
     )
 
 
