@@ -11,6 +11,7 @@ from agent.deps import Deps
 from agent.errors import ModelError
 from agent.proposing import Attempt, Proposal, ProposalTask
 from agent.state import PickState
+from agent.subagents.research import research
 from agent.tree import Node
 from agent.windows import budget_of
 from tools.problem import Description
@@ -28,6 +29,7 @@ def propose(state: PickState, runtime: Runtime[Deps]) -> dict[str, Any]:
     number, slot = state["round"], state["slot"]
     if deps.ledger.find("proposed", number, slot) is None:
         deps.stop.check()
+        research(deps, state)
         data = _ask(deps, state)
         deps.emit("proposed", round=number, slot=slot, parent=state["parent"], **data)
     return {"done": [[number, slot]]}

@@ -1,0 +1,117 @@
+"""What limits a judged candidate, by rule: pure, so that the same verdict always gets the same diagnosis.
+
+A profiler's word counts before what times and sizes suggest, where there is one: JSON in the store that the verdict
+names as its artifact ``profile``, with ``bound`` and ``findings`` (each with ``evidence``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+from agent.reflecting import FAR_FROM_ROOFLINE, NEAR_ROOFLINE, to_lesson
+from tools.problem import Description
+from tools.problem_text import one_line
+from tools.verdict import Verdict
+
+Bottleneck = Literal["memory", "compute", "latency", "occupancy", "launch", "correctness", "compile", "unknown"]
+BOTTLENECKS: tuple[str, ...] = get_args(Bottleneck)
+
+SHORT_S = 20e-6
+"""A call that takes less is mostly start: of a torch operator, of a launch, of a team of threads."""
+BALANCE = 12.0
+"""Operations a byte beyond which arithmetic may be the limit: an H200's in float32; a processor's is near it."""
+LONGEST_EVIDENCE = 300
+LONGEST_LESSON = 500
+_DOES_NOT_BUILD = ("compile_error", "import_error", "no_model_new")
+_SAYS_NOTHING = ("timeout", "out_of_memory")
+
+
+class Diagnosis(BaseModel):
+    """What limits one candidate, and what its judgement taught."""
+
+    model_config = ConfigDict(frozen=True)
+
+    bottleneck: Bottleneck
+    evidence: str
+    """One line: what was seen."""
+    lesson: str
+    """One or two lines: what was tried and what came of it."""
+    author: Literal["rule", "model"] = "rule"
+
+
+def diagnose_by_rule(
+    verdict: Verdict,
+    description: Description,
+    *,
+    parent_speedup: float | None = None,
+    profile: Mapping[str, Any] | None = None,
+) -> Diagnosis:
+    """From facts alone; the lesson is ``to_lesson``'s."""
+    lesson = to_lesson(verdict, parent_speedup=parent_speedup)
+    bottleneck, evidence = _bottleneck(verdict, description, profile)
+    return Diagnosis(bottleneck=bottleneck, evidence=one_line(evidence, LONGEST_EVIDENCE), lesson=lesson)
+
+
+def diagnosis_text(candidate: str, data: Mapping[str, Any]) -> str:
+    """A ``reflected`` event as a line of a prompt; empty for one of a time before there were diagnoses."""
+    if "bottleneck" not in data:
+        return ""
+    evidence = one_line(data["evidence"], LONGEST_EVIDENCE)
+    return f"{candidate} bottleneck={data['bottleneck']} ({data['author']}): {evidence}"
+
+
+def _bottleneck(
+    verdict: Verdict, description: Description, profile: Mapping[str, Any] | None
+) -> tuple[Bottleneck, str]:
+    if verdict.status != "accepted":
+        return _rejected(verdict)
+    seen = _profiled(profile)
+    if seen is not None:
+        return seen
+    seconds = [case.candidate.median_s for case in verdict.cases]
+    if seconds and max(seconds) < SHORT_S:
+        return "launch", f"a call takes {max(seconds) * 1e6:.1f} microseconds: mostly its start"
+    fraction = verdict.roofline_fraction
+    if fraction is not None and fraction >= NEAR_ROOFLINE:
+        return "memory", f"moves memory at {fraction:.0%} of the roofline"
+    intensity = _intensity(description)
+    if intensity > BALANCE:
+        return "compute", f"{intensity:.0f} operations a byte at least, so arithmetic is the likely limit"
+    if fraction is None:
+        return "unknown", "nothing says how near it is to the limits of the device"
+    if fraction <= FAR_FROM_ROOFLINE:
+        return (
+            "latency",
+            f"at {fraction:.0%} of the memory roofline with {intensity:.1f} operations a byte: neither is busy",
+        )
+    return "memory", f"at {fraction:.0%} of the memory roofline with {intensity:.1f} operations a byte: passes too many"
+
+
+def _rejected(verdict: Verdict) -> tuple[Bottleneck, str]:
+    reason = verdict.reason or "rejected"
+    evidence = f"{reason}: {verdict.detail}" if verdict.detail else reason
+    kind = reason.partition(".")[0]
+    if kind in _DOES_NOT_BUILD:
+        return "compile", evidence
+    return ("unknown" if kind in _SAYS_NOTHING else "correctness"), evidence
+
+
+def _profiled(profile: Mapping[str, Any] | None) -> tuple[Bottleneck, str] | None:
+    """A profile is made of what a program says in which the candidate's code ran: it may hold anything."""
+    bound = None if profile is None else profile.get("bound")
+    if profile is None or bound not in ("memory", "compute", "latency", "occupancy", "launch"):
+        return None
+    findings = profile.get("findings")
+    first = findings[0] if isinstance(findings, list) and findings else {}
+    evidence = first.get("evidence") if isinstance(first, dict) else None
+    return bound, f"profiler {profile.get('profiler', '')}: {evidence or 'bound by ' + str(bound)}"
+
+
+def _intensity(description: Description) -> float:
+    """Operations a compulsory byte, geometric mean over the cases where they are counted; 0 where they are not."""
+    known = [case.flops / case.bytes_moved for case in description.cases if case.flops and case.bytes_moved]
+    return math.exp(sum(map(math.log, known)) / len(known)) if known else 0.0
