@@ -16,12 +16,13 @@ TORCH_ARGS ?=
 DEMO ?= evals/problems/cpu/layernorm_residual.py
 PYTEST_ARGS ?=
 AA_ARGS ?=
+BENCH_ARGS ?=
 SAMPLE ?= 40
 
 BIN := .venv/bin
 STAMP := .venv/.set-up
 
-.PHONY: help setup system demo test test-slow test-gpu integrity-gpu check format image bench-cpu bench-aa bench-strictness integrity integrity-sample survival wheel-check clean
+.PHONY: help setup system demo test test-slow test-gpu integrity-gpu bench-gpu check format image bench-cpu bench-aa bench-strictness integrity integrity-sample survival wheel-check clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -51,6 +52,9 @@ test-gpu: system setup  ## the tests that need a GPU
 
 integrity-gpu: system setup  ## every attack and every honest program of the GPU corpus, judged on the GPU that is here
 	@$(BIN)/kernelwright eval integrity --target cuda
+
+bench-gpu: system setup  ## what this does on the GPU that is here, in pieces (BENCH_ARGS="--part model --minutes 9")
+	@$(BIN)/python scripts/bench_gpu.py $(BENCH_ARGS)
 
 check: setup  ## style, types, import rules, spelling
 	$(BIN)/ruff check .

@@ -14,11 +14,13 @@ StopReason = Literal[
     "max_cost",
     "stall",
     "target_speedup",
+    "target_roofline",
+    "at_floor",
     "exhausted",
     "needs_language_model",
     "model_unavailable",
 ]
-"""``exhausted``: several rounds in a row brought no candidate that was new."""
+"""``at_floor``: nothing is left to win; ``exhausted``: several rounds in a row brought no candidate that was new."""
 
 BARREN_ROUNDS = 3
 """Rounds in a row without a new candidate before a run counts as exhausted."""
@@ -43,6 +45,10 @@ class Spent:
     barren_rounds: int = 0
     speedup: float | None = None
     """The champion's."""
+    roofline_fraction: float | None = None
+    """Of its floor, what the champion reaches."""
+    at_floor: bool = False
+    """Whether nothing is left to win beyond the champion, for certain."""
     reserve_s: float = 0.0
     """Seconds to keep for the confirmation."""
 
@@ -66,6 +72,10 @@ def stop_before_round(settings: AgentSettings, spent: Spent) -> StopReason | Non
     """Why no further round may begin, or None. Success is named before exhaustion."""
     if settings.target_speedup is not None and (spent.speedup or 0.0) >= settings.target_speedup:
         return "target_speedup"
+    if settings.target_roofline is not None and (spent.roofline_fraction or 0.0) >= settings.target_roofline:
+        return "target_roofline"
+    if settings.stop_at_floor and spent.at_floor:
+        return "at_floor"
     if reason := stop_before_judging(settings, spent):
         return reason
     if settings.max_tokens is not None and spent.tokens >= settings.max_tokens:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from agent.deps import Deps
 from agent.outcome import Outcome, RunStatus
 from agent.tree import Node, ranked
+from tools.roofline import Reached, roof_of
 
 
 def conclude(
@@ -62,11 +64,23 @@ def explain_improvement(deps: Deps, candidate: str) -> str:
     return f"{verdict['speedup']:.2f}x [{low:.2f}, {high:.2f}] over the best baseline{best}"
 
 
+def at_floor_line(reached: Sequence[Reached]) -> str:
+    """One line for a problem that has nothing left to win: told by the case that is furthest from its floor."""
+    least = min(reached, key=lambda one: one.fraction)
+    where = f" in case {least.case}" if len(reached) > 1 else ""
+    return (
+        f"nothing is left to win: {least.baseline} reaches {least.fraction:.0%} of {roof_of([least.bound])}{where}; "
+        "--no-stop-at-floor searches all the same"
+    )
+
+
 def explain_failure(deps: Deps, tree: list[Node], stop_reason: str | None) -> str:
     """One line for a run without improvement: why."""
     refusals = [data["refusal"] for data in deps.ledger.all("proposed") if data["refusal"]]
     if stop_reason == "needs_language_model" and refusals:
         return str(refusals[-1])
+    if (known := deps.ledger.find("at_floor")) is not None:
+        return str(known["message"])
     accepted = ranked(tree)
     if not tree:
         return f"no candidate was judged: {refusals[-1] if refusals else 'the time was up before the first'}"

@@ -102,6 +102,7 @@ class Deps:
         """What the run has used up so far."""
         champion = state["champion"]
         usage, judging_s = self.ledger.usage(), self.ledger.judging_s()
+        best = None if champion is None else self.ledger.node(champion)
         return Spent(
             candidates=len(state["nodes"]),
             elapsed_s=self.log.elapsed_s(),
@@ -110,6 +111,8 @@ class Deps:
             judging_s=judging_s,
             since_better=state["since_better"],
             barren_rounds=state["barren_rounds"],
-            speedup=None if champion is None else self.ledger.node(champion).speedup,
+            speedup=None if best is None else best.speedup,
+            roofline_fraction=None if best is None else best.roofline_fraction,
+            at_floor=best is not None and best.at_floor is True,
             reserve_s=confirmation_reserve_s(judging_s, has_champion=champion is not None),
         )

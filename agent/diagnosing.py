@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from agent.reflecting import FAR_FROM_ROOFLINE, NEAR_ROOFLINE, to_lesson
 from tools.problem import Description
 from tools.problem_text import one_line
+from tools.roofline import roof_of
 from tools.verdict import Verdict
 
 Bottleneck = Literal["memory", "compute", "latency", "occupancy", "launch", "correctness", "compile", "unknown"]
@@ -75,20 +76,22 @@ def _bottleneck(
     seconds = [case.candidate.median_s for case in verdict.cases]
     if seconds and max(seconds) < SHORT_S:
         return "launch", f"a call takes {max(seconds) * 1e6:.1f} microseconds: mostly its start"
-    fraction = verdict.roofline_fraction
-    if fraction is not None and fraction >= NEAR_ROOFLINE:
-        return "memory", f"moves memory at {fraction:.0%} of the roofline"
-    intensity = _intensity(description)
-    if intensity > BALANCE:
-        return "compute", f"{intensity:.0f} operations a byte at least, so arithmetic is the likely limit"
+    fraction, intensity = verdict.roofline_fraction, _intensity(description)
+    work = f"{intensity:.1f} operations a byte"
+    bounds = {case.bound for case in verdict.cases}
+    bound = next(iter(bounds)) if len(bounds) == 1 else None
+    likely: Bottleneck = bound or ("compute" if intensity > BALANCE else "memory")
     if fraction is None:
-        return "unknown", "nothing says how near it is to the limits of the device"
-    if fraction <= FAR_FROM_ROOFLINE:
+        known = bound is not None or likely == "compute"
         return (
-            "latency",
-            f"at {fraction:.0%} of the memory roofline with {intensity:.1f} operations a byte: neither is busy",
+            (likely, f"{work} at least") if known else ("unknown", "nothing says how near it is to the device's limits")
         )
-    return "memory", f"at {fraction:.0%} of the memory roofline with {intensity:.1f} operations a byte: passes too many"
+    reached = f"at {fraction:.0%} of {roof_of(bounds)}, {work}"
+    if fraction >= NEAR_ROOFLINE or likely == "compute":
+        return likely, reached
+    if fraction <= FAR_FROM_ROOFLINE:
+        return "latency", f"{reached}: neither memory nor arithmetic is busy"
+    return "memory", f"{reached}: moved several times, or badly"
 
 
 def _rejected(verdict: Verdict) -> tuple[Bottleneck, str]:

@@ -9,6 +9,7 @@ One JSON object a line, only ever appended::
 * ``run_started`` run_id, problem, target, language, model, settings, version; ``resumed`` run_id
 * ``described`` description (artifact), operators, cases, cpu, threads
 * ``baselines_measured`` baselines (name to seconds), cases (name to case to timing)
+* ``at_floor`` cases (case, baseline, fraction of the floor, bound), message: nothing is left to win, no search begins
 * ``recalled`` attempts (list), seeds (candidate ids that are judged before any model call)
 * ``round_started`` round, slots, parents
 * ``researched`` round, slot, author, question, diagnosis, knowledge (names), remembered (attempts)
@@ -44,7 +45,7 @@ from tools.errors import RequestError
 EVENT_TYPES = frozenset(
     {
         *("run_started", "resumed", "interrupted", "run_finished"),
-        *("described", "baselines_measured", "recalled", "round_started", "researched", "proposed"),
+        *("described", "baselines_measured", "at_floor", "recalled", "round_started", "researched", "proposed"),
         *("judging", "judged", "reflected", "remembered", "champion", "confirming", "confirmed"),
         *("model_call", "tool_call", "notice", "warning"),
     }

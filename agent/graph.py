@@ -15,7 +15,7 @@ from agent.nodes.recall import recall
 from agent.nodes.record import record
 from agent.nodes.reflect import reflect
 from agent.nodes.selection import select
-from agent.routing import fan_out, go_on
+from agent.routing import begin, fan_out, go_on
 from agent.state import RunState
 
 
@@ -27,7 +27,7 @@ def build_graph() -> StateGraph[RunState, Deps]:
     builder.add_node("propose", propose)
     builder.add_edge(START, "describe")
     builder.add_edge("describe", "baselines")
-    builder.add_edge("baselines", "recall")
+    builder.add_conditional_edges("baselines", begin, ["recall", "confirm"])
     builder.add_edge("recall", "select")
     builder.add_conditional_edges("select", fan_out, ["propose", "judge", "confirm"])
     builder.add_edge("propose", "judge")

@@ -18,6 +18,7 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "run_started": (),
     "described": (),
     "baselines_measured": (),
+    "at_floor": (),
     "recalled": (),
     "round_started": ("round",),
     "researched": ("round", "slot"),

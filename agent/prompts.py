@@ -39,7 +39,7 @@ def language_guide(language: str) -> str:
     except ModuleNotFoundError as error:
         if error.name not in {name, "tools.languages"}:
             raise
-        raise RequestError(f"unknown language {language!r}: choose cpp, cuda, python or triton") from error
+        raise RequestError(f"unknown language {language!r}: choose cpp, cuda, cute, python or triton") from error
     return str(guide).strip()
 
 

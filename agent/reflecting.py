@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tools.roofline import Bound, roof_of
 from tools.verdict import Verdict
 
 NOISE = 0.01
@@ -9,6 +10,11 @@ NOISE = 0.01
 NEAR_ROOFLINE = 0.6
 FAR_FROM_ROOFLINE = 0.3
 _LONGEST = 300
+_ELSEWHERE: dict[Bound | None, str] = {
+    "memory": "computing, latency or threads",
+    "compute": "memory, latency or idle units",
+}
+_FEWER: dict[Bound | None, str] = {"memory": "fewer bytes", "compute": "fewer or narrower products"}
 
 _CLASSES = {
     "compile_error": "it does not build",
@@ -73,14 +79,20 @@ def _speed(verdict: Verdict, parent_speedup: float | None) -> str:
 
 
 def _bottleneck(verdict: Verdict) -> list[str]:
+    """What it reaches of what the device allows, and what that asks for next."""
     fraction = verdict.roofline_fraction
     if fraction is None:
         return []
-    if fraction >= NEAR_ROOFLINE:
-        return [f"moves memory at {fraction:.0%} of the roofline: only fewer bytes would help"]
+    bounds = {case.bound for case in verdict.cases}
+    bound = next(iter(bounds)) if len(bounds) == 1 else None
+    reached = f"at {fraction:.0%} of {roof_of(bounds)}"
+    if verdict.at_floor:
+        return [f"{reached}: nothing is left to win"]
     if fraction <= FAR_FROM_ROOFLINE:
-        return [f"at {fraction:.0%} of the memory roofline: bound by computing, latency or threads"]
-    return [f"at {fraction:.0%} of the memory roofline"]
+        return [f"{reached}: held up by {_ELSEWHERE.get(bound, 'something else, latency perhaps')}"]
+    if fraction >= NEAR_ROOFLINE:
+        return [f"{reached}: only {_FEWER.get(bound, 'less work')} would help much"]
+    return [reached]
 
 
 def _one_line(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from agent.events import read_events
 from agent.ledger import Ledger
 from agent.outcome import Outcome
+from tools.roofline import roof_of
 
 
 def render_report(folder: Path) -> str:
@@ -71,7 +72,7 @@ def _champion(outcome: Outcome | None) -> str:
         "Its error": _error(best["error"]),
         "Eager's error": _error(best["eager_error"]),
         "Allowed": _error(best["error_bound"]),
-        "Roofline": _number(best["roofline_fraction"], "{:.0%} of the memory bandwidth"),
+        "Roofline": _roofline(best),
         "Specialised": _specialised(best["specialised"]),
     }
     lines = ["## Champion", "", *(f"- {name}: {value}" for name, value in rows.items())]
@@ -97,15 +98,22 @@ def _machine(ledger: Ledger, started: dict[str, Any]) -> str:
         f"- Software: torch {described['torch_version'] or 'unknown'}, "
         f"kernelwright {started.get('version', 'unknown')}",
         "",
-        "| case | inputs | outputs | bytes moved | FLOPs |",
-        "|---|---|---|---|---|",
+        "| case | inputs | outputs | bytes moved | FLOPs | floor |",
+        "|---|---|---|---|---|---|",
     ]
     for case in described["cases"]:
         lines.append(
             f"| {case['name']} | {_facts(case['inputs'])} | {_facts(case['outputs'])} "
-            f"| {case['bytes_moved']} | {case['flops']} |"
+            f"| {case['bytes_moved']} | {case['flops']} | {_floor(case.get('floor'))} |"
         )
     return "\n".join(lines)
+
+
+def _floor(floor: dict[str, Any] | None) -> str:
+    if floor is None:
+        return "unknown"
+    doubt = f" ({_cell(floor['doubt'])})" if floor["doubt"] else ""
+    return f"{_seconds(floor['seconds'])}, {floor['bound']}{doubt}"
 
 
 def _baselines(ledger: Ledger) -> str:
@@ -195,6 +203,16 @@ def _facts(items: list[Any]) -> str:
 def _interval(data: dict[str, Any]) -> str:
     low, high = data["speedup_ci95"] or (data["speedup"], data["speedup"])
     return f"[{low:.3f}, {high:.3f}]"
+
+
+def _roofline(best: dict[str, Any]) -> str:
+    if best["roofline_fraction"] is None:
+        return "unknown"
+    text = f"{best['roofline_fraction']:.0%} of {roof_of(case.get('bound') for case in best['cases'])}"
+    if best.get("at_floor") is None:
+        return f"{text}; how much is left to win is not certain"
+    headroom = _number(best.get("headroom"), "{:.2f}x")
+    return f"{text}; " + ("nothing is left to win" if best["at_floor"] else f"at most {headroom} is left to win")
 
 
 def _error(facts: dict[str, float] | None) -> str:

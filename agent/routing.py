@@ -9,6 +9,11 @@ from langgraph.types import Send
 from agent.state import RunState
 
 
+def begin(state: RunState) -> Literal["recall", "confirm"]:
+    """After baselines: the search, unless nothing is left to win."""
+    return "recall" if state["stop_reason"] is None else "confirm"
+
+
 def fan_out(state: RunState) -> list[Send] | Literal["judge", "confirm"]:
     """After select: one branch a slot; straight to the judge with what memory proposed; or no further."""
     if state["stop_reason"] is not None:

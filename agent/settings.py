@@ -68,6 +68,10 @@ class AgentSettings(BaseModel):
     """Stop after this many candidates in a row without a better one."""
     target_speedup: float | None = Field(default=None, gt=0)
     """Stop once a candidate is this many times as fast as the best baseline."""
+    target_roofline: float | None = Field(default=None, gt=0, le=1)
+    """Stop once a candidate reaches this fraction of its floor (``tools/roofline.py``)."""
+    stop_at_floor: bool = True
+    """Stop where nothing is left to win: before the search if the best baseline is at its floor, else at a champion."""
     seed: int = Field(default=0, ge=0)
     max_steps: int = Field(default=16, ge=1)
     """Model calls one proposal may take."""

@@ -57,7 +57,7 @@ class RunState(TypedDict):
     barren_rounds: int
     """Rounds in a row without a new candidate. Written by record."""
     stop_reason: str | None
-    """Why the search ended. Written by select, judge and record."""
+    """Why the search ended. Written by baselines, select, judge and record."""
     confirmed: str | None
     """The champion that held when judged again. Written by confirm."""
 

@@ -32,6 +32,10 @@ class Node:
     language: str
     origin: str
     """Name of the model that wrote it, also when it came from memory."""
+    roofline_fraction: float | None = None
+    """Of its floor, what it reaches."""
+    at_floor: bool | None = None
+    """Whether nothing is left to win, for certain."""
 
 
 def to_node(judged: dict[str, Any], lesson: str = "") -> Node:
@@ -53,6 +57,8 @@ def to_node(judged: dict[str, Any], lesson: str = "") -> Node:
         source_artifact=judged["source_artifact"],
         language=judged["language"],
         origin=judged["origin"],
+        roofline_fraction=verdict.roofline_fraction if accepted else None,
+        at_floor=verdict.at_floor if accepted else None,
     )
 
 

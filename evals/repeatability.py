@@ -22,12 +22,12 @@ from statistics import fmean, variance
 from typing import Any
 
 from sandbox.base import Mount, Sandbox
+from tools.auditing import one_call_each
 from tools.benchmarking import (
     CANDIDATE,
     CASE_BUDGET_S,
     CaseRatios,
     measure,
-    one_call_each,
     plan_for,
     summarise,
 )

@@ -38,6 +38,7 @@ _SEARCH = (
     ("--max-cost", "USD", "stop after so many dollars"),
     ("--stall", "N", "stop after N candidates in a row without a better one"),
     ("--target-speedup", "X", "stop at X times the best baseline"),
+    ("--target-roofline", "F", "stop at this fraction of the least time that the device allows, such as 0.9"),
     ("--max-steps", "N", "model calls one proposal may take"),
     ("--seed", "N", "of the search; default 0"),
 )
@@ -133,6 +134,7 @@ def _add_optimize(commands: Any) -> None:
     parser.add_argument("--out", metavar="DIR", help="run folder; default a new one under KERNELWRIGHT_HOME")
     parser.add_argument("--no-memory", action="store_true", help="neither recall nor remember")
     parser.add_argument("--no-streaming", action="store_true", help="ask the model for whole replies")
+    parser.add_argument("--no-stop-at-floor", action="store_true", help="search on where nothing is left to win")
     _allow_unsandboxed(parser)
     _options(parser, "target and model", _TARGET, _MODEL)
     _options(parser, "search", _SEARCH)
@@ -171,6 +173,7 @@ def _add_eval(commands: Any) -> None:
     parser.add_argument("--out", metavar="DIR", help="results folder; finished problems in it are not run again")
     parser.add_argument("--no-memory", action="store_true", help="neither recall nor remember")
     parser.add_argument("--no-streaming", action="store_true", help="ask the model for whole replies")
+    parser.add_argument("--no-stop-at-floor", action="store_true", help="search on where nothing is left to win")
     _allow_unsandboxed(parser)
     _options(parser, "model", _MODEL)
     _options(parser, "search, for each problem", _SEARCH)

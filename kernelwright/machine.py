@@ -23,6 +23,9 @@ OPENMP_PROGRAM = "#include <omp.h>\nint main() { return omp_get_max_threads() > 
 COMPILE_TIMEOUT_S = 30.0
 SETS_OF_NOTE = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
 
+NO_GPU = "none that answers; the targets cuda need one"
+CUTE_PACKAGE = "nvidia_cutlass_dsl"
+
 Status = Literal["ok", "warning", "missing"]
 
 
@@ -53,7 +56,8 @@ def survey_machine(settings: AgentSettings) -> list[Check]:
         check_torch(docker),
         check_compiler(docker),
         check_headers(docker),
-        check_gpu(),
+        gpu := check_gpu(),
+        check_cute(on_gpu=gpu.found != NO_GPU),
         *isolations,
         check_home(settings.home),
         check_memory(settings),
@@ -128,7 +132,19 @@ def check_gpu() -> Check:
         return Check("gpu", "ok", f"{', '.join(names)}, driver {found[0].driver}")
     if Path("/dev/nvidiactl").exists() and importlib.util.find_spec("pynvml") is None:
         return Check("gpu", "warning", "a driver that cannot be asked", f"{sys.executable} -m pip install nvidia-ml-py")
-    return Check("gpu", "ok", "none that answers; the targets cuda need one")
+    return Check("gpu", "ok", NO_GPU)
+
+
+def check_cute(*, on_gpu: bool) -> Check:
+    """CuTe DSL, a language for NVIDIA's GPUs; found, never imported. Without a GPU it is not missing."""
+    if importlib.util.find_spec(CUTE_PACKAGE) is not None:
+        try:
+            version = metadata.version("nvidia-cutlass-dsl")
+        except metadata.PackageNotFoundError:
+            version = "of an unknown version"
+        return Check("cute dsl", "ok", f"{version}, for --language cute")
+    mend = f"{sys.executable} -m pip install 'nvidia-cutlass-dsl[cu13]'"
+    return Check("cute dsl", "warning" if on_gpu else "ok", "not installed: no --language cute", mend if on_gpu else "")
 
 
 def check_isolations() -> tuple[list[Check], bool]:

@@ -101,6 +101,11 @@ def _baselines_measured(view: RunView, data: dict[str, Any]) -> str:
     return "baselines: " + ", ".join(f"{name} {seconds(value)}" for name, value in ordered)
 
 
+def _at_floor(view: RunView, data: dict[str, Any]) -> str:
+    view.doing = "nothing is left to win"
+    return str(data.get("message") or view.doing)
+
+
 def _recalled(view: RunView, data: dict[str, Any]) -> str | None:
     attempts = data.get("attempts") or []
     if not attempts:
@@ -186,6 +191,7 @@ _HANDLERS = {
     "resumed": _resumed,
     "described": _described,
     "baselines_measured": _baselines_measured,
+    "at_floor": _at_floor,
     "recalled": _recalled,
     "round_started": _round_started,
     "proposed": _proposed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kernelwright.output import one_line
+from tools.roofline import roof_of
 
 Json = dict[str, Any]
 
@@ -70,11 +71,17 @@ def verdict_rows(verdict: Json) -> list[tuple[str, str]]:
     if verdict.get("error"):
         rows.append(("error", error_line(verdict)))
     if verdict.get("roofline_fraction") is not None:
-        rows.append(("roofline", f"{verdict['roofline_fraction']:.0%} of the memory bandwidth bound"))
+        rows.append(("roofline", roofline_line(verdict)))
     rows.append(("evidence", evidence_line(verdict)))
     if verdict.get("stage_seconds"):
         rows.append(("cost", cost_line(verdict)))
     return rows
+
+
+def roofline_line(verdict: Json) -> str:
+    """What it reaches of what the device allows, and whether that leaves anything to win."""
+    text = f"{verdict['roofline_fraction']:.0%} of {roof_of(case.get('bound') for case in verdict.get('cases') or ())}"
+    return text + (", nothing is left to win" if verdict.get("at_floor") else "")
 
 
 def cost_line(verdict: Json) -> str:

@@ -6,7 +6,7 @@ before a search than to report its champion.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +14,10 @@ from tools.comparing import LOCAL, Numbers
 from tools.crew import Crew
 from tools.device.bank import DeviceBytes
 from tools.errors import JudgeUnavailable, RequestError
-from tools.harness.licence import Expected, Licence, Yardstick
+from tools.harness.arrays import EPS
+from tools.harness.licence import Expected, Licence
 from tools.harness.wire import ITEM_BYTES, PARTS
+from tools.harness.yardstick import Yardstick
 from tools.inputs import InputSet
 from tools.mutants import Mutant, is_idle, mutants, shortened
 
@@ -64,7 +66,8 @@ def admit(crew: Crew, licence: Licence, name: str) -> Admission:
                 f"{name}.py: get_inputs() draws numbers that torch's seed does not determine: use torch.rand or "
                 "torch.randn"
             )
-        for index, mutant in _of_outputs(first, second, licence):
+        grains = _grains(crew, licence, first)
+        for index, mutant in _of_outputs(first, second, grains):
             tried += 1
             if _passes(crew, licence, first, index, mutant.raw):
                 (found.blurred if mutant.is_of_precision else found.survivors)[mutant.name] = None
@@ -95,7 +98,21 @@ def _require_variety(first: InputSet, second: InputSet, name: str) -> None:
         raise RequestError(f"{name}.py: forward() gives the same answer to different inputs: there is nothing to judge")
 
 
-def _of_outputs(first: InputSet, second: InputSet, licence: Licence) -> Iterator[tuple[int, Mutant]]:
+def _grains(crew: Crew, licence: Licence, inputs: InputSet) -> list[float]:
+    """Per output, the relative difference that small mutants have to exceed clearly, if its dtype allows a smaller one.
+
+    A stated rtol is a choice; what it allows is no mutant. And what eager rounds to the 16 bits of its inputs is not
+    known better for being written down in 32: twice its error, which was half a unit of its last place at the most.
+    """
+    if licence.precision == "tolerance":
+        return [licence.tolerance(item.leaf.dtype)[1] / 4 for item in inputs.expected]
+    given = [packed[0] for packed in (*inputs.packed, *crew.constructor().tensors)]
+    coarsest = max((EPS[dtype] for dtype in given if dtype in EPS), default=0.0)
+    eager = crew.history.yardsticks(inputs, ())
+    return [min(coarsest, 2 * yardstick.error.worst) for yardstick in eager]
+
+
+def _of_outputs(first: InputSet, second: InputSet, grains: Sequence[float]) -> Iterator[tuple[int, Mutant]]:
     for index, (expected, other) in enumerate(zip(first.expected, second.expected, strict=False)):
         leaf = shortened(expected.leaf)
         if expected.leaf != other.leaf or not leaf.size_bytes:
@@ -108,9 +125,7 @@ def _of_outputs(first: InputSet, second: InputSet, licence: Licence) -> Iterator
         ]
         right, theirs = beginning(expected.eager, size), beginning(other.eager, size)
         truth = beginning(expected.oracle, size // ITEM_BYTES[leaf.dtype] * ITEM_BYTES[expected.oracle_dtype])
-        # A stated rtol is a choice; what it allows is no mutant.
-        grain = licence.tolerance(leaf.dtype)[1] / 4 if licence.precision == "tolerance" else 0.0
-        for mutant in mutants(leaf, right, theirs, inputs[0] if inputs else None, grain):
+        for mutant in mutants(leaf, right, theirs, inputs[0] if inputs else None, grains[index]):
             if not (expected.has_oracle and is_idle(mutant.name, leaf, truth, expected.oracle_dtype)):
                 yield index, mutant
 

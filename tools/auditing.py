@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tools.benchmarking import CANDIDATE, Plan, a_lot, one_call_each
+from tools.benchmarking import CANDIDATE, Plan, Timed, a_lot
 from tools.checking import (
     is_alive,
     require_own_memory,
@@ -89,8 +89,6 @@ class Audit:
         if name == CANDIDATE:
             require_unchanged(self.candidate, self.manners)
             self._mine = self._read(self.candidate)
-            if self.crew.on_device is not None:  # they lie there until its next window only
-                self._compare_with([])
         elif name == self.baseline.name:
             try:
                 self._theirs = self._read(self.baseline)
@@ -161,6 +159,27 @@ class Audit:
         self._mine, self._theirs = [], []
 
 
+def one_call_each(
+    pair: Mapping[str, Timed],
+    inputs: Draw,
+    lot: random.Random,
+    flush: Callable[[], None],
+    after_window: Callable[[str], None] = lambda name: None,
+    *,
+    recorded: bool = False,
+) -> dict[str, Call]:
+    """A window of one call each, on the same inputs and in random order: who answers several calls at once has nothing
+    of it here. ``recorded``: on a device, without what the host takes to ask for it, which among others it hides.
+    """
+    calls = {}
+    for name in lot.sample(list(pair), len(pair)):
+        pair[name].lay([inputs], recorded=recorded)
+        flush()
+        calls[name] = pair[name].go()
+        after_window(name)
+    return calls
+
+
 def compared_alone(
     crew: Crew,
     candidate: Contender,
@@ -197,13 +216,16 @@ def require_alike(
     theirs: Sequence[list[Any]],
 ) -> None:
     """Compare the answers of a window with a baseline's, and with the oracle's where that does not decide, or where it
-    has answered. On a device eager answers beside the oracle, and ``theirs`` is not looked at. Raises Rejected.
+    has answered. On a device all of them lie there until the next window of whoever gave them, and eager answers where
+    there are no ``theirs``. Raises Rejected.
     """
     plain = [index for index, inputs in enumerate(sets) if not isinstance(inputs, InputSet)]
     if crew.on_device is None:
         alike = [examiner.resembles(mine[index], theirs[index], form) for index in plain]
     else:
-        alike = crew.on_device.resemble(examiner, form, [sets[index] for index in plain], [mine[i] for i in plain])
+        draws, answers = [sets[index] for index in plain], [mine[index] for index in plain]
+        others = [theirs[index] for index in plain] if theirs else []
+        alike = crew.on_device.resemble(examiner, form, draws, answers, others)
     decided = {index for index, is_alike in zip(plain, alike, strict=True) if is_alike}
     for index, inputs in enumerate(sets):
         if isinstance(inputs, InputSet):

@@ -250,12 +250,14 @@ def measure(
     aside: Callable[[], None] = lambda: None,
     alone: Callable[[], tuple[Call, Call]] | None = None,
     notice: Callable[[str], None] = lambda text: None,
+    side_by_side: bool = False,
 ) -> Series:
     """Time all contenders; ``best`` is also called as its own twin.
 
     ``draw`` gives the new inputs of one round of windows, ``flush`` makes caches cold, ``after_window`` gets a name
     while that contender is held, ``aside`` is called once a round, anywhere between the windows, and ``alone`` once a
-    round of windows of several calls: a window of one call, of the candidate and of ``best``.
+    round of windows of several calls: a window of one call, of the candidate and of ``best``. ``side_by_side``: those
+    two come one after the other, in either order: their answers last until their own next windows only.
     """
     who = {**dict.fromkeys(contenders), TWIN: None}
     series = Series(best, plan.calls)
@@ -278,9 +280,7 @@ def measure(
             if alone is not None and plan.calls > 1:
                 series.alone.append(alone())
             sets = draw()
-            order = [name for name in (*who, _ASIDE) if name not in dropped]
-            lot.shuffle(order)
-            for name in order:
+            for name in _order([name for name in (*who, _ASIDE) if name not in dropped], best, lot, side_by_side):
                 if name == _ASIDE:
                     aside()
                     continue
@@ -299,25 +299,15 @@ def measure(
     return series
 
 
-def one_call_each(
-    pair: Mapping[str, Timed],
-    inputs: Draw,
-    lot: random.Random,
-    flush: Callable[[], None],
-    after_window: Callable[[str], None] = lambda name: None,
-    *,
-    recorded: bool = False,
-) -> dict[str, Call]:
-    """A window of one call each, on the same inputs and in random order: who answers several calls at once has nothing
-    of it here. ``recorded``: on a device, without what the host takes to ask for it, which among others it hides.
-    """
-    calls = {}
-    for name in lot.sample(list(pair), len(pair)):
-        pair[name].lay([inputs], recorded=recorded)
-        flush()
-        calls[name] = pair[name].go()
-        after_window(name)
-    return calls
+def _order(names: list[str], best: str, lot: random.Random, side_by_side: bool) -> list[str]:
+    """By lot."""
+    if not side_by_side or CANDIDATE not in names:
+        return lot.sample(names, len(names))
+    pair = lot.sample([CANDIDATE, best], 2)
+    rest = [name for name in names if name not in pair]
+    place = lot.randrange(len(rest) + 1)
+    rest = lot.sample(rest, len(rest))
+    return [*rest[:place], *pair, *rest[place:]]
 
 
 def _slow_ones(series: Series, best: str) -> set[str]:

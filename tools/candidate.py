@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Language = Literal["cpp", "triton", "python"]
+Language = Literal["cpp", "triton", "cuda", "cute", "python"]
 
 
 class Candidate(BaseModel):

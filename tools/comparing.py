@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING, Protocol
 
 from tools.harness.arrays import EPS, chunks
-from tools.harness.licence import Comparison, Expected, Licence, Sample, Yardstick, compare, is_near, measure
+from tools.harness.licence import Comparison, Expected, Licence, compare, is_near, measure
 from tools.harness.wholes import wrong_wholes
+from tools.harness.yardstick import Sample, Yardstick
 
 if TYPE_CHECKING:
     from tools.harness.arrays import Raw

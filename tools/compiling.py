@@ -28,8 +28,14 @@ MAX_ROOMS = 64
 MAX_LOG_CHARACTERS = 4000
 
 
-WANTS_DEVICE = ("No CUDA GPUs are available", "Found no NVIDIA driver", "0 active drivers")
-"""What torch and Triton say where there is no GPU."""
+WANTS_DEVICE = (
+    *("No CUDA GPUs are available", "Found no NVIDIA driver", "0 active drivers"),
+    *("cudaErrorInsufficientDriver", "cudaErrorNoDevice", "CUDA_ERROR_NO_DEVICE", "CUDA_ERROR_NOT_INITIALIZED"),
+    "NVIDIA display driver is installed",
+)
+"""What torch, Triton and CuTe DSL say where there is no GPU."""
+COLOURS = re.compile(r"\x1b?\[\d+(?:;\d+)*m")
+"""With or without the escape, which a log may have lost."""
 
 
 @dataclass
@@ -222,8 +228,9 @@ def failed_build(error: Rejected, seconds: float) -> CompileResult:
 
 
 def trim_log(text: str) -> str:
-    """What matters of a build's output: from the first error on, or else its end."""
-    found = re.search(r"^.*\berror:", text, re.MULTILINE)
+    """What matters of a build's output: from the first error on that says where it is, or else its end."""
+    text = COLOURS.sub("", text)
+    found = re.search(r"^(?!error:).*\berror:", text, re.MULTILINE)
     if found is None:
         return text.strip()[-MAX_LOG_CHARACTERS:]
     rest = text[found.start() :].strip()

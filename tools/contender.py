@@ -10,8 +10,8 @@ from typing import Any
 from tools.arena import Arena
 from tools.device.bank import DeviceBytes
 from tools.errors import JudgeUnavailable
-from tools.harness.licence import ErrorFacts
 from tools.harness.wire import FLAG_OVERRUN, Leaf, Record
+from tools.harness.yardstick import ErrorFacts
 from tools.inputs import Draw, InputSet
 from tools.oracle import Constructor, sizes
 from tools.verdict import CheckResult

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from sandbox.base import Mount
-from tools.baselines import EAGER, recipes
+from tools.baselines import EAGER, channels_last_recipes, has_channels_last, recipes
 from tools.contender import Contender, Form, Rejected, blame_ourselves
 from tools.device.oracle import SHELF_SHARE, DeviceOracle
 from tools.dresses import MOVED
@@ -167,9 +167,19 @@ class Crew:
                 described = self._known or self.oracle.describe()
                 self.oracle.prepare(described[0])
                 self._workers[EAGER] = self._start(EAGER)
+                if has_channels_last(described[0].graph):
+                    self._take_channels_last()
                 self._described = described
                 self.notes += described[0].notes
             return self._described
+
+    def _take_channels_last(self) -> None:
+        """The problem has convolutions: its model in that layout is a baseline too."""
+        more = channels_last_recipes(
+            self._launcher.device, compiled=self._site.compiled, tolerance=self._licence.precision == "tolerance"
+        )
+        self.recipes |= more
+        self._workers |= {name: self._start(name) for name in more}
 
     @property
     def cases(self) -> tuple[str, ...]:
@@ -217,17 +227,30 @@ class Crew:
                 self.describe()
                 notice("warming the baselines")
                 sets = {case: self.draw(case, 1)[0] for case in self.cases}
-                with ThreadPoolExecutor(len(self.recipes)) as pool:
-                    waiting = {name: pool.submit(self._warm, name, sets) for name in self.recipes}
-                    try:
-                        found = {name: future.result() for name, future in waiting.items()}
-                    except KeyboardInterrupt:
-                        self.close()  # or else the pool would be waited for
-                        raise
-                self._baselines = {name: contender for name, contender in found.items() if contender is not None}
-                if self.on_device is not None:
-                    self._drop_slow_ones()
+                for names in self._batches():
+                    self._warm_all(names, sets)
+                    if self.on_device is not None:
+                        self._drop_slow_ones()
             return self._baselines
+
+    def _batches(self) -> list[list[str]]:
+        """Baselines that are warmed at one time. On a device, where each takes memory, those in another layout come
+        when the slow ones are gone, one after the other.
+        """
+        if self.on_device is None:
+            return [list(self.recipes)]
+        plain = [name for name, recipe in self.recipes.items() if not recipe.channels_last]
+        return [plain, *([name] for name, recipe in self.recipes.items() if recipe.channels_last)]
+
+    def _warm_all(self, names: list[str], sets: dict[str, InputSet]) -> None:
+        with ThreadPoolExecutor(len(names)) as pool:
+            waiting = {name: pool.submit(self._warm, name, sets) for name in names}
+            try:
+                found = {name: future.result() for name, future in waiting.items()}
+            except KeyboardInterrupt:
+                self.close()  # or else the pool would be waited for
+                raise
+        self._baselines |= {name: contender for name, contender in found.items() if contender is not None}
 
     def _drop_slow_ones(self) -> None:
         """On a device every contender takes memory and time: who is clearly slower in every case gets neither, nor who
@@ -272,6 +295,7 @@ class Crew:
             "compiled": recipe.is_compiled,
             "options": dict(recipe.options),
             "tf32": recipe.tf32,
+            "channels_last": recipe.channels_last,
             "warm": self.on_device is not None,
         }
         contender.open_problem(body, self.on_device.bank if self.on_device else None)

@@ -10,11 +10,12 @@ from itertools import accumulate
 from tools.comparing import LOCAL, Numbers
 from tools.contender import Rejected
 from tools.harness.arrays import EPS
-from tools.harness.licence import Comparison, Expected, Licence, Sample, Yardstick, jump_of
+from tools.harness.licence import Comparison, Expected, Licence, jump_of
+from tools.harness.yardstick import NO_RESPONSE, Response, Sample, Yardstick
 from tools.inputs import InputSet
 from tools.verdict import CheckResult
 
-Conditioning = Callable[[InputSet], tuple[Sample, ...]]
+Conditioning = Callable[[InputSet], tuple[Response, ...]]
 """How far rounding the inputs of such a set moves each leaf."""
 Wavering = Callable[[InputSet], Mapping[int, Sequence[bytearray]]]
 """By leaf, what is right of such a set besides the oracle's answer."""
@@ -37,6 +38,8 @@ class History:
     def __init__(self, numbers: Numbers = LOCAL) -> None:
         self.numbers = numbers
         self._samples: dict[tuple[str, str | None, int | None], dict[int, tuple[Sample, ...]]] = {}
+        self._coarse: set[tuple[str, int]] = set()
+        """Case and output, where eager rounds more coarsely than the output is: so it does whatever it is given."""
         self._lock = threading.Lock()
 
     def learn(self, inputs: InputSet) -> None:
@@ -50,12 +53,21 @@ class History:
         with self._lock:
             known[inputs.seed] = samples
 
-    def yardsticks(self, inputs: InputSet, conditioning: tuple[Sample, ...]) -> list[Yardstick]:
+    def yardsticks(self, inputs: InputSet, conditioning: tuple[Response, ...]) -> list[Yardstick]:
         """For every output of such a set; ``conditioning`` of sets of the same kind."""
+        count = len(inputs.expected)
         with self._lock:
             known = list(self._samples.get((inputs.case, inputs.dress, inputs.rows), {}).values())
-        alike = [samples for samples in (*known, conditioning) if len(samples) == len(inputs.expected)]
-        return [Yardstick.of([samples[index] for samples in alike]) for index in range(len(inputs.expected))]
+        alike = [samples for samples in known if len(samples) == count]
+        responses = conditioning if len(conditioning) == count else (NO_RESPONSE,) * count
+        found = []
+        for index, response in enumerate(responses):
+            place = (inputs.case, index)
+            samples = [item[index] for item in alike]
+            found.append(Yardstick.of(samples, response, is_coarse=place in self._coarse))
+            if found[-1].is_coarse:
+                self._coarse.add(place)
+        return found
 
 
 @dataclass

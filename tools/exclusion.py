@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from typing import Any
 
 
 class Machine:
@@ -30,8 +32,8 @@ class Machine:
                 self._changed.notify_all()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """A measurement. Not to be asked for inside ``shared``."""
+    def alone(self, tally: MutableMapping[str, Any] | None = None) -> Iterator[None]:
+        """A measurement. Not to be asked for inside ``shared``. ``tally["held_s"]`` grows by the seconds it took."""
         with self._changed:
             self._waiting += 1
             try:
@@ -39,9 +41,12 @@ class Machine:
             finally:
                 self._waiting -= 1
             self._measuring = True
+        begin = time.monotonic()
         try:
             yield
         finally:
+            if tally is not None:
+                tally["held_s"] = round(tally.get("held_s", 0.0) + time.monotonic() - begin, 3)
             with self._changed:
                 self._measuring = False
                 self._changed.notify_all()

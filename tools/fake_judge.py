@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from tools.candidate import Candidate
 from tools.errors import ToolError
-from tools.harness.licence import ErrorFacts
+from tools.harness.yardstick import ErrorFacts
 from tools.judge import Notice
 from tools.problem import CaseFacts, Description, TensorFacts
 from tools.verdict import CheckResult, CompileResult, Timing, Verdict

@@ -13,6 +13,10 @@ Notice = Callable[[str], None]
 """Called with one short line when something worth showing has begun (``"timing 4/12"``)."""
 
 
+def silent(text: str) -> None:
+    """A notice that nobody wants."""
+
+
 class Judge(Protocol):
     """Judges candidates for one problem on one target. One instance a run; ``close`` when done.
 

@@ -25,6 +25,7 @@ from tools.admission import Admission, admit
 from tools.benchmarking import CASE_BUDGET_S, a_lot, measure, plan_for
 from tools.caches import Flush
 from tools.candidate import Candidate
+from tools.ceilings import CeilingStore, Roof
 from tools.compiling import Builder
 from tools.contender import Rejected
 from tools.crew import Crew, Site
@@ -33,7 +34,7 @@ from tools.errors import JudgeUnavailable, RequestError
 from tools.exclusion import Machine
 from tools.harness.licence import Licence
 from tools.inputs import InputSet
-from tools.judge import Notice
+from tools.judge import Notice, silent
 from tools.launching import launcher_for
 from tools.problem import Description, JudgeSettings, Problem
 from tools.reserving import reserve
@@ -53,10 +54,6 @@ FLOOR_MARGIN = 4.0
 """Reading is quicker than copying, and caches are never quite cold; a floor must not touch an honest kernel."""
 
 
-def _silent(text: str) -> None:
-    """Nobody wants to know."""
-
-
 class SandboxedJudge:
     """Implements ``tools.judge.Judge`` for one problem on one machine."""
 
@@ -72,7 +69,8 @@ class SandboxedJudge:
         seed: int = 0,
         device: Device | None = None,
     ) -> None:
-        """``work_dir`` is where a private folder is made; ``cache_dir`` keeps the baselines' compiled code.
+        """``work_dir`` is where a private folder is made; ``cache_dir`` keeps the baselines' compiled code
+        and the device's ceilings.
 
         ``device``: what candidates are called on; default: the target's. Raises SandboxUnavailable where there is
         none, JudgeUnavailable if what is needed for it cannot be built.
@@ -105,7 +103,8 @@ class SandboxedJudge:
         self._usable = self._closed = False
         self._crews: list[Crew] = []
         self._refusal: RequestError | None = None
-        self._roofline: tuple[float, float] | None = None
+        kept = CeilingStore(cache_dir / "ceilings" if cache_dir else None)
+        self._roof = Roof(kept, device, settings.precision)
         self._admission: Admission | None = None
         self._problem = problem
         self._builder = Builder(
@@ -116,6 +115,10 @@ class SandboxedJudge:
             "isolation": str(sandbox.isolation),
             "precision": settings.precision,
         }
+
+    def prepare(self) -> None:
+        """Start what describes the problem: it imports torch while somebody else may still hold the device."""
+        self._crew()
 
     def describe(self) -> Description:
         """See ``tools.judge.Judge``."""
@@ -137,14 +140,13 @@ class SandboxedJudge:
         description, _ = crew.describe()
         if self._admission is None and self.settings.admission:
             self._admission = admit(crew, self._licence, self._problem.name)
-        self._measure_roofline(crew)  # now, while no candidate exists that could disturb it
-        return description
+        return self._roof.over(description, crew.oracle.machine)
 
     def baselines(self, notice: Notice | None = None) -> dict[str, dict[str, Timing]]:
         """See ``tools.judge.Judge``."""
         self.describe()
         with self._measuring, self._machine.alone():
-            return self._once_again(lambda: self._time_baselines(notice or _silent))
+            return self._once_again(lambda: self._time_baselines(notice or silent))
 
     def compile(self, candidate: Candidate) -> CompileResult:
         """See ``tools.judge.Judge``."""
@@ -165,11 +167,11 @@ class SandboxedJudge:
 
     def judge(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
         """See ``tools.judge.Judge``."""
-        return self._verdict(candidate, notice or _silent, confirm=False)
+        return self._verdict(candidate, notice or silent, confirm=False)
 
     def confirm(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
         """See ``tools.judge.Judge``."""
-        return self._verdict(candidate, notice or _silent, confirm=True)
+        return self._verdict(candidate, notice or silent, confirm=True)
 
     def close(self) -> None:
         """See ``tools.judge.Judge``."""
@@ -236,7 +238,7 @@ class SandboxedJudge:
             contender = self._builder.open(candidate)
         except Rejected as error:
             return error.to_check(0)
-        trial = Trial(crew, contender, 2, 0, 0.0, self._seed, _silent, self.settings.memory_bytes)
+        trial = Trial(crew, contender, 2, 0, 0.0, self._seed, silent, self.settings.memory_bytes)
         try:
             for case in crew.cases:
                 trial.check(case, crew.draw(case, 2))
@@ -315,7 +317,7 @@ class SandboxedJudge:
         seeds = max(2, self.settings.check_seeds + (EXTRA_CONFIRM_SEEDS if confirm else 0))
         drawn = self._prepare(crew, candidate, notice, seeds, stages)
         about["oracle"] = crew.describe()[0].oracle
-        floors_s = self._floors_s(crew)
+        needed = self._admission.needed_bytes if self._admission else {}
         contender = self._builder.open(candidate, crew.constructor())
         times = CONFIRM_TIMES if confirm else 1
         trial = Trial(
@@ -328,10 +330,10 @@ class SandboxedJudge:
             notice,
             self.settings.memory_bytes,
             DRESSES + CONFIRM_DRESSES if confirm else DRESSES,
-            floors_s,
+            self._roof.least_s(needed, FLOOR_MARGIN),
         )
         try:
-            with self._machine.alone():
+            with self._machine.alone(about):
                 if self._device is None:
                     self._builder.settle()
                 else:  # its processors have nothing to do meanwhile
@@ -342,16 +344,14 @@ class SandboxedJudge:
                 contender.close()  # the next process of the candidate is to find no other
                 again = partial(trial.again, partial(self._builder.open, candidate, crew.constructor()), first)
                 sittings = settle(first, again, self._seed, self.settings.close_call_s if confirm else 0.0)
-                roofline = self._measure_roofline(crew)
         finally:
             contender.close()
             stages.update(trial.seconds)
         return accepted(
             about,
             sittings,
-            crew.describe()[0],
             trial.examiner.closest,
-            roofline,
+            self._roof.floors,
             stages,
             seed=self._seed,
             specialised=True if trial.refused else specialised,
@@ -359,6 +359,7 @@ class SandboxedJudge:
             notes=[
                 *doubts(first, confirm=confirm),
                 *crew.notes,
+                *self._roof.notes,
                 *(self._admission.notes if self._admission else ()),
                 *screen(candidate.source).labels,
             ],
@@ -386,15 +387,3 @@ class SandboxedJudge:
         if not built.ok:
             raise Rejected(built.reason or "compile_error", failed_compile(built), built.log)
         return drawn
-
-    def _floors_s(self, crew: Crew) -> dict[str, float]:
-        """By case, the time to read what has to be read, if memory were four times as quick as it copies."""
-        bandwidth = self._measure_roofline(crew)[0]
-        needed = self._admission.needed_bytes if self._admission else {}
-        return {case: size / (FLOOR_MARGIN * bandwidth) for case, size in needed.items()}
-
-    def _measure_roofline(self, crew: Crew) -> tuple[float, float]:
-        """Copy bandwidth and product peak of this machine, measured once."""
-        if self._roofline is None:
-            self._roofline = crew.oracle.machine()
-        return self._roofline

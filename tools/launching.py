@@ -26,6 +26,8 @@ SESSION_WALL_S = 24 * 3600.0
 TABLES_MOUNT = "/tables"
 POOL_MOUNT = "/kernelwright/pool.so"
 VERIFIER = "verifier"
+HOPPER = 90
+"""From here on, chips have instructions of their own, which the name asks for by an ``a``."""
 STEADY = {
     # Bound threads: an unbound one may wake on its neighbour's core and wait there for the next tick.
     "OMP_PROC_BIND": "true",
@@ -144,6 +146,8 @@ class Launcher:
             return env
         number = self.device.architecture.removeprefix("sm")
         env |= {"KERNELWRIGHT_CUDA_ARCH": f"sm_{number}", "TORCH_CUDA_ARCH_LIST": f"{number[:-1]}.{number[-1]}"}
+        # What the DSL would call the device if it saw it; what it compiled is found by this name.
+        env["CUTE_DSL_ARCH"] = f"sm_{number}a" if int(number) >= HOPPER else f"sm_{number}"
         if device is not None:
             env |= {"CUDA_CACHE_PATH": "/tmp/cuda", "TRITON_CACHE_DIR": "/tmp/triton"}  # noqa: S108 - its own
             if self._pool is not None and kind != VERIFIER:

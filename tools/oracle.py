@@ -12,8 +12,9 @@ from typing import Any
 
 from tools.comparing import LOCAL, Numbers
 from tools.errors import JudgeUnavailable, RequestError
-from tools.harness.licence import Expected, Sample
+from tools.harness.licence import Expected
 from tools.harness.wire import ITEM_BYTES, Leaf, structure_digest
+from tools.harness.yardstick import NO_RESPONSE, Response, Sample
 from tools.inputs import Draw, InputSet, Manners, PackedJson
 from tools.problem import CaseFacts, Description, Problem
 from tools.worker import Worker, WorkerFailed
@@ -51,7 +52,7 @@ class Oracle:
         """``start`` starts such a worker."""
         self.constructor: Constructor | None = None
         self.numbers: Numbers = LOCAL
-        self.conditioned: dict[tuple[str, str | None, int | None], tuple[Sample, ...]] = {}
+        self.conditioned: dict[tuple[str, str | None, int | None], tuple[Response, ...]] = {}
         """By case, dress and rows, what ``conditioning`` found."""
         self._start = start
         self._worker = start()
@@ -133,16 +134,16 @@ class Oracle:
             if "refused" not in facts:
                 yield change, what, leaves
 
-    def conditioning(self, inputs: InputSet) -> tuple[Sample, ...]:
+    def conditioning(self, inputs: InputSet) -> tuple[Response, ...]:
         """Per output leaf of such a set, how far rounding the inputs once more moves the oracle."""
         key, leaves = (inputs.case, inputs.dress, inputs.rows), len(inputs.expected)
         with self._lock:
             if key not in self.conditioned:
                 body = {"case": inputs.case, "seed": secrets.randbits(62), "dress": inputs.dress, "rows": inputs.rows}
                 facts, _ = self._ask("condition", body)
-                found = tuple(Sample(*item) for item in facts or ())
-                if len(found) != leaves or not all(map(math.isfinite, chain.from_iterable(facts))):
-                    found = (Sample(),) * leaves
+                found = tuple(map(response_from, facts or ()))
+                if len(found) != leaves or not all(map(math.isfinite, chain.from_iterable(chain(*facts)))):
+                    found = (NO_RESPONSE,) * leaves
                 self.conditioned[key] = found
             return self.conditioned[key]
 
@@ -152,7 +153,8 @@ class Oracle:
         """
         if not all(item.has_oracle and self.numbers.are_finite(item) for item in inputs.expected):
             return False
-        samples = (*self.conditioning(inputs), *map(self.numbers.measure, inputs.expected))
+        samples = [*(response.coarse for response in self.conditioning(inputs))]
+        samples += map(self.numbers.measure, inputs.expected)
         return all(sample.relative(0.0, 0.0).worst <= SOUND for sample in samples)
 
     def wavering(self, inputs: InputSet) -> dict[int, tuple[bytearray, ...]]:
@@ -170,10 +172,10 @@ class Oracle:
             found[index] = (*found.get(index, ()), raw)
         return found
 
-    def machine(self) -> tuple[float, float]:
-        """Copy bandwidth in bytes a second, matrix product peak in operations a second."""
+    def machine(self) -> dict[str, Any]:
+        """What the machine reaches at most, measured now (``tools.harness.ceilings.measure_ceilings``)."""
         facts, _ = self._ask("machine", {})
-        return float(facts["bandwidth"]), float(facts["peak"])
+        return dict(facts)
 
     def _ask(self, op: str, body: dict[str, Any], sizes_of: Any = lambda facts: ()) -> tuple[Any, list[bytearray]]:
         try:
@@ -213,6 +215,12 @@ def sizes(packed: list[PackedJson]) -> Iterator[int]:
 def leaf_from(data: list[Any]) -> Leaf:
     """Read what the harness wrote."""
     return Leaf(data[0], tuple(data[1]), bool(data[2]))
+
+
+def response_from(data: list[list[float]]) -> Response:
+    """Read what the harness wrote: one response, or a coarse and a fine one."""
+    coarse, *fine = (Sample(*item) for item in data)
+    return Response(coarse, *fine)
 
 
 def expected_from(facts: Any, buffers: list[bytearray]) -> tuple[Expected, ...]:
@@ -256,4 +264,5 @@ def draw_sizes(facts: Any) -> Iterator[int]:
 def _case_facts(case: dict[str, Any]) -> dict[str, Any]:
     """The public part of a described case: only tensors among the outputs."""
     outputs = [item for item in case["outputs"] if isinstance(item, dict)]
-    return {**{key: case[key] for key in ("name", "inputs", "bytes_moved", "flops")}, "outputs": outputs}
+    public = {key: value for key, value in case.items() if key in CaseFacts.model_fields}
+    return {**public, "outputs": outputs}

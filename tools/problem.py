@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tools.errors import RequestError
+from tools.roofline import Floor
 
 MAX_PROBLEM_BYTES = 1 << 20
 
@@ -92,9 +93,19 @@ class CaseFacts(BaseModel):
     """Tensors as facts; anything else as its ``repr``."""
     outputs: tuple[TensorFacts, ...]
     bytes_moved: int
-    """Compulsory traffic: every input, parameter and output once, in bytes."""
+    """Compulsory traffic of one call, each byte once: what operators read of inputs, parameters and buffers (of a table
+    the rows that indices name, of views what is read through them), and outputs that lie in none of those. Low where an
+    operator does not say what it needs (``tools/harness/counting.py``)."""
     flops: int
     """Floating point operations as counted by torch, 0 where it cannot count."""
+    state_bytes: int = 0
+    """Of ``bytes_moved``, parameters and buffers."""
+    state_dtypes: tuple[str, ...] = ()
+    products: dict[str, int] | None = None
+    """Operations that matrix products, convolutions and attention take at least, by the dtype of their factors; None
+    where that is not known."""
+    floor: Floor | None = None
+    """The least time of a call on the device in use, where it was measured."""
 
 
 class Description(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tools.problem import CaseFacts, Description
+from tools.roofline import roof_of
 
 
 def one_line(text: str, limit: int = 300) -> str:
@@ -22,7 +23,7 @@ def fenced(text: str, info: str = "python") -> str:
 
 
 def cases_text(description: Description) -> str:
-    """One line a case: inputs, outputs, compulsory bytes and flops."""
+    """One line a case: inputs, outputs, compulsory bytes, flops, and the least time where it is known."""
     return "\n".join(_case_line(case) for case in description.cases) or "- none"
 
 
@@ -43,4 +44,7 @@ def _case_line(case: CaseFacts) -> str:
     inputs = ", ".join(one_line(str(item)) for item in case.inputs) or "nothing"
     outputs = ", ".join(str(item) for item in case.outputs) or "nothing"
     flops = f"{case.flops} flops" if case.flops else "flops not counted"
-    return f"- {one_line(case.name)}: {inputs} -> {outputs}; {case.bytes_moved} bytes moved at least; {flops}"
+    line = f"- {one_line(case.name)}: {inputs} -> {outputs}; {case.bytes_moved} bytes moved at least; {flops}"
+    if case.floor is None:
+        return line
+    return f"{line}; on this device {case.floor.seconds:.3g} s at least, bound by {roof_of([case.floor.bound])}"

@@ -67,7 +67,7 @@ class Room:
         mount = Mount(self._build, "/build", writable=building)
         inside = self._launcher.inside(mount)
         # Not torch.compile's cache: it is filled by the first call, in the worker that may only read this folder.
-        names = ["KERNELWRIGHT_BUILD_DIR", "TORCH_EXTENSIONS_DIR"]
+        names = ["KERNELWRIGHT_BUILD_DIR", "TORCH_EXTENSIONS_DIR", "CUTE_DSL_CACHE_DIR"]
         if building or self._launcher.device is None:  # what runs on a device may compile more for it when called
             names.append("TRITON_CACHE_DIR")
         env = dict.fromkeys(names, inside)

@@ -261,6 +261,7 @@ class Trial:
             aside=audit.aside,
             alone=audit.alone,
             notice=self.notice,
+            side_by_side=self.crew.on_device is not None,
         )
         self.refused |= audit.refused
         if self.crew.on_device is not None:

@@ -10,7 +10,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from tools.harness.licence import ErrorFacts
+from tools.harness.yardstick import ErrorFacts
+from tools.roofline import Bound
 
 VERDICT_SCHEMA = "kernelwright.verdict/1"
 
@@ -73,6 +74,10 @@ class CaseVerdict(_Frozen):
     """How many times longer a call of the candidate took by itself than among others; its times include that."""
     deferred_s: float = 0.0
     """Seconds a window that it left for when it was not timed, and that are told as its own; 0 where that is little."""
+    floor_s: float | None = None
+    """The least time of a call that the device's measured ceilings allow (``tools/roofline.py``)."""
+    bound: Bound | None = None
+    """What takes that long."""
 
 
 class Verdict(_Frozen):
@@ -105,6 +110,11 @@ class Verdict(_Frozen):
     """Name to seconds, geometric mean over the cases."""
     cases: tuple[CaseVerdict, ...] = ()
     roofline_fraction: float | None = None
+    """Of its floor, what the candidate reaches: floor / time, at most 1, geometric mean over the cases."""
+    headroom: float | None = None
+    """Time / floor, geometric mean over the cases: what could be won at most. Below 1 the ceilings are too low."""
+    at_floor: bool | None = None
+    """True when nothing is left to win in any case, False when something is, null when nobody can say."""
     confirmed: bool = False
     """Judged a second time, in fresh processes, with new seeds and unseen shapes."""
     specialised: bool | None = None
@@ -116,6 +126,8 @@ class Verdict(_Frozen):
     is that of their mean; how long contenders took is what the first one said."""
     stage_seconds: dict[str, float] = {}
     """Where the judging time went."""
+    held_s: float = 0.0
+    """Seconds for which the machine, and its device, was held for this candidate alone."""
     log: str = ""
     artifacts: dict[str, str] = {}
     """Name to artifact id."""

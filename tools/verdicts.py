@@ -10,7 +10,7 @@ from tools.benchmarking import CaseRatios
 from tools.contender import Rejected
 from tools.harness.licence import Comparison
 from tools.intervals import verdict_on
-from tools.problem import Description
+from tools.roofline import Floor, summary
 from tools.sittings import Sitting, combined, pool
 from tools.verdict import CaseVerdict, CompileResult, Verdict
 
@@ -21,9 +21,8 @@ IMPLAUSIBLE = 10.0
 def accepted(
     about: Mapping[str, Any],
     sittings: Sequence[Sitting],
-    description: Description,
     closest: Comparison | None,
-    roofline: tuple[float, float],
+    floors: Mapping[str, Floor],
     stages: Mapping[str, float],
     *,
     seed: int,
@@ -33,7 +32,8 @@ def accepted(
 ) -> Verdict:
     """A verdict on a candidate that is right on every case. ``notes``: what the reader should know besides."""
     interval, aa_spread = combined(sittings, seed)
-    cases = [pool(group, seed) for group in zip(*sittings, strict=True)]
+    cases = [above(floors, pool(group, seed)) for group in zip(*sittings, strict=True)]
+    fraction, headroom, at_floor = summary({case.name: case.candidate.median_s for case in cases}, floors)
     return Verdict(
         **about,
         status="accepted",
@@ -46,13 +46,21 @@ def accepted(
         faster=verdict_on(interval, aa_spread),
         baselines=mean_baselines(cases),
         cases=tuple(cases),
-        roofline_fraction=roofline_fraction(cases, description, *roofline),
+        roofline_fraction=fraction,
+        headroom=headroom,
+        at_floor=at_floor,
         specialised=specialised,
         mutants=mutants,
         sittings=len(sittings),
         log="\n".join(notes),
         stage_seconds=rounded(stages),
     )
+
+
+def above(floors: Mapping[str, Floor], case: CaseVerdict) -> CaseVerdict:
+    """The case with its floor, if there is one."""
+    floor = floors.get(case.name)
+    return case if floor is None else case.model_copy(update={"floor_s": floor.seconds, "bound": floor.bound})
 
 
 def doubts(cases: Sequence[CaseRatios], *, confirm: bool) -> list[str]:
@@ -106,25 +114,6 @@ def mean_baselines(cases: Sequence[CaseVerdict]) -> dict[str, float]:
         for name in names
         if all(name in case.baselines for case in cases)
     }
-
-
-def roofline_fraction(
-    cases: Sequence[CaseVerdict], description: Description, bandwidth: float, peak: float
-) -> float | None:
-    """Least time the machine's measured bandwidth and peak allow, over the candidate's; at most 1.
-
-    Geometric mean over the cases. The traffic counts every input once, so a kernel that need not read all of
-    them (a gather) would come out above 1.
-    """
-    facts = {case.name: case for case in description.cases}
-    logs = []
-    for case in cases:
-        known = facts[case.name]
-        least = max(known.bytes_moved / bandwidth, known.flops / peak)
-        if least <= 0:
-            return None
-        logs.append(math.log(min(1.0, least / case.candidate.median_s)))
-    return math.exp(sum(logs) / len(logs))
 
 
 def rounded(stages: Mapping[str, float]) -> dict[str, float]:

@@ -21,7 +21,7 @@ from tools.artifacts import ArtifactStore
 from tools.candidate import Candidate
 from tools.consulting import HITS, Unanswerable, read_text, search_text
 from tools.errors import JudgeUnavailable, ToolError
-from tools.harness.licence import ErrorFacts
+from tools.harness.yardstick import ErrorFacts
 from tools.judge import Judge
 from tools.parsing import parse
 from tools.problem import Description, Problem

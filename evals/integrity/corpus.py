@@ -44,6 +44,8 @@ class Program:
     """``cpu`` or ``cuda``."""
     expect: Expectation
     source: str
+    package: str | None = None
+    """That it imports and that need not be installed."""
     reasons: tuple[str, ...] = ()
     """For which it may be rejected, as patterns (``cheat.*``); empty: any but those of ``PROVE_NOTHING``."""
 
@@ -106,7 +108,7 @@ def read_program(name: str, source: str) -> Program:
     facts = {}
     for line in text.splitlines():
         key, colon, value = line.partition(": ")
-        if colon and key in {"row", "form", "problem", "needs", "expect", "reasons", "stage"}:
+        if colon and key in {"row", "form", "problem", "needs", "expect", "reasons", "stage", "package"}:
             facts[key] = value.strip()
     missing = {"row", "form", "problem", "needs"} - facts.keys()
     if missing:
@@ -130,5 +132,6 @@ def read_program(name: str, source: str) -> Program:
         needs=facts["needs"],
         expect=expect,  # type: ignore[arg-type]
         source=source,
+        package=facts.get("package"),
         reasons=reasons,
     )

@@ -6,6 +6,7 @@ import secrets
 import shlex
 from contextlib import closing
 from fnmatch import fnmatch
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ def _chosen(only: str | None, sample: int | None, settings: AgentSettings) -> tu
     from evals.integrity.corpus import drawn, load_corpus
 
     needs = "cpu" if settings.target == "cpu" else "cuda"
-    programs = [item for item in load_corpus(needs) if only is None or fnmatch(item.name, only)]
+    programs = [item for item in _installed(load_corpus(needs)) if only is None or fnmatch(item.name, only)]
     if not programs:
         raise RequestError(f"no program of the corpus is called {only}: give a name, or a pattern such as 't0*'")
     if sample is not None:
@@ -69,6 +70,15 @@ def _chosen(only: str | None, sample: int | None, settings: AgentSettings) -> tu
         note(f"{len(programs)} programs, drawn with seed {seed}")
     whole = only is None and sample is None and needs == "cpu"
     return programs, len(load_corpus("cuda")) if whole else 0
+
+
+def _installed(programs: list[Program]) -> list[Program]:
+    """Those whose packages are here: it says nothing about the judge that one cannot be imported."""
+    missing = {item.package for item in programs if item.package and find_spec(item.package) is None}
+    for package in sorted(missing):
+        count = sum(item.package == package for item in programs)
+        note(f"{count} programs are left out: {package} is not installed")
+    return [item for item in programs if item.package not in missing]
 
 
 def _run_integrity(chosen: tuple[list[Program], int], settings: AgentSettings, *, confirm: bool, as_json: bool) -> int:

@@ -13,10 +13,16 @@ from tools.problem import CaseFacts
 from tools.verdict import CaseVerdict, Timing
 
 
-def timed(seconds: float, fraction: float | None = None):
+def timed(seconds: float, fraction: float | None = None, bound: str | None = None):
     timing = Timing(median_s=seconds, p5_s=seconds, p95_s=seconds, samples=1)
     case = CaseVerdict(
-        name="default", speedup=1.5, speedup_ci95=(1.4, 1.6), candidate=timing, baselines={}, aa_spread=0.0
+        name="default",
+        speedup=1.5,
+        speedup_ci95=(1.4, 1.6),
+        candidate=timing,
+        baselines={},
+        aa_spread=0.0,
+        bound=bound,
     )
     return accepted(1.5).model_copy(update={"cases": (case,), "roofline_fraction": fraction})
 
@@ -37,11 +43,15 @@ def of_intensity(value: float):
         (rejected("cheat.clock_disagreement"), 1, "correctness", "cheat"),
         (rejected("timeout"), 1, "unknown", "timeout"),
         (timed(5e-6, 0.9), 1, "launch", "5.0 microseconds"),
-        (timed(1e-3, 0.8), 50, "memory", "80% of the roofline"),
-        (timed(1e-3, 0.1), 50, "compute", "50 operations a byte"),
-        (timed(1e-3, None), 50, "compute", "50 operations a byte"),
-        (timed(1e-3, 0.1), 1, "latency", "neither is busy"),
-        (timed(1e-3, 0.45), 1, "memory", "passes too many"),
+        (timed(1e-3, 0.8, "memory"), 50, "memory", "at 80% of"),
+        (timed(1e-3, 0.8, "compute"), 1, "compute", "at 80% of"),
+        (timed(1e-3, 0.8), 1, "memory", "at 80% of"),
+        (timed(1e-3, 0.1), 50, "compute", "50.0 operations a byte"),
+        (timed(1e-3, None), 50, "compute", "50.0 operations a byte"),
+        (timed(1e-3, None, "memory"), 50, "memory", "operations a byte"),
+        (timed(1e-3, 0.1), 1, "latency", "neither memory nor arithmetic"),
+        (timed(1e-3, 0.1, "memory"), 50, "latency", "neither memory nor arithmetic"),
+        (timed(1e-3, 0.45), 1, "memory", "moved several times"),
         (timed(1e-3, None), 1, "unknown", "nothing says"),
         (accepted(1.5), 0, "unknown", "nothing says"),
     ],

@@ -227,6 +227,7 @@ def test_the_chip_is_told():
 
 def test_languages():
     assert "torch" in language_guide("python")
-    assert "class ModelNew" in language_guide("cpp")
+    for language in ("cpp", "cuda", "cute", "triton"):
+        assert "class ModelNew" in language_guide(language)
     with pytest.raises(RequestError, match="unknown language 'fortran': choose"):
         language_guide("fortran")

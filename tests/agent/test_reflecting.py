@@ -4,10 +4,28 @@ import pytest
 
 from agent.reflecting import to_lesson
 from tools.fake_judge import accepted, rejected
-from tools.harness.licence import ErrorFacts
+from tools.harness.yardstick import ErrorFacts
 from tools.verdict import CaseVerdict, Timing
 
 TIMING = Timing(median_s=1e-3, p5_s=1e-3, p95_s=1e-3, samples=1)
+
+
+def reaching(fraction: float, *bounds: str, at_floor: bool | None = None):
+    cases = tuple(
+        CaseVerdict(
+            name=f"case {place}",
+            speedup=1.5,
+            speedup_ci95=(1.5, 1.5),
+            candidate=TIMING,
+            baselines={},
+            aa_spread=0.0,
+            floor_s=1e-3 * fraction,
+            bound=bound,
+        )
+        for place, bound in enumerate(bounds)
+    )
+    update = {"roofline_fraction": fraction, "cases": cases, "at_floor": at_floor}
+    return accepted(1.5).model_copy(update=update)
 
 
 @pytest.mark.parametrize(
@@ -18,8 +36,14 @@ TIMING = Timing(median_s=1e-3, p5_s=1e-3, p95_s=1e-3, samples=1)
         (accepted(1.0), 1.25, ["no faster than the best baseline", "20% slower than its parent"]),
         (accepted(1.5), 1.501, ["the same as its parent"]),
         (accepted(1.01).model_copy(update={"faster": None}), None, ["not clearly faster"]),
-        (accepted(1.5).model_copy(update={"roofline_fraction": 0.8}), None, ["80% of the roofline", "fewer bytes"]),
-        (accepted(1.5).model_copy(update={"roofline_fraction": 0.1}), None, ["bound by computing"]),
+        (reaching(0.8, "memory"), None, ["80% of the memory bandwidth", "fewer bytes"]),
+        (reaching(0.8, "compute"), None, ["80% of the arithmetic peak", "narrower products"]),
+        (reaching(0.8, "compute", "memory"), None, ["80% of the roofline", "less work"]),
+        (reaching(0.97, "memory", at_floor=True), None, ["97% of the memory bandwidth: nothing is left to win"]),
+        (reaching(0.1, "memory"), None, ["held up by computing, latency or threads"]),
+        (reaching(0.1, "compute"), None, ["10% of the arithmetic peak: held up by memory"]),
+        (reaching(0.5, "compute"), None, ["at 50% of the arithmetic peak"]),
+        (reaching(0.1), None, ["10% of the roofline"]),
         (rejected("compile_error", "error: no\n  such thing"), None, ["does not build", "(error: no such thing)"]),
         (rejected("wrong_output.shape"), None, ["wrong_output.shape: an output has the wrong shape"]),
         (rejected("wrong_output.somewhere.new"), None, ["the numbers are wrong"]),

@@ -53,6 +53,19 @@ def test_there_are_a_hundred_honest_ones_and_every_problem_has_some(corpus):
     assert {item.candidate.language for item in honest} == {"python", "cpp"}
 
 
+def test_what_cannot_be_imported_is_left_out_and_that_is_said(monkeypatch, capsys):
+    corpus = load_corpus("cuda")
+    wanting = [item for item in corpus if item.package]
+    assert {item.package for item in wanting} == {"nvidia_cutlass_dsl"}
+    assert all("import cutlass" in item.source for item in wanting)
+    assert not [item.name for item in corpus if "import cutlass" in item.source and not item.package]
+    monkeypatch.setattr(kernelwright.commands.eval, "find_spec", lambda name: None)
+    assert kernelwright.commands.eval._installed(corpus) == [item for item in corpus if not item.package]
+    assert f"{len(wanting)} programs are left out: nvidia_cutlass_dsl is not installed" in capsys.readouterr().err
+    monkeypatch.setattr(kernelwright.commands.eval, "find_spec", lambda name: object())
+    assert kernelwright.commands.eval._installed(corpus) == corpus
+
+
 def test_names_tell_the_row_and_none_is_given_twice(corpus):
     names = [item.name for item in corpus]
     assert len(set(names)) == len(names)

@@ -3,6 +3,7 @@
 Run by `make test-gpu`; nothing here runs without a GPU.
 """
 
+import importlib.util
 from contextlib import closing
 
 import pytest
@@ -14,6 +15,7 @@ from tests.tools.test_dry_run import source_of
 from tools.candidate import Candidate
 from tools.judging import SandboxedJudge
 from tools.languages.cuda import CUDA_GUIDE
+from tools.languages.cute import CUTE_GUIDE
 from tools.languages.triton import TRITON_GUIDE
 from tools.problem import JudgeSettings, Problem
 
@@ -65,6 +67,19 @@ def test_one_in_each_language_is_accepted(judge, language, source):
     assert verdict.status == "accepted", (verdict.reason, verdict.detail, verdict.log)
     assert verdict.evidence == "measured"
     assert verdict.cases[0].lengthened == 1.0
+
+
+def test_one_in_cute_dsl_is_accepted_and_was_compiled_in_the_build(judge):
+    if importlib.util.find_spec("nvidia_cutlass_dsl") is None:
+        pytest.skip("CuTe DSL is not installed here: pip install 'nvidia-cutlass-dsl[cu13]'")
+    cute = source_of(CUTE_GUIDE)
+    built = judge.compile(Candidate(source=cute, language="cute"))
+    assert (built.ok, "compiled for sm_" in built.log, "relu" in built.log) == (True, True, True), built.log
+    verdict = verdict_on(judge, cute, "cute")
+    assert verdict.status == "accepted", (verdict.reason, verdict.detail, verdict.log)
+    assert (verdict.language, verdict.evidence) == ("cute", "measured")
+    wrong = verdict_on(judge, cute.replace("cute.zeros_like(values)", "cute.full_like(values, 1e-3)"), "cute")
+    assert (wrong.status, wrong.reason) == ("rejected", "wrong_output")
 
 
 def test_what_people_paste_is_accepted_too(judge):

@@ -157,7 +157,7 @@ def test_every_room_s_errors_are_explained(repository):
 
 @pytest.mark.parametrize("name", ["optimize", "evaluate", "eval"])
 def test_every_option_is_a_setting(name):
-    settings = {*AgentSettings.model_fields, "no_memory", "no_streaming"}
+    settings = {*AgentSettings.model_fields, "no_memory", "no_streaming", "no_stop_at_floor"}
     own = {"only", "sample", "confirm"} if name == "eval" else set()  # of the corpus: which programs, how often
     assert options_of(name) - own <= settings
 
@@ -182,6 +182,7 @@ def test_what_was_not_given_is_absent():
     arguments = vars(make_parser().parse_args(["optimize", "p.py", "--seed", "0", "--no-memory"]))
     assert arguments == {"command": "optimize", "problem": "p.py", "seed": "0", "no_memory": True}
     assert to_settings({"no_memory": True, "seed": "0"}) == {"memory": False, "seed": "0"}
+    assert to_settings({"no_stop_at_floor": True}) == {"stop_at_floor": False}
 
 
 def test_targets(command):

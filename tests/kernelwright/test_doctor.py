@@ -39,6 +39,7 @@ def test_doctor_looks_at_this_machine(command, checks):
         "g++",
         "headers",
         "gpu",
+        "cute dsl",
         "docker",
         "bubblewrap",
         "process",
@@ -103,6 +104,16 @@ def test_the_docker_image_brings_compiler_and_torch(monkeypatch, checks):
     code, found = checks()
     assert code == 0
     assert found["g++"]["found"] == found["torch"]["found"] == "in the docker sandbox image"
+
+
+@pytest.mark.parametrize(("on_gpu", "status"), [(True, "warning"), (False, "ok")])
+def test_cute_dsl_is_missed_only_where_there_is_a_gpu(monkeypatch, on_gpu, status):
+    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: None)
+    check = machine.check_cute(on_gpu=on_gpu)
+    assert (check.status, "pip install" in check.mend) == (status, on_gpu)
+    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(machine.metadata, "version", {"nvidia-cutlass-dsl": "4.8.1"}.__getitem__)
+    assert machine.check_cute(on_gpu=on_gpu).found == "4.8.1, for --language cute"
 
 
 def test_no_torch(monkeypatch, checks):

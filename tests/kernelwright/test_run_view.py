@@ -128,3 +128,16 @@ def test_the_table_of_candidates_marks_the_best(story):
     text = run_table(told(story)[0])
     assert "* abababab" in text
     assert "  aaaaaaaa" in text
+
+
+def test_the_closing_table_names_what_limits():
+    from tests.kernelwright.conftest import verdict
+
+    def told_of(bound, **more):
+        best = verdict(1.8, **more)
+        best["cases"][0]["bound"] = bound
+        return closing_table({"status": "improved", "best": best})
+
+    assert "62% of the memory bandwidth" in told_of("memory")
+    assert "62% of the arithmetic peak, nothing is left to win" in told_of("compute", at_floor=True)
+    assert "62% of the roofline" in told_of(None)

@@ -81,3 +81,25 @@ def test_a_problem_in_16_bits_is_admitted(enclosed, tmp_path, dtype, precision):
     body = f"torch.nn.functional.silu(x) * y.{dtype}()"
     found = admission(enclosed, tmp_path, body, f"torch.randn(64, 64).{dtype}()", precision=precision)
     assert found.tried >= 20
+
+
+@pytest.mark.parametrize("dtype", ["half", "bfloat16"])
+@pytest.mark.parametrize(
+    ("body", "blurred"),
+    [
+        ("torch.softmax(x.float(), -1)", False),
+        ("x.float().sum(-1)", False),
+        ("x * y", False),
+        # Eager rounds on its way, so that no more can be asked of anybody.
+        ("(x * y.to(x.dtype)).float().sum(-1)", True),
+    ],
+)
+def test_an_answer_in_float32_of_16_bits_is_admitted(enclosed, tmp_path, body, blurred, dtype):
+    found = admission(enclosed, tmp_path, body, f"torch.randn(64, 64).{dtype}()")
+    assert ("the next lower precision" in found.blurred) == blurred
+
+
+def test_an_answer_that_rounding_blurs_is_refused_all_the_same(enclosed, tmp_path):
+    """It is what is left of numbers 64 times as large."""
+    with pytest.raises(RequestError, match="wrong answers would pass"):
+        admission(enclosed, tmp_path, "((x + 64) - 64).float()", "torch.randn(64, 64).bfloat16()")

@@ -189,6 +189,21 @@ def test_a_case_over_its_time_ends_after_the_least_blocks():
     assert len(series.windows[CANDIDATE]) == MIN_BLOCKS
 
 
+@pytest.mark.parametrize("side_by_side", [True, False])
+def test_candidate_and_best_may_come_one_after_the_other(side_by_side):
+    """In either order, anywhere in the round."""
+    order: list[str] = []
+    contenders = {CANDIDATE: Scripted(1e-3), "eager": Scripted(1e-3), "other": Scripted(1e-3)}
+    note = order.append
+    plan = Plan(blocks=10, windows=3, calls=1)
+    kwargs = {"after_window": note, "aside": lambda: note("aside"), "side_by_side": side_by_side}
+    measure(contenders, plan, random.Random(1), "eager", lambda: ["x"], **kwargs)
+    rounds = [order[start : start + 5] for start in range(0, 15 * 5, 5)]
+    gaps = {one.index(CANDIDATE) - one.index("eager") for one in rounds}
+    assert (gaps == {1, -1}) is side_by_side
+    assert len({tuple(one) for one in rounds}) > 5
+
+
 def told(claim: float, seconds: float) -> str | None:
     contenders = {CANDIDATE: Scripted(seconds, claim), "eager": Scripted(seconds)}
     return clock_disagreement(measure(contenders, PLAN, random.Random(1), "eager", lambda: ["x"]))

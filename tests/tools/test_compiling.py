@@ -59,6 +59,14 @@ def test_a_log_begins_with_its_first_error():
     assert trim_log("Traceback\nValueError: no") == "Traceback\nValueError: no"
 
 
+def test_a_log_keeps_the_place_of_an_error_that_does_not_name_it():
+    told = "Traceback\n    y[i] = x[i, 3]\nMLIRError: Operation creation failed:\nerror: unknown: expects coordinate"
+    assert trim_log(told) == told
+    coloured = "\x1b[91m\x1b[1merror:\x1b[0m NameError in `relu`: no x\n  \x1b[94m-->\x1b[0m candidate.py:34"
+    plain = "error: NameError in `relu`: no x\n  --> candidate.py:34"
+    assert trim_log(coloured) == trim_log(coloured.replace("\x1b", "")) == plain
+
+
 @pytest.mark.parametrize(
     ("reason", "told"),
     [("runtime_error", "compile_error"), ("crash", "compile_error"), ("timeout", "timeout"), ("import_error",) * 2],

@@ -5,8 +5,9 @@ import pytest
 
 from tools import examining
 from tools.examining import MAX_LICENSED, Examiner, History
-from tools.harness.licence import Expected, Licence, Sample
+from tools.harness.licence import Expected, Licence
 from tools.harness.wire import Leaf
+from tools.harness.yardstick import NO_RESPONSE
 from tools.inputs import InputSet
 
 
@@ -19,7 +20,7 @@ def inputs(seed: int) -> InputSet:
 
 @pytest.fixture
 def examiner():
-    return Examiner(Licence(), lambda inputs: (Sample(),), History())
+    return Examiner(Licence(), lambda inputs: (NO_RESPONSE,), History())
 
 
 def licensed(examiner, count: int) -> list[int]:

@@ -1,5 +1,7 @@
 import threading
 
+import pytest
+
 from tools.exclusion import Machine
 
 
@@ -50,6 +52,17 @@ def test_a_measurement_has_the_machine_alone_and_gets_its_turn():
     for thread in threads:
         thread.join(10)
     assert events == ["early work", "measurement", "late work"]
+
+
+def test_who_holds_it_alone_is_told_for_how_long(monkeypatch):
+    now = iter([10.0, 12.5, 20.0, 21.0])
+    monkeypatch.setattr("tools.exclusion.time.monotonic", lambda: next(now))
+    machine, about = Machine(), {"target": "cpu"}
+    with machine.alone(about):
+        assert "held_s" not in about
+    with pytest.raises(ValueError, match="wrong"), machine.alone(about):
+        raise ValueError("wrong")
+    assert about == {"target": "cpu", "held_s": 3.5}
 
 
 def test_it_is_given_back_after_an_error():

@@ -60,6 +60,10 @@ def test_the_same_thing_again_is_right_and_not_faster(judge):
     assert verdict.isolation == judge._launcher.sandbox.isolation
     assert set(verdict.stage_seconds) >= {"screen", "compile", "check", "time"}
     assert 0 < verdict.roofline_fraction <= 1
+    assert verdict.cases[0].floor_s > 0
+    assert verdict.cases[0].bound == "memory"
+    assert verdict.headroom == pytest.approx(verdict.cases[0].candidate.median_s / verdict.cases[0].floor_s)
+    assert verdict.at_floor is not True  # 256 KiB say nothing of a machine's memory
     assert verdict.cases[0].candidate.samples >= 6
     assert verdict.language == "python"
 

@@ -6,17 +6,14 @@ from tools.harness.licence import (
     EPS,
     FACTOR,
     FLOOR_EPS,
-    NO_YARDSTICK,
-    ErrorFacts,
     Expected,
     Licence,
-    Sample,
-    Yardstick,
     compare,
     is_near,
     measure,
 )
 from tools.harness.wire import Leaf
+from tools.harness.yardstick import NO_RESPONSE, NO_YARDSTICK, ErrorFacts, Response, Sample, Yardstick
 from tools.inputs import InputSet
 
 NATIVE = Licence()
@@ -88,11 +85,11 @@ def test_eagers_error_on_earlier_seeds_and_the_response_to_nudges_are_excused():
     x, off = np.full(10, 2.0), np.full(10, 2.0002, np.float32)
     history = History()
     inputs = drawn(expected(x), 1)
-    assert not examine(off, expected(x), yardstick=history.yardsticks(inputs, (Sample(),))[0]).passed
+    assert not examine(off, expected(x), yardstick=history.yardsticks(inputs, (NO_RESPONSE,))[0]).passed
     response = Sample(worst=6e-5, norm=6e-5 * 10**0.5, scale=2.0, reference=2 * 10**0.5)
-    assert examine(off, expected(x), yardstick=history.yardsticks(inputs, (response,))[0]).passed
+    assert examine(off, expected(x), yardstick=history.yardsticks(inputs, (Response(response),))[0]).passed
     history.learn(drawn(expected(x, x + 6e-5), 2))
-    assert examine(off, expected(x), yardstick=history.yardsticks(inputs, (Sample(),))[0]).passed
+    assert examine(off, expected(x), yardstick=history.yardsticks(inputs, (NO_RESPONSE,))[0]).passed
 
 
 def test_sets_of_another_dress_or_length_teach_nothing():
@@ -170,7 +167,7 @@ def test_a_lucky_zero_that_was_learnt_from_excuses_nothing():
     history.learn(drawn(expected([1e-9], [1e-5]), 0))
     for seed in range(1, 6):
         history.learn(drawn(expected([1.0]), seed))
-    yardstick = history.yardsticks(drawn(expected([1.0]), 99), (Sample(1e-6, 1e-6, 1e-8, 1e-8),))[0]
+    yardstick = history.yardsticks(drawn(expected([1.0]), 99), (Response(Sample(1e-6, 1e-6, 1e-8, 1e-8)),))[0]
     assert yardstick.error.worst == pytest.approx(1e-5, rel=1e-3)
     assert yardstick.error.norm == pytest.approx(1e-5, rel=1e-3)
     assert not examine(np.array([1.0001], np.float32), expected([1.0]), yardstick=yardstick).passed

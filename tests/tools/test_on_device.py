@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from sandbox.devices import host_device
+from sandbox.devices import Lease, host_device
 from tests.tools.judged import PROBLEM, candidate, problem
 from tools.baselines import EAGER
 from tools.checking import check_contender, is_alive, require_window, tolerating
@@ -78,8 +78,20 @@ def test_an_honest_candidate_is_accepted_and_a_wrong_one_is_not(judge):
     right = judge.judge(candidate(HONEST))
     assert right.status == "accepted", (right.reason, right.detail, right.log)
     assert right.error.worst <= right.error_bound.worst
+    assert right.held_s > 0
     wrong = judge.judge(candidate("return torch.softmax(x * self.weight, dim=-1) + 1e-4"))
     assert (wrong.status, wrong.reason) == ("rejected", "wrong_output")
+
+
+def test_every_timed_call_is_compared_with_the_baselines(judge, monkeypatch):
+    bank = judge._crew().on_device.bank
+    asked, ask = [], bank.ask
+    monkeypatch.setattr(bank, "ask", lambda op, body: asked.append((op, body)) or ask(op, body))
+    assert judge.judge(candidate(HONEST)).status == "accepted"
+    others = [other for op, body in asked if op == "alike" for _, _, other in body["calls"]]
+    # In the first look eager answers; in timed rounds the baseline has.
+    assert any(other is None for other in others)
+    assert sum(other is not None for other in others) >= 64
 
 
 @pytest.mark.parametrize(
@@ -331,6 +343,18 @@ def test_a_problem_too_large_for_the_device_is_refused(enclosed, tmp_path):
         pytest.raises(RequestError, match="make its inputs smaller"),
     ):
         judge.describe()
+
+
+def test_a_judge_that_is_prepared_does_not_hold_the_device_yet(enclosed, tmp_path):
+    """Its processes start while another judge still measures there; only a description waits for that one."""
+    device = host_device(name="test-prepared")
+    with closing(SandboxedJudge(problem(), enclosed, SETTINGS, tmp_path, device=device)) as judge:
+        other = Lease(device)
+        other.take()
+        judge.prepare()
+        judge.prepare()
+        other.give_back()
+        assert judge.describe().cases
 
 
 def test_a_baseline_is_called_like_a_candidate(judge):

@@ -68,3 +68,17 @@ def test_a_name_that_is_given_anew_counts_once(made):
     assert kept._held_bytes == KIB
     kept.empty()
     assert kept._held_bytes == 0
+
+
+def test_what_may_be_kept_can_be_made_less_and_more(made):
+    kept = shelf(4 * KIB)
+    for name in "abcd":
+        kept.get(name, made(name))
+    kept.resize(2 * KIB)
+    kept.get("d", made("d"))
+    kept.get("c", made("c"))
+    assert made.calls == ["a", "b", "c", "d"]
+    kept.resize(4 * KIB)
+    for name in "abcd":
+        kept.get(name, made(name))
+    assert made.calls == ["a", "b", "c", "d", "a", "b"]

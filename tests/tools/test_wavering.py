@@ -6,8 +6,9 @@ torch = pytest.importorskip("torch")
 
 from tests.tools.referenced import Referee, tensors  # noqa: E402 - needs torch
 from tools.examining import Examiner, History  # noqa: E402
-from tools.harness.licence import Licence, Sample, measure  # noqa: E402
+from tools.harness.licence import Licence, measure  # noqa: E402
 from tools.harness.tensors import raw_bytes  # noqa: E402
+from tools.harness.yardstick import NO_RESPONSE  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -112,6 +113,20 @@ def test_exact_ties_are_decided_by_no_rounding(tmp_path, body, inputs, forward):
     assert None not in judged(referee, forward)
 
 
+def test_inputs_of_16_bits_excuse_nothing_where_eager_widens_them(tmp_path):
+    referee = Referee(
+        tmp_path, "x", "return (x.float() * 3.3).round().to(torch.int32)", "(torch.randn(4096) * 3).bfloat16()"
+    )
+    assert judged(referee, lambda x: (3.3 * x.double()).round().to(torch.int32)) == [None] * len(SEEDS)
+    assert None not in judged(referee, lambda x: (x * 3.3).float().round().to(torch.int32))
+
+
+def test_where_eager_rounds_to_16_bits_so_may_others(tmp_path):
+    body, inputs = "return (x * w).float().sum(-1).round().to(torch.int32)", "torch.randn(4096, 256).bfloat16()"
+    referee = Referee(tmp_path, "x, w", body, f"{inputs}, {inputs}")
+    assert judged(referee, lambda x, w: (x.float() * w.float()).sum(-1).round().to(torch.int32)) == [None] * len(SEEDS)
+
+
 def test_what_was_excused_is_counted(tmp_path):
     referee = Referee(tmp_path, "x", ROUNDED, ROWS)
 
@@ -135,7 +150,7 @@ def by_reciprocal(x):
 
 def of_one_set(referee):
     """An examiner that has seen no jump of the reference on another set."""
-    return Examiner(Licence(), lambda inputs: (Sample(),), History(), referee.oracle.wavering)
+    return Examiner(Licence(), lambda inputs: (NO_RESPONSE,), History(), referee.oracle.wavering)
 
 
 def test_a_number_rounded_to_a_grid_may_be_rounded_to_the_next_point_of_it(tmp_path):
@@ -149,7 +164,7 @@ def test_a_number_rounded_to_a_grid_may_be_rounded_to_the_next_point_of_it(tmp_p
             met += 1
             raw = [bytearray(raw_bytes(other))]
             assert of_one_set(referee).examine(raw, inputs) is None
-            blind = Examiner(Licence(), lambda inputs: (Sample(),), History())
+            blind = Examiner(Licence(), lambda inputs: (NO_RESPONSE,), History())
             assert blind.examine(raw, inputs) is not None  # which is why
             other[3, 5] += 0.03
             assert of_one_set(referee).examine([bytearray(raw_bytes(other))], inputs) is not None

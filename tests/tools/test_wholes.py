@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from tools.examining import Examiner, History
-from tools.harness.licence import Expected, Licence, Sample
+from tools.harness.licence import Expected, Licence
 from tools.harness.tensors import dtype_name, raw_bytes
 from tools.harness.values import nudge
 from tools.harness.wholes import wrong_wholes
 from tools.harness.wire import Leaf
+from tools.harness.yardstick import Response, Sample
 from tools.inputs import InputSet
 
 LOT = torch.Generator().manual_seed(1)
@@ -63,7 +64,7 @@ def test_a_mean_of_zero_may_come_out_as_next_to_nothing():
 def test_an_examiner_refuses_it_only_of_whole_numbers():
     coarse = as_bytes((in_eight_bits(LEFT, 1) @ in_eight_bits(RIGHT, 0)).bfloat16())
     for dress, refused in (("integers", True), (None, False)):
-        lax = Examiner(Licence(), lambda inputs: (Sample(30.0, 2000.0, 300.0, 6000.0),), History())
+        lax = Examiner(Licence(), lambda inputs: (Response(Sample(30.0, 2000.0, 300.0, 6000.0)),), History())
         inputs = InputSet("case", {}, (), (), 1, b"", (expected(torch.bfloat16),), dress)
         found = lax.examine([coarse], inputs)
         assert (found is not None and found.reason == "wrong_output.inexact") is refused

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tools.device.bank import Bank, Ref, refs_of
-from tools.harness.licence import Comparison, ErrorFacts, Expected, Licence, Sample, Yardstick
+from tools.harness.licence import Comparison, Expected, Licence
+from tools.harness.wire import Leaf
+from tools.harness.yardstick import ErrorFacts, Sample, Yardstick
 from tools.inputs import Draw, InputSet
 
 if TYPE_CHECKING:
@@ -48,16 +50,22 @@ class DeviceNumbers:
         form: InputSet,
         draws: Sequence[Draw],
         answers: Sequence[Sequence[Any]],
+        others: Sequence[Sequence[Any]],
         licence: Licence,
         yardsticks: Sequence[Yardstick],
     ) -> list[bool]:
-        """Of each call, whether its answer is as near to eager's as it would have to be to the oracle's."""
-        calls = [(draw.seed, refs_of(answer)) for draw, answer in zip(draws, answers, strict=True)]
+        """Of each call, whether its answer is as near to another as it would have to be to the oracle's; to eager's
+        where there are no ``others``.
+        """
+        theirs = [refs_of(other) for other in others] if others else [None] * len(draws)
+        mine = map(refs_of, answers)
+        calls = [(draw.seed, *refs) for draw, *refs in zip(draws, mine, theirs, strict=True)]
         body = {
             "case": form.case,
             "calls": calls,
             "licence": terms_of(licence),
             "yardsticks": [lengths_of(item) for item in yardsticks],
+            "leaves": [leaf_facts(item.leaf) for item in form.expected],
             "has_oracle": all(item.has_oracle for item in form.expected),
         }
         return [bool(item) for item in self._bank.ask("alike", body)]
@@ -68,7 +76,7 @@ def facts_of(expected: Expected) -> dict[str, Any]:
     leaf = expected.leaf
     wavering: list[Ref] = refs_of(expected.wavering)
     return {
-        "leaf": [leaf.dtype, list(leaf.shape), leaf.is_number],
+        "leaf": leaf_facts(leaf),
         "oracle": expected.oracle.ref,
         "oracle_dtype": expected.oracle_dtype,
         "eager": expected.eager.ref,
@@ -76,6 +84,11 @@ def facts_of(expected: Expected) -> dict[str, Any]:
         "spared": expected.spared.ref if expected.spared is not None else None,
         "wavering": wavering,
     }
+
+
+def leaf_facts(leaf: Leaf) -> list[Any]:
+    """A leaf's fields, in order."""
+    return [leaf.dtype, list(leaf.shape), leaf.is_number]
 
 
 def terms_of(licence: Licence) -> list[Any]:

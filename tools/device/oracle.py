@@ -34,6 +34,7 @@ before the next is, if it is clearly slower.
 USABLE = 0.97
 """Of a device; contexts take the rest."""
 SHELF_SHARE = 0.15
+"""Of a device, for what the oracle keeps; as much again as it needs to, where there is room."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,17 @@ class Need:
 
     def pool(self, calls: int) -> int:
         """For what a contender makes in so many calls. torch's allocator gives out pages of 2 MiB and leaves gaps."""
-        return int(1.1 * calls * (self.answered + (1 << 16))) + self.peak + (64 << 20)
+        return int(1.1 * calls * (self.answered + (1 << 16))) + self.peak - self.answered + (64 << 20)
 
-    def oracle(self) -> int:
-        """For the oracle's answer to one set, in float64, beside eager's and what leads to both."""
-        return 3 * (self.given + self.answered) + 3 * self.peak + min(6 << 30, 16 * self.answered)
+    def kept(self, calls: int) -> int:
+        """For what the oracle should not have to make twice: what a window is drawn, and one set with its answers,
+        eager's and the one in float64.
+        """
+        return calls * self.given + self.given + 3 * self.answered
+
+    def making(self) -> int:
+        """For what leads to the answer in float64, and for comparing with it."""
+        return 2 * self.given + 2 * (self.peak - self.answered) + min(6 << 30, 16 * self.answered)
 
 
 class DeviceOracle(Oracle):
@@ -94,8 +101,10 @@ class DeviceOracle(Oracle):
         calls = max(2, min(MOST_CALLS, WINDOW_BYTES // max(1, largest)))
         while True:
             inputs, pool = max(need.inputs(calls) for need in needs), max(need.pool(calls) for need in needs) + fixed
-            needed = 2 * inputs + POOLS * pool + max(need.oracle() for need in needs)
-            if needed <= self._device_bytes * USABLE:
+            kept, making = max(need.kept(calls) for need in needs), max(need.making() for need in needs)
+            needed = 2 * inputs + POOLS * pool + kept + making
+            left = int(self._device_bytes * USABLE) - needed
+            if left >= 0:
                 break
             if calls == 2:
                 raise RequestError(
@@ -103,6 +112,7 @@ class DeviceOracle(Oracle):
                     f"device's {self._device_bytes / 2**30:.3g}: make its inputs smaller"
                 )
             calls = max(2, calls * 3 // 4)
+        self.bank.ask("keep", {"bytes": kept + min(left, int(self._device_bytes * SHELF_SHARE))})
         self.bank.calls, self.bank.pool_bytes = calls, pool
         self.bank.inputs = self.bank.create(inputs)
 
@@ -173,13 +183,18 @@ class DeviceOracle(Oracle):
         return found
 
     def resemble(
-        self, examiner: Examiner, form: InputSet, draws: Sequence[Draw], answers: Sequence[Sequence[Any]]
+        self,
+        examiner: Examiner,
+        form: InputSet,
+        draws: Sequence[Draw],
+        answers: Sequence[Sequence[Any]],
+        others: Sequence[Sequence[Any]],
     ) -> list[bool]:
-        """Of each call, whether its answer is as near to eager's as it would have to be to the oracle's."""
+        """See ``DeviceNumbers.alike``."""
         if not draws:
             return []
         yardsticks = examiner.history.yardsticks(form, self.conditioning(form))
-        return self.device_numbers.alike(form, draws, answers, examiner.licence, yardsticks)
+        return self.device_numbers.alike(form, draws, answers, others, examiner.licence, yardsticks)
 
     def _ask(self, op: str, body: dict[str, Any], sizes_of: Any = lambda facts: ()) -> tuple[Any, list[bytearray]]:
         with self.bank.turn():

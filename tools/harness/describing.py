@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tools.harness.faults import Fault, blamed_on
 from tools.harness.operator_graph import GraphError, export_graph
 from tools.harness.tensors import Leaves, dtype_name, encode
-from tools.harness.values import duplicate, fastest
+from tools.harness.values import duplicate
 from tools.harness.wire import MAX_LEAVES, MAX_RANK
 
 GIB = 1 << 30
@@ -148,13 +147,3 @@ def are_views(leaves: Leaves, inputs: list[Any]) -> bool:
     encode(inputs, tensors)
     storages = {tensor.untyped_storage().data_ptr() for tensor in tensors}
     return any(isinstance(leaf, torch.Tensor) and leaf.untyped_storage().data_ptr() in storages for leaf in leaves)
-
-
-def measure_machine() -> bytes:
-    """Bytes a second of a large copy (read and written), operations a second of a matrix product."""
-    source = torch.ones(32 << 20)
-    target = torch.empty_like(source)
-    left = torch.ones(1024, 1024)
-    copying = fastest(lambda: target.copy_(source))
-    product = fastest(lambda: torch.mm(left, left))
-    return json.dumps({"bandwidth": 2 * 4 * source.numel() / copying, "peak": 2 * 1024**3 / product}).encode()

@@ -50,11 +50,11 @@ class Doubling(TorchDispatchMode):  # type: ignore[misc]  # torch is unknown to 
         if func is torch.ops.aten.view.dtype and args[0].dtype in _DOUBLED.values() and args[1] not in _DOUBLED:
             raise BitsRead(f"a floating tensor is read as {args[1]}")
         if _makes_anew(func):
-            args, kwargs = _mapped(args, _doubled), _mapped(kwargs, _doubled)
+            args, kwargs = mapped(args, doubled), mapped(kwargs, doubled)
         elif func is not torch.ops.aten.view.dtype or args[0].dtype in _DOUBLED.values():
-            args, kwargs = _mapped(args, _dtype_doubled), _mapped(kwargs, _dtype_doubled)
+            args, kwargs = mapped(args, _dtype_doubled), mapped(kwargs, _dtype_doubled)
         result = func(*args, **kwargs)
-        return _mapped(result, _tensor_doubled) if _makes_anew(func) or func in _MADE_ELSEWHERE else result
+        return mapped(result, _tensor_doubled) if _makes_anew(func) or func in _MADE_ELSEWHERE else result
 
     def _draw(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Random numbers as eager draws them: in float64, the same seed would give others."""
@@ -62,8 +62,8 @@ class Doubling(TorchDispatchMode):  # type: ignore[misc]  # torch is unknown to 
         torch.set_default_dtype(self._default)
         try:
             if not name.endswith(("_", "_like")) and name not in _SAMPLERS:
-                return _mapped(func(*_mapped(args, _tensor_doubled), **kwargs), _tensor_doubled)
-            drawn = func(*_mapped(args, self._lowered), **_mapped(kwargs, self._lowered))
+                return mapped(func(*mapped(args, _tensor_doubled), **kwargs), _tensor_doubled)
+            drawn = func(*mapped(args, self._lowered), **mapped(kwargs, self._lowered))
             return args[0].copy_(drawn) if name.endswith("_") else _tensor_doubled(drawn)
         finally:
             torch.set_default_dtype(torch.float64)
@@ -102,15 +102,16 @@ def _dtype_doubled(value: Any) -> Any:
     return _DOUBLED.get(value, value) if isinstance(value, torch.dtype) else value
 
 
-def _doubled(value: Any) -> Any:
+def doubled(value: Any) -> Any:
+    """A tensor or a dtype of a floating kind in double, anything else as it is."""
     return _tensor_doubled(_dtype_doubled(value))
 
 
-def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+def mapped(value: Any, change: Callable[[Any], Any]) -> Any:
     """``value`` with everything in it changed that is no container."""
     if isinstance(value, list | tuple):
-        items = [_mapped(item, change) for item in value]
+        items = [mapped(item, change) for item in value]
         return items if isinstance(value, list) else tuple(items)
     if isinstance(value, dict):
-        return {key: _mapped(item, change) for key, item in value.items()}
+        return {key: mapped(item, change) for key, item in value.items()}
     return change(value)

@@ -1,5 +1,6 @@
-"""Having Triton's kernels compiled on processors, for a GPU that is not there: the candidate is called, and what it
-launches is compiled and not launched. Its tensors have shapes and no values. Runs inside the build's sandbox.
+"""Having kernels of Triton and CuTe DSL compiled on processors, for a GPU that is not there: the candidate is called,
+and what it launches is compiled and not launched. Its tensors have shapes and no values. Runs inside the build's
+sandbox.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from typing import Any
 
 import torch
 
+from tools.harness import dry_run_cute
+from tools.harness.cute_dsl import COMPILED
 from tools.harness.tensors import decode
 
 MAX_CONFIGURATIONS = 64
@@ -55,20 +58,25 @@ def compile_kernels(model: torch.nn.Module, forms: list[dict[str, Any]]) -> str:
     ``forms``: by case, ``spec`` and ``tensors`` as for a real call. A border: the candidate's code may raise anything,
     and does where it looks at values; then its kernels are compiled when they are first launched.
     """
-    if "triton" not in sys.modules:
+    used = {"triton", "cutlass"} & sys.modules.keys()
+    if not used:
         return ""
     architecture = os.environ.get("KERNELWRIGHT_CUDA_ARCH", "").removeprefix("sm_")
     if not architecture.isdigit():
         return ""
     compiled: list[str] = []
     try:
-        _stand_in(int(architecture), compiled)
+        if "triton" in used:
+            _stand_in(int(architecture), compiled)
+        if "cutlass" in used:
+            dry_run_cute.stand_in()
         for form in forms:
             _call(model, form)
     except BaseException as error:  # noqa: BLE001 - see the docstring
         text = " ".join(str(error).split())[:200]
-        return f"not all kernels could be compiled beforehand ({type(error).__name__}: {text}); compiled: {compiled}"
-    return f"compiled for sm_{architecture}: {', '.join(dict.fromkeys(compiled)) or 'no kernels'}"
+        found = [*COMPILED, *compiled]
+        return f"not all kernels could be compiled beforehand ({type(error).__name__}: {text}); compiled: {found}"
+    return f"compiled for sm_{architecture}: {', '.join(dict.fromkeys([*COMPILED, *compiled])) or 'no kernels'}"
 
 
 def _call(model: torch.nn.Module, form: dict[str, Any]) -> None:

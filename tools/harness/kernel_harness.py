@@ -6,6 +6,7 @@ code it loads; the controller believes bytes that agree with the oracle and its 
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -20,13 +21,15 @@ import torch  # noqa: E402 - the path of this package must be known first
 
 from tools.harness.altering import changes, mutate  # noqa: E402
 from tools.harness.arena import Arena  # noqa: E402
+from tools.harness.ceilings import measure_ceilings  # noqa: E402
 from tools.harness.channel import Channel, Hangup  # noqa: E402
-from tools.harness.describing import measure_machine  # noqa: E402
+from tools.harness.cute_dsl import use_cute_dsl  # noqa: E402
 from tools.harness.device_arena import DeviceArena  # noqa: E402
 from tools.harness.device_memory import DeviceMemory, memory_of  # noqa: E402
 from tools.harness.dry_run import compile_kernels  # noqa: E402
 from tools.harness.extensions import find_what_was_built, use_what_was_compiled  # noqa: E402
 from tools.harness.faults import Fault  # noqa: E402
+from tools.harness.layout import ChannelsLast  # noqa: E402
 from tools.harness.reference import Reference  # noqa: E402
 from tools.harness.subject import MissingClass, Subject, adopt_state, load_module, seed_everything  # noqa: E402
 from tools.harness.tensors import Packed, Unsupported, decode, empty_like_packed, leaf_of, raw_bytes, view  # noqa: E402
@@ -79,6 +82,7 @@ class Harness:
     def do_load(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Import the candidate's file, construct ModelNew, give it the reference's parameters."""
         use_what_was_compiled()
+        use_cute_dsl()
         tensors = self._receive(body["tensors"])
         state = {name: tensors[index] for name, index in body["state"].items()}
         module = load_module(body["path"], "candidate")
@@ -183,7 +187,8 @@ class ReferenceHarness(Harness):
             allow_tf32(bool(body.get("tf32")))
         text, chunks = self.reference.open(body["path"], body["name"], body["seed"])
         model = self.reference.model
-        call = compiled(model, **body.get("options") or {}) if body["compiled"] else model
+        made = ChannelsLast(model) if body.get("channels_last") else model
+        call = compiled(made, **body.get("options") or {}) if body["compiled"] else made
         self.subject.adopt(model, call)
         if body.get("warm"):
             self._warm(call, body["seed"])
@@ -233,7 +238,7 @@ class ReferenceHarness(Harness):
 
     def do_machine(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Copy bandwidth and arithmetic peak of this machine as torch reaches them."""
-        return self._with_text(measure_machine(), [])
+        return self._with_text(json.dumps(measure_ceilings(self.subject.device)).encode(), [])
 
     def _with_text(self, text: bytes, chunks: list[torch.Tensor]) -> tuple[Record, Chunks]:
         self._sent = chunks = [chunk.cpu() for chunk in chunks]

@@ -42,23 +42,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 from tools.harness.arrays import EPS, as_float32, chunks, module_of, quiet, sum_in_float64
 from tools.harness.wire import ITEM_BYTES, Leaf
+from tools.harness.yardstick import NO_ERROR, NO_YARDSTICK, ErrorFacts, Sample, Yardstick
 
 if TYPE_CHECKING:
     from tools.harness.arrays import Array, Raw
-
-
-@dataclass(frozen=True)
-class ErrorFacts:
-    """Distance from the float64 oracle, relative to the output's scale."""
-
-    worst: float
-    """Largest absolute difference divided by the largest absolute value of the oracle's output."""
-    norm: float
-    """Euclidean norm of the difference divided by that of the oracle's output."""
 
 
 FACTOR = 4.0
@@ -80,8 +71,6 @@ MOST_ASTRAY = 1 / 16
 """Of the norm: who is further off than that is not off by a few jumps."""
 TOLERANCES = {"float64": 1e-7, "float32": 1e-4, "float16": 1e-2, "bfloat16": 1e-2}
 """Default atol and rtol under ``tolerance``."""
-
-NO_ERROR = ErrorFacts(worst=0.0, norm=0.0)
 
 
 @dataclass(frozen=True)
@@ -115,50 +104,6 @@ class Expected:
     """Alike to the oracle: what is right besides it where a masked NaN reached its answer, NaN everywhere else."""
     wavering: Sequence[Raw] = ()
     """Whole answers that are right besides the oracle's where rounding decides: integers, or numbers that jump."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Something's distance from the oracle's answer to one set, and the size of that answer; all of it absolute."""
-
-    worst: float = 0.0
-    norm: float = 0.0
-    scale: float = 0.0
-    """Largest absolute value of the answer."""
-    reference: float = 0.0
-    """Its Euclidean norm."""
-
-    def relative(self, scale: float, reference: float) -> ErrorFacts:
-        """To the answer, or to ``scale`` and ``reference`` where they are larger."""
-        return ErrorFacts(
-            worst=self.worst / (max(self.scale, scale) or 1.0), norm=self.norm / (max(self.reference, reference) or 1.0)
-        )
-
-
-@dataclass(frozen=True)
-class Yardstick:
-    """What other sets of the same kind teach about one output. It is made of trusted answers only."""
-
-    scale: float = 0.0
-    reference: float = 0.0
-    error: ErrorFacts = NO_ERROR
-    """Largest that is excused: eager's on other seeds, and the oracle's response to nudged inputs."""
-
-    @classmethod
-    def of(cls, samples: Sequence[Sample]) -> Self:
-        """The upper quartile of the sizes: neither a lucky zero nor an outlier sets it."""
-        known = [sample for sample in samples if sample.scale > 0]
-        if not known:
-            return cls()
-        place = math.ceil(0.75 * (len(known) - 1))
-        scale = sorted(sample.scale for sample in known)[place]
-        reference = sorted(sample.reference for sample in known)[place]
-        errors = [sample.relative(scale, reference) for sample in known]
-        largest = ErrorFacts(worst=max(item.worst for item in errors), norm=max(item.norm for item in errors))
-        return cls(scale, reference, largest)
-
-
-NO_YARDSTICK = Yardstick()
 
 
 @dataclass(frozen=True)
@@ -345,11 +290,21 @@ def is_near(got: Raw, other: Raw, expected: Expected, yardstick: Yardstick) -> b
     scale = float(abs(theirs).max())
     gap = abs(mine - theirs)
     worst = float(gap.max())
-    if not (math.isfinite(scale) and math.isfinite(worst) and scale > 0):
-        return False
     gap *= gap
-    norm = math.sqrt(sum_in_float64(gap))
-    reference = math.sqrt(sum_in_float64(theirs * theirs))
+    return is_within_half(expected, yardstick, scale, worst, sum_in_float64(gap), sum_in_float64(theirs * theirs))
+
+
+def is_within_half(
+    expected: Expected, yardstick: Yardstick, scale: float, worst: float, gap_squares: float, squares: float
+) -> bool:
+    """Whether somebody is within half of the bound, and so within the bound whoever the other is.
+
+    ``scale``: largest absolute value of the other answer, ``squares``: the sum of its squares; ``worst`` and
+    ``gap_squares``: the same of the differences. False where one of them is not finite.
+    """
+    if not (math.isfinite(scale + worst + gap_squares + squares) and scale > 0):
+        return False
+    norm, reference = math.sqrt(gap_squares), math.sqrt(squares)
     floor, excused = _floor(expected), yardstick.error
     allowed = FACTOR / 2 * max(excused.worst, floor.worst) * max(scale, yardstick.scale)
     allowed_norm = FACTOR / 2 * max(excused.norm, floor.norm) * max(reference, yardstick.reference)

@@ -32,6 +32,14 @@ class Shelf:
         size = _size_of(made)
         self._made[name] = made, size
         self._held_bytes += size
+        self._shrink()
+
+    def resize(self, most_bytes: int) -> None:
+        """Keep so much from now on."""
+        self._most_bytes = most_bytes
+        self._shrink()
+
+    def _shrink(self) -> None:
         while len(self._made) > 1 and (self._held_bytes > self._most_bytes or len(self._made) > MOST_THINGS):
             self._drop(next(iter(self._made)))
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-from tools.harness.faults import Fault
 from tools.harness.tensors import decode, encode, pack, view
 from tools.harness.wire import PARTS, Leaf
 
@@ -78,20 +76,26 @@ def own_double(inputs: list[Any]) -> list[Any]:
     return list(decode(spec, [copies.pop(0) if new is old else new for old, new in zip(before, after, strict=True)]))
 
 
-def nudge(tensor: torch.Tensor, by: float | None = None, lot: torch.Generator | None = None) -> torch.Tensor:
+def nudge(
+    tensor: torch.Tensor,
+    by: float | None = None,
+    lot: torch.Generator | None = None,
+    dtype: torch.dtype | None = None,
+) -> torch.Tensor:
     """A floating tensor in float64, each element moved by half a unit in its last place (or ``by``), up or down.
 
     One of 16 bits by up to that much, as rounding does: between its precision and the next lower one there is no room
-    for more.
+    for more. ``dtype``: whose last place counts, if not its own.
     """
     if not tensor.is_floating_point():
         return tensor
-    if by is None and tensor.dtype.itemsize == 2:
-        half = torch.finfo(tensor.dtype).eps / 2
+    dtype = dtype or tensor.dtype
+    if by is None and dtype.itemsize == 2:
+        half = torch.finfo(dtype).eps / 2
         return tensor.double() * (1 + half * (2 * torch.rand(tensor.shape, dtype=torch.float64, generator=lot) - 1))
     if by is None:
         # Half of one would be lost in float64 itself: 1 + eps / 2 is 1.
-        by = torch.finfo(tensor.dtype).eps / (1 if tensor.dtype == torch.float64 else 2)
+        by = torch.finfo(dtype).eps / (1 if dtype == torch.float64 else 2)
     signs = torch.randint(0, 2, tensor.shape, dtype=torch.float64, generator=lot).mul_(2 * by).sub_(by)
     return tensor.double() * (1 + signs)
 
@@ -192,29 +196,6 @@ def with_rows(inputs: list[Any], rows: int, draw: Callable[[], list[Any]], *, fi
     return list(decode(spec, tensors))
 
 
-def count_flops(run: Callable[[], object]) -> int:
-    """Operations torch can count, 0 where it cannot."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    counter = FlopCounterMode(display=False)
-    try:
-        with counter:
-            run()
-    except (RuntimeError, TypeError, ValueError, LookupError, Fault):
-        return 0
-    return int(counter.get_total_flops())
-
-
 def leaf_json(leaf: Leaf) -> list[Any]:
     """Plain JSON of a leaf."""
     return [leaf.dtype, list(leaf.shape), leaf.is_number]
-
-
-def fastest(run: Callable[[], object], times: int = 5) -> float:
-    """Seconds of the fastest of a few runs."""
-    best = float("inf")
-    for _ in range(times):
-        begin = time.perf_counter()
-        run()
-        best = min(best, time.perf_counter() - begin)
-    return best

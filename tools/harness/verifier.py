@@ -10,21 +10,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import torch
 
+from tools.harness.alike import Terms, are_alike
 from tools.harness.altering import mutate
 from tools.harness.arrays import EPS, chunks
 from tools.harness.ceilings import measure_ceilings
 from tools.harness.device_memory import DeviceMemory, Region
-from tools.harness.licence import ErrorFacts, Expected, Licence, Yardstick, compare, is_near, measure
+from tools.harness.licence import Expected, Licence, compare, measure
 from tools.harness.lookout import Lookout
 from tools.harness.reference import Reference
 from tools.harness.shelf import Made, Shelf
 from tools.harness.tensors import Packed, decode, leaf_of, view
 from tools.harness.wholes import wrong_wholes
 from tools.harness.wire import Leaf
+from tools.harness.yardstick import ErrorFacts, Yardstick
 
 Ref = list[Any]
 """Names a tensor: ``["made", case, seed, rows, dress, index]``, ``["drawn", case, seed, index]``,
@@ -56,6 +59,7 @@ OPERATIONS = [
     "condition",
     "machine",
     "forget",
+    "keep",
 ]
 LOOKED_AT = ("fill", "flush", "arm")
 """What is done while the device is looked at."""
@@ -267,33 +271,24 @@ class Verifier:
         return all(bool(torch.isfinite(part).all()) for pair in chunks(expected.leaf, *raws) for part in pair)
 
     def _alike(self, body: dict[str, Any]) -> list[bool]:
-        """Of each call of a window, whether its answer is as near to eager's as it would have to be to the oracle's."""
-        licence = Licence(*body["licence"])
+        """Of each call of a window, whether its answer is as near to a trusted contender's, or to eager's where that is
+        not there, as it would have to be to the oracle's.
+        """
+        leaves = [Leaf(dtype, tuple(shape), is_number) for dtype, shape, is_number in body["leaves"]]
         yardsticks = [yardstick_from(item) for item in body["yardsticks"]]
-        found = []
-        for seed, refs in body["calls"]:
-            facts, flats = self._drawn(body["case"], seed)
-            leaves = [leaf_of(value, self.memory.device)[1] for value in self.reference.run(inputs_of(facts, flats))[1]]
-            answers = [self._tensor(ref) for ref in refs]
-            found.append(
-                len(leaves) == len(answers)
-                and all(
-                    self._is_alike(mine, theirs.reshape(-1), licence, yardstick, body["has_oracle"])
-                    for mine, theirs, yardstick in zip(answers, leaves, yardsticks, strict=True)
-                )
-            )
-        return found
+        terms = Terms(Licence(*body["licence"]), leaves, yardsticks, body["has_oracle"])
+        calls = [
+            (list(map(self._tensor, refs)), partial(self._trusted, body["case"], seed, others))
+            for seed, refs, others in body["calls"]
+        ]
+        return are_alike(calls, terms)
 
-    def _is_alike(
-        self, mine: torch.Tensor, theirs: torch.Tensor, licence: Licence, yardstick: Yardstick, has_oracle: bool
-    ) -> bool:
-        leaf, raw = leaf_of(theirs, self.memory.device)[0], theirs.view(torch.uint8)
-        if mine.numel() != raw.numel():
-            return False
-        stand_in = Expected(leaf, raw, leaf.dtype, raw, has_oracle=has_oracle)
-        if licence.precision == "native" and is_near(mine, raw, stand_in, yardstick):
-            return True
-        return compare(mine, stand_in, licence, yardstick).passed
+    def _trusted(self, case: str, seed: int, refs: list[Ref] | None) -> list[torch.Tensor]:
+        if refs is not None:
+            return [self._tensor(ref) for ref in refs]
+        facts, flats = self._drawn(case, seed)
+        answer = self.reference.run(inputs_of(facts, flats))[1]
+        return [leaf_of(value, self.memory.device)[1].reshape(-1).view(torch.uint8) for value in answer]
 
     def _mutate(self, body: dict[str, Any]) -> tuple[bytes, list[torch.Tensor]]:
         text, leaves = mutate(self.reference, body["case"], body["seed"], body["change"], body["what"])
@@ -311,8 +306,12 @@ class Verifier:
     def _condition(self, body: dict[str, Any]) -> tuple[bytes, list[torch.Tensor]]:
         return self.reference.condition(body["case"], body["seed"], body["rows"], body["dress"]), []
 
-    def _machine(self, body: dict[str, Any]) -> dict[str, float]:
-        return measure_ceilings(self.memory)
+    def _machine(self, body: dict[str, Any]) -> dict[str, Any]:
+        return measure_ceilings(self.memory.device, self.memory.settle)
+
+    def _keep(self, body: dict[str, Any]) -> None:
+        """How much of the device may be taken by what can be made again."""
+        self._shelf.resize(body["bytes"])
 
     def _forget(self, body: dict[str, Any]) -> None:
         """Give up everything that can be made again."""

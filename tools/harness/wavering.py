@@ -31,15 +31,18 @@ REACH_EPS, HALF_REACH_EPS = 8.0, 2.0
 Nudge = Callable[[torch.Tensor], torch.Tensor]
 
 
-def wavering(answer: Callable[[Nudge], Leaves | None], base: Leaves) -> Iterator[Leaves]:
-    """Other right answers than ``base``. Numbers that do not jump move a little: that is not for here."""
+def wavering(answer: Callable[[Nudge], Leaves | None], base: Leaves, *, widens: bool = False) -> Iterator[Leaves]:
+    """Other right answers than ``base``. Numbers that do not jump move a little: that is not for here.
+
+    ``widens``: whether eager works in float32 or finer, whatever its inputs are.
+    """
     begin = time.monotonic()
     for direction in range(DIRECTIONS):
         for sign in (1.0, -1.0):
             if time.monotonic() - begin > PATIENCE_S:
                 return
-            far = answer(partial(_moved, direction=direction, sign=sign, by=None))
-            near = answer(partial(_moved, direction=direction, sign=sign, by=NEXT_TO_NOTHING))
+            move = partial(_moved, direction=direction, sign=sign, widens=widens)
+            far, near = answer(move), answer(partial(move, by=NEXT_TO_NOTHING))
             if near is not None and far is not None:
                 yield [_unless_at_once(*three) for three in zip(base, near, far, strict=True)]
 
@@ -58,12 +61,12 @@ def others(answers: Iterable[Leaves]) -> list[tuple[int, torch.Tensor]]:
     return found + [(index, end) for index, pair in ends.items() for end in pair]
 
 
-def _moved(tensor: torch.Tensor, direction: int, sign: float, by: float | None) -> torch.Tensor:
+def _moved(tensor: torch.Tensor, direction: int, sign: float, *, widens: bool, by: float | None = None) -> torch.Tensor:
     if not tensor.is_floating_point():
         return tensor
-    units = HALF_REACH_EPS if tensor.dtype.itemsize == 2 else REACH_EPS
-    lot = lot_of(direction)
-    return nudge(tensor, sign * (torch.finfo(tensor.dtype).eps * units if by is None else by), lot)
+    dtype = torch.float32 if widens and tensor.dtype.itemsize == 2 else tensor.dtype
+    units = HALF_REACH_EPS if dtype.itemsize == 2 else REACH_EPS
+    return nudge(tensor, sign * (torch.finfo(dtype).eps * units if by is None else by), lot_of(direction))
 
 
 def _unless_at_once(base: Any, near: Any, far: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Momentum in float32, with a bfloat16 copy of the weights for the next forward pass made on the way."""
+"""Momentum with float32 weights and bfloat16 gradients, and the copy for the next forward pass."""
 
 import torch
 from torch import nn
@@ -10,9 +10,9 @@ class Model(nn.Module):
         self.rate, self.momentum = rate, momentum
 
     def forward(self, weights, velocity, gradient):
-        velocity = self.momentum * velocity + gradient
+        velocity = self.momentum * velocity + gradient.float()
         weights = weights - self.rate * velocity
-        return weights, velocity, weights.to(torch.bfloat16)
+        return weights, velocity, weights.to(gradient.dtype)
 
 
 BOUND = "memory"
@@ -20,7 +20,7 @@ SIZE = 50_000_000
 
 
 def get_inputs():
-    return [torch.randn(SIZE), torch.randn(SIZE), torch.randn(SIZE)]
+    return [torch.randn(SIZE), torch.randn(SIZE), torch.randn(SIZE, dtype=torch.bfloat16)]
 
 
 def get_init_inputs():
