@@ -137,8 +137,12 @@ def propose(
     conversation = _Conversation(task, model, bench, make_tools(bench), max_steps, emit, out_of_time)
     system, room = system_prompt(task.target, task.language, max_steps), task.budget.prompt_chars
     left = None if room is None else room - len(system)
-    told = task_prompt(task, problem, description, store, knowledge, left)
-    conversation.messages = [SystemMessage(system), HumanMessage(told)]
+
+    def tell(budget: int | None) -> HumanMessage:
+        return HumanMessage(task_prompt(task, problem, description, store, knowledge, budget))
+
+    conversation.tell = tell
+    conversation.messages = [SystemMessage(system), tell(left)]
     conversation.run()
     return conversation.result()
 
@@ -164,6 +168,8 @@ class _Conversation:
     tool_calls: int = 0
     nudges: int = 0
     tight: bool = False
+    tell: Callable[[int | None], HumanMessage] | None = None
+    """The task in so many characters."""
     stopped: str = ""
     """Why the loop ended without the model's word, one line."""
 
@@ -218,9 +224,10 @@ class _Conversation:
         try:
             reply = self._call(step)
         except PromptTooLong:
-            if self.tight or len(self.messages) <= 2:
+            if self.tight:
                 raise
             self.tight = True
+            self._tell_less()
             reply = self._call(step)
         self.replies.append(reply)
         self.emit(
@@ -234,6 +241,11 @@ class _Conversation:
             finish=reply.finish,
         )
         return reply
+
+    def _tell_less(self) -> None:
+        """The window is smaller than it was thought to be: the task anew, in half of its length."""
+        if self.tell is not None:
+            self.messages[1] = self.tell(len(self.messages[1].text) // 2)
 
     def _call(self, step: int) -> Reply:
         return call_model(self.model, self.tools, self._to_send(), step, self.emit, self.out_of_time)
