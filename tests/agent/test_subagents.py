@@ -184,7 +184,11 @@ def test_what_is_known_is_not_found_out_again(toy, home):
     lessons = [one.data["candidate"] for one in again if one.type == "reflected"]
     assert len(lessons) == len(set(lessons))
     assert outcome.status == "improved"
-    assert asked > 0
+    anew = seen[asked:]
+    assert [text for text in anew if f"candidate={toy.id_of(110)} " in text] == []
+    assert len([text for text in anew if f"candidate={toy.id_of(120)} " in text]) == 1
+    later = [place for place in places if place[0] > 1]
+    assert len([text for text in anew if text.startswith("What should be looked up")]) == len(later)
 
 
 def test_memory_is_asked_what_the_diagnosis_suggests(toy, home):
@@ -202,6 +206,15 @@ def test_memory_is_asked_what_the_diagnosis_suggests(toy, home):
     assert first["remembered"] == []
     assert [one["lesson"] for one in third["remembered"]] == [f"text. {other['lesson']}"] * 2
     assert [one.candidate for one in run.tasks[2].recalled] == [one["candidate"] for one in third["remembered"]]
+
+
+def test_memory_shows_nothing_twice(toy, home):
+    memory = InMemoryStore()
+    Run(toy, home / "first", [104], memory=memory)
+    run = Run(toy, home / "second", [110, 120, 130], memory=memory)
+    assert toy.id_of(104) in [one["candidate"] for one in run.of("recalled")[0]["attempts"]]
+    assert run.of("researched")[2]["question"]["phase"] == "repair"
+    assert [one["remembered"] for one in run.of("researched")[:3]] == [[], [], []]
 
 
 def test_a_memory_that_cannot_be_searched_is_a_warning(toy, home):
