@@ -60,7 +60,7 @@ def embedded(body: str) -> str:
         elif fence and line.strip() == fence:
             fence = ""
         if line.startswith("#") and not fence and re.match(r"#{1,6} ", line):
-            line = f"##{line}"
+            line = f"###{line}"
         elif re.match(r"## \w", line):
             line = f" {line}"
         lines.append(line)

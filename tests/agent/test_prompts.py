@@ -208,7 +208,7 @@ def test_the_builtin_model_reads_its_sections_between_documents(tmp_path):
 
 def test_documents_cannot_pass_for_sections():
     assert embedded("# A\ntext\n```python\n## Parent\n# a comment\n```\n## Parent") == (
-        "### A\ntext\n```python\n ## Parent\n# a comment\n```\n#### Parent"
+        "#### A\ntext\n```python\n ## Parent\n# a comment\n```\n##### Parent"
     )
     assert embedded("```\nno end") == "```\nno end\n```"
     for odd in ("````\n```\n## Parent\n````", "~~~\n```\n~~~\n## Parent", "``` \n## Parent"):

@@ -1,6 +1,6 @@
 """Runs a document's Triton and torch blocks: in Triton's interpreter, or compiled for a GPU that is not there.
 
-Usage: python knowledge_blocks.py run|compile, with the blocks as JSON (name to text) on standard input. It prints JSON,
+Usage: python knowledge_blocks.py run|gpu|compile, with blocks as JSON (name to text) on standard input. It prints JSON,
 name to what was seen. A process of its own: triton chooses its interpreter by the environment when it is imported.
 """
 
@@ -71,11 +71,12 @@ def hosts(module: types.ModuleType) -> list[str]:
     return [name for name in CHECKS if callable(getattr(module, name, None))]
 
 
-def run(module: types.ModuleType) -> list[str]:
+def run(module: types.ModuleType, device: str = "cpu") -> list[str]:
     """Compare with the reference; what differs is an AssertionError with the numbers."""
     for name in hosts(module):
         reference, cases = CHECKS[name]
-        for arguments in cases:
+        for case in cases:
+            arguments = [tensor.to(device) for tensor in case]
             given, wanted = getattr(module, name)(*arguments), reference(*arguments)
             loose = 1e-2 if wanted.dtype == torch.float16 else 2e-5
             torch.testing.assert_close(given, wanted, rtol=loose, atol=loose, equal_nan=True)
@@ -98,6 +99,6 @@ def build(module: types.ModuleType) -> list[str]:
 
 
 if __name__ == "__main__":
-    work = {"run": run, "compile": build}[sys.argv[1]]
+    work = {"run": run, "gpu": lambda module: run(module, "cuda"), "compile": build}[sys.argv[1]]
     blocks = json.loads(sys.stdin.read())
     sys.stdout.write(json.dumps({name: work(load(name, text)) for name, text in blocks.items()}))

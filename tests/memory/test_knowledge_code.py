@@ -220,6 +220,14 @@ def test_triton_is_right_in_the_interpreter(tmp_path, repository):
 
 @needs_torch
 @needs_triton
+@pytest.mark.gpu
+def test_triton_is_right_on_a_gpu(tmp_path, repository):
+    told = in_a_process("gpu", TRITON, tmp_path, repository)
+    assert {name: len(hosts) for name, hosts in told.items()} == dict.fromkeys(TRITON, 1)
+
+
+@needs_torch
+@needs_triton
 @pytest.mark.torch
 def test_triton_compiles_for_hopper(tmp_path, repository):
     told = in_a_process("compile", TRITON, tmp_path, repository, KERNELWRIGHT_CUDA_ARCH="sm_90")
