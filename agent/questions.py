@@ -43,11 +43,11 @@ def families_of(operators: Sequence[str]) -> tuple[str, ...]:
     return tuple(found[:MOST_FAMILIES]) or (("pointwise",) if names else ())
 
 
-def phase_of(attempts: Sequence[Mapping[str, Any]]) -> str:
-    """Where a search is, from ``status`` of its attempts, newest last."""
-    if any(attempt["status"] == "accepted" for attempt in attempts):
+def phase_of(statuses: Sequence[str]) -> str:
+    """Where a search is, from its attempts' statuses."""
+    if "accepted" in statuses:
         return "improve"
-    return "repair" if attempts else "draft"
+    return "repair" if statuses else "draft"
 
 
 def knowledge_question(

@@ -83,13 +83,12 @@ def research(deps: Deps, pick: PickState) -> dict[str, Any]:
 def ask(state: ResearchState, runtime: Runtime[Deps]) -> dict[str, Any]:
     """The question by rule."""
     deps, pick = runtime.context, state["pick"]
-    attempts = [{"status": node.status} for node in deps.ledger.tree(pick["visible"])]
-    if pick["parent"] is not None:
-        attempts.append({"status": deps.ledger.node(pick["parent"]).status})
+    seen = [*pick["visible"], *([] if pick["parent"] is None else [pick["parent"]])]
+    statuses = [(deps.ledger.find("judged", name) or {"verdict": {}})["verdict"].get("status", "") for name in seen]
     told = [data for _, data in _diagnoses(deps, pick)]
     settings = deps.settings
     operators = Description.model_validate_json(deps.store.get(pick["description"])).operators
-    question = knowledge_question(settings.target, settings.language, operators, phase_of(attempts), told)
+    question = knowledge_question(settings.target, settings.language, operators, phase_of(statuses), told)
     return {"question": asdict(question), "words": memory_question(question, told)}
 
 

@@ -104,8 +104,8 @@ def test_families(operators, families):
 
 def test_phases():
     assert phase_of([]) == "draft"
-    assert phase_of([{"status": "rejected"}]) == "repair"
-    assert phase_of([{"status": "accepted"}, {"status": "rejected"}]) == "improve"
+    assert phase_of(["rejected"]) == "repair"
+    assert phase_of(["accepted", "rejected"]) == "improve"
 
 
 MEMORY = {"bottleneck": "memory", "evidence": "moves memory at 40% of the roofline"}
