@@ -1,7 +1,6 @@
 """What limits a judged candidate, by rule: pure, so that the same verdict always gets the same diagnosis.
 
-A profiler's word counts before what times and sizes suggest, where there is one: JSON in the store that the verdict
-names as its artifact ``profile``, with ``bound`` and ``findings`` (each with ``evidence``).
+A profiler's word counts before what times and sizes suggest, where the model asked one before it submitted.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from agent.reflecting import FAR_FROM_ROOFLINE, NEAR_ROOFLINE, to_lesson
 from tools.problem import Description
 from tools.problem_text import one_line
+from tools.profiling.diagnosis import Diagnosis as Profile
 from tools.roofline import roof_of
 from tools.verdict import Verdict
 
@@ -49,7 +49,7 @@ def diagnose_by_rule(
     description: Description,
     *,
     parent_speedup: float | None = None,
-    profile: Mapping[str, Any] | None = None,
+    profile: Profile | None = None,
 ) -> Diagnosis:
     """From facts alone; the lesson is ``to_lesson``'s."""
     lesson = to_lesson(verdict, parent_speedup=parent_speedup)
@@ -65,9 +65,7 @@ def diagnosis_text(candidate: str, data: Mapping[str, Any]) -> str:
     return f"{candidate} bottleneck={data['bottleneck']} ({data['author']}): {evidence}"
 
 
-def _bottleneck(
-    verdict: Verdict, description: Description, profile: Mapping[str, Any] | None
-) -> tuple[Bottleneck, str]:
+def _bottleneck(verdict: Verdict, description: Description, profile: Profile | None) -> tuple[Bottleneck, str]:
     if verdict.status != "accepted":
         return _rejected(verdict)
     seen = _profiled(profile)
@@ -103,15 +101,11 @@ def _rejected(verdict: Verdict) -> tuple[Bottleneck, str]:
     return ("unknown" if kind in _SAYS_NOTHING else "correctness"), evidence
 
 
-def _profiled(profile: Mapping[str, Any] | None) -> tuple[Bottleneck, str] | None:
-    """A profile is made of what a program says in which the candidate's code ran: it may hold anything."""
-    bound = None if profile is None else profile.get("bound")
-    if profile is None or bound not in ("memory", "compute", "latency", "occupancy", "launch"):
+def _profiled(profile: Profile | None) -> tuple[Bottleneck, str] | None:
+    if profile is None or profile.bound == "unknown":
         return None
-    findings = profile.get("findings")
-    first = findings[0] if isinstance(findings, list) and findings else {}
-    evidence = first.get("evidence") if isinstance(first, dict) else None
-    return bound, f"profiler {profile.get('profiler', '')}: {evidence or 'bound by ' + str(bound)}"
+    evidence = profile.findings[0].evidence if profile.findings else f"bound by {profile.bound}"
+    return profile.bound, f"{profile.profiler}: {evidence}"
 
 
 def _intensity(description: Description) -> float:

@@ -14,7 +14,7 @@ One JSON object a line, only ever appended::
 * ``round_started`` round, slots, parents
 * ``researched`` round, slot, author, question, diagnosis, knowledge (names), remembered (attempts)
 * ``proposed`` round, slot, parent, candidate, language, source_artifact, strategy, refusal, origin,
-  transcript (artifact), tokens, cost_usd, model_calls, tool_calls
+  transcript and profile (artifacts), tokens, cost_usd, model_calls, tool_calls
 * ``judging`` candidate, order, of
 * ``judged`` candidate, parent, strategy, source_artifact, seconds, verdict (in full), round, slot, origin
 * ``reflected`` candidate, bottleneck, evidence, lesson, author (rule or model)

@@ -26,6 +26,7 @@ from tools.candidate import Candidate
 from tools.judge import Judge
 from tools.problem import Description, Problem
 from tools.problem_text import one_line
+from tools.profiling.diagnosis import Diagnosis
 from tools.toolbox import make_tools, run_tool, signature_text, usage_text
 from tools.workbench import NEEDS_LANGUAGE_MODEL, Workbench
 
@@ -98,6 +99,8 @@ class Proposal:
     model_calls: int
     tool_calls: int
     transcript: tuple[dict[str, Any], ...]
+    profile: Diagnosis | None = None
+    """What a profiler said of the candidate, where the model asked one."""
 
 
 def propose(
@@ -217,6 +220,7 @@ class _Conversation:
             model_calls=len(self.replies),
             tool_calls=self.tool_calls,
             transcript=transcript(self.messages),
+            profile=None if candidate is None else bench.profiles.get(candidate.id),
         )
 
     def _ask(self) -> Reply:

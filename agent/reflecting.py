@@ -27,6 +27,7 @@ _CLASSES = {
     "aliased_output": "it hands out a buffer that a later call overwrites",
     "input_mutation": "it changes its inputs",
     "runtime_error": "it raises when called",
+    "runtime_error.memory": "its kernels read or write memory that is not theirs, which memcheck saw",
     "crash": "it crashes the process: look for out-of-bounds access",
     "timeout": "it takes far too long",
     "out_of_memory": "it needs too much memory",

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from sandbox.base import Job, Limits, Mount
+from sandbox.base import GRANTABLE, Job, Limits, Mount
 from sandbox.errors import SandboxError
 from sandbox.ownership import make_folder
 
@@ -54,6 +54,8 @@ def check(job: Job) -> None:
         raise SandboxError(f"the working folder must be absolute: {job.cwd!r}")
     if any("\0" in text for text in (*job.argv, *job.env, *job.env.values(), job.cwd)):
         raise SandboxError("a job's arguments and environment must not hold NUL bytes")
+    if bad := [name for name in job.capabilities if name not in GRANTABLE]:
+        raise SandboxError(f"no job may have {', '.join(bad)}: there are {', '.join(sorted(GRANTABLE))}")
     for device in job.devices:
         if not Path(device).is_char_device():
             raise SandboxError(f"{device} is no device of this machine")
@@ -82,6 +84,16 @@ def as_exact(variables: dict[str, str], limits: Limits) -> tuple[str, ...]:
     bounds = ("--core=1", "--sigpending=256", f"--nofile={files}", f"--fsize={limits.scratch_bytes}", "--")
     settings = (f"{name}={value}" for name, value in variables.items())
     return ("/usr/bin/prlimit", *bounds, "/usr/bin/env", "-i", *settings)
+
+
+def as_nobody(capabilities: tuple[str, ...]) -> tuple[str, ...]:
+    """Options of setpriv with which root becomes nobody, who has these capabilities and can get no others."""
+    names = ",".join(f"+{name.removeprefix('CAP_').lower()}" for name in capabilities)
+    kept = f"-all,{names}" if names else "-all"
+    # What nobody is to have after the program was started must be ambient, and for that inheritable.
+    ambient = (f"--ambient-caps={kept}",) if names else ()
+    identity = (f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+    return (*identity, f"--inh-caps={kept}", *ambient, f"--bounding-set={kept}", "--no-new-privs")
 
 
 def by_depth(mounts: tuple[Mount, ...]) -> list[Mount]:

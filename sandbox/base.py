@@ -25,6 +25,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+GRANTABLE = frozenset({"CAP_PERFMON", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE"})
+"""What a job may ask for, and no more than profilers need."""
+
 
 class Isolation(StrEnum):
     """What stands between a job and the host; named by ``doctor`` and in every verdict."""
@@ -77,6 +80,13 @@ class Job:
     limits: Limits = field(default_factory=Limits)
     devices: tuple[str, ...] = ()
     """Device files of the host that it may open, besides the harmless ones that every job has."""
+    capabilities: tuple[str, ...] = ()
+    """Privileges of the kernel it keeps, as ``CAP_PERFMON``: those of ``GRANTABLE``, for profilers that read a device's
+    counters. Only a controller that is root can give them away; elsewhere they reach no further than the job's own
+    namespace."""
+    instrumented: bool = False
+    """A profiler or checker watches the program from outside, and talks to it: the system-call filter lets tracing and
+    sockets through (there is still no network). Nothing that decides a verdict's numbers runs like this."""
 
 
 @dataclass(frozen=True)

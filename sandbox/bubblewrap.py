@@ -19,7 +19,18 @@ from contextlib import ExitStack, contextmanager
 from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 
-from sandbox.admission import NOBODY, SCRATCH, User, accounts, as_exact, by_depth, check, environment, readied
+from sandbox.admission import (
+    NOBODY,
+    SCRATCH,
+    User,
+    accounts,
+    as_exact,
+    as_nobody,
+    by_depth,
+    check,
+    environment,
+    readied,
+)
 from sandbox.base import Execution, Isolation, Job, Mount
 from sandbox.cgroup import sweep_groups
 from sandbox.enclosure import Enclosure, enclose, mechanisms
@@ -53,10 +64,12 @@ _TAKE_STREAMS = (
 """Bubblewrap would hold the streams it is given as its own until the end, so that nobody could see the job close
 them. It is given others, and the job takes the real ones from where it inherits them (not dash: two digits)."""
 
-_ACCOUNTS = {
+_OWN_FILES = {
     "/etc/passwd": accounts(User(NOBODY, NOBODY)),
     "/etc/group": f"root:x:0:\nsandbox:x:{NOBODY}:\n",
+    "/etc/hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
 }
+"""Files of its own instead of the host's: who there is, and what the job's own loopback is called."""
 
 
 class BubblewrapSandbox:
@@ -113,11 +126,11 @@ class BubblewrapSandbox:
             mounts = stack.enter_context(readied(job.mounts))
             enclosure = enclose(job.limits, own_users=True)
             stack.callback(enclosure.remove)
-            return RunningBubblewrap(self._argv(job, mounts), enclosure, stack)
+            return RunningBubblewrap(self._argv(job, mounts), enclosure, stack, job.instrumented)
 
     def _argv(self, job: Job, mounts: tuple[Mount, ...]) -> list[str]:
         path = f"{Path(self._python).parent}:/usr/local/bin:/usr/bin:/bin"
-        argv = ["bwrap", "--die-with-parent", "--new-session", "--hostname", "sandbox", *_namespaces()]
+        argv = ["bwrap", "--die-with-parent", "--new-session", "--hostname", "sandbox", *_namespaces(job.capabilities)]
         argv += ["--unshare-uts", *_system()]
         argv += ["--proc", "/proc", "--dev", "/dev"]
         argv += ["--perms", "1777", *_size(job.limits.scratch_bytes), "--tmpfs", SCRATCH]
@@ -132,7 +145,7 @@ class BubblewrapSandbox:
         return [
             *argv,
             "--",
-            *_drop(),
+            *_drop(job.capabilities),
             "{inner}",
             *as_exact(environment(job, path=path, home=SCRATCH), job.limits),
             *job.argv,
@@ -157,7 +170,7 @@ class BubblewrapSandbox:
 class RunningBubblewrap:
     """The bubblewrap process outside, and the first process of the namespace inside."""
 
-    def __init__(self, argv: list[str], enclosure: Enclosure, made: ExitStack) -> None:
+    def __init__(self, argv: list[str], enclosure: Enclosure, made: ExitStack, instrumented: bool) -> None:
         self._enclosure = enclosure
         self._killing = threading.Lock()
         self._killed = False
@@ -168,7 +181,7 @@ class RunningBubblewrap:
         self.ends, far = open_pipes()
         argv[place:place] = [*_TAKE_STREAMS, str(far.stdin), str(far.stdout)]
         try:
-            with _options(write) as (options, fds):
+            with _options(write, instrumented) as (options, fds):
                 whole = [*enclosure.prefix, argv[0], *options, *argv[1:]]
                 self._process = spawn(whole, far, cwd="/", pass_fds=fds, aside=True)
         except BaseException:
@@ -274,9 +287,13 @@ def _remedy() -> str:
     return "run outside of containers, or use Docker: apt-get install docker.io, then: make image"
 
 
-def _namespaces() -> list[str]:
-    """Everything unshared. Root needs no user namespace, and becomes nobody for real instead."""
+def _namespaces(capabilities: tuple[str, ...] = ()) -> list[str]:
+    """Everything unshared. Root needs no user namespace, and becomes nobody for real instead.
+
+    ``capabilities``: what the job keeps; outside a user namespace of its own only if we are root.
+    """
     spaces = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-cgroup-try"]
+    kept = [word for name in capabilities for word in ("--cap-add", name)]
     if os.getuid() == 0:
         return [
             *spaces,
@@ -287,16 +304,16 @@ def _namespaces() -> list[str]:
             "--cap-add",
             "CAP_SETGID",
             *("--cap-add", "CAP_SETPCAP"),
+            *kept,
         ]
-    return [*spaces, "--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY)]
+    return [*spaces, "--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY), *kept]
 
 
-def _drop() -> list[str]:
+def _drop(capabilities: tuple[str, ...] = ()) -> list[str]:
     """Argv prefix that, inside, gives up root."""
     if os.getuid() != 0:
         return []
-    identity = (f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-    return ["/usr/bin/setpriv", *identity, "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"]
+    return ["/usr/bin/setpriv", *as_nobody(capabilities), "--"]
 
 
 def _folders_above(targets: list[str]) -> list[str]:
@@ -330,7 +347,7 @@ def _system() -> list[str]:
 
 
 @contextmanager
-def _options(status: int) -> Iterator[tuple[list[str], list[int]]]:
+def _options(status: int, instrumented: bool) -> Iterator[tuple[list[str], list[int]]]:
     """Options that name descriptors, and these descriptors, open as long as the context lasts."""
     options, fds = ["--json-status-fd", str(status)], [status]
     with ExitStack() as stack:
@@ -343,9 +360,9 @@ def _options(status: int) -> Iterator[tuple[list[str], list[int]]]:
             fds.append(fd)
             return str(fd)
 
-        for target, text in _ACCOUNTS.items():
+        for target, text in _OWN_FILES.items():
             options += ["--perms", "0444", "--ro-bind-data", in_memory(text.encode()), target]
-        if program := filter_program():
+        if program := filter_program(instrumented):
             options += ["--seccomp", in_memory(program)]
         yield options, fds
 

@@ -211,6 +211,35 @@ class SandboxContract(SessionContract):
         assert not sandbox.run(Job(("unshare", "--user", "true"))).ok
         assert sandbox.run(Job(("whoami",))).stdout == b"sandbox\n"
 
+    def test_capabilities_that_were_asked_for_and_no_others(self, sandbox: Sandbox) -> None:
+        self.needs(sandbox, "files")
+        job = Job(("cat", "/proc/self/status"), capabilities=("CAP_SYS_PTRACE", "CAP_PERFMON"))
+        lines = sandbox.run(job).stdout.decode().splitlines()
+        facts = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        asked = 1 << 19 | 1 << 38
+        for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            assert int(facts[name], 16) & ~asked == 0, name
+        assert int(facts["CapEff"], 16) == asked
+        assert (facts["NoNewPrivs"], facts["Seccomp"]) == ("1", "2")
+        assert "0" not in facts["Uid"].split()
+
+    @pytest.mark.parametrize("name", ["CAP_DAC_OVERRIDE", "all", "CAP_PERFMON,+all"])
+    def test_other_capabilities_are_refused(self, sandbox: Sandbox, name: str) -> None:
+        with pytest.raises(SandboxError, match="no job may have"):
+            sandbox.run(Job(("true",), capabilities=(name,)))
+
+    @pytest.mark.enable_socket
+    def test_a_program_that_is_watched_may_talk_but_not_to_others(self, sandbox: Sandbox) -> None:
+        self.needs(sandbox, "network")
+        code = "import socket; a = socket.create_server(('127.0.0.1', 0))\n"
+        code += "b = socket.create_connection(a.getsockname()); c = a.accept()[0]; b.sendmsg([b'x']); print(c.recv(1))"
+        assert not python(sandbox, code).ok
+        done = sandbox.run(Job((*sandbox.python, "-c", code), instrumented=True))
+        assert done.stdout == b"b'x'\n", done.stderr
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            argv = (*sandbox.python, "-c", CONNECT, str(server.getsockname()[1]), "nobody")
+            assert json.loads(sandbox.run(Job(argv, instrumented=True)).stdout) == []
+
     # Limits.
 
     @pytest.mark.parametrize(

@@ -19,7 +19,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sandbox.admission import SCRATCH, accounts, as_exact, by_depth, check, environment, readied, sandbox_user
+from sandbox.admission import (
+    SCRATCH,
+    accounts,
+    as_exact,
+    as_nobody,
+    by_depth,
+    check,
+    environment,
+    readied,
+    sandbox_user,
+)
 from sandbox.base import Execution, Isolation, Job, Mount
 from sandbox.errors import SandboxError, SandboxUnavailable
 from sandbox.ownership import is_orphaned, make_folder, owner_tag, sweep_folders
@@ -47,6 +57,7 @@ _STREAMS = ("/run/stdin", "/run/stdout", "/run/stderr")
 _LAUNCHER = 'exec <"$1" >"$2" 2>"$3" && printf K && shift 3 && exec "$@"'
 """Opens the streams, says so with one byte, becomes the job."""
 
+_CHANGING_USER = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
 _OWN_PROCESSES = 2
 """The container's init and its timer."""
 
@@ -121,12 +132,14 @@ class DockerSandbox:
         timer = ("/usr/bin/timeout", "--signal=KILL", str(int(job.limits.wall_s) + _GRACE_S))
         exact = as_exact(environment(job, path=_PATH, home=SCRATCH), job.limits)
         user = sandbox_user()
+        # The engine gives capabilities to root only, who then becomes nobody and keeps just those.
+        dropped = ("/usr/bin/setpriv", *as_nobody(job.capabilities), "--") if job.capabilities else ()
         return {
             "image": self._image,
             # The timer goes first: what lives as long as the job must not hold its streams.
             "entrypoint": [*timer, "/bin/sh", "-c", _LAUNCHER, "sh", *_STREAMS],
-            "command": [*_filtered(), *exact, *job.argv],
-            "user": f"{user.uid}:{user.gid}",
+            "command": [*dropped, *_filtered(job.instrumented), *exact, *job.argv],
+            "user": "0:0" if dropped else f"{user.uid}:{user.gid}",
             "working_dir": job.cwd,
             "network_disabled": True,
             "labels": {_OWNER: owner_tag()},
@@ -149,6 +162,7 @@ class DockerSandbox:
             ipc_mode="none",
             read_only=True,
             cap_drop=["ALL"],
+            cap_add=[*_CHANGING_USER, *job.capabilities] if job.capabilities else [],
             security_opt=["no-new-privileges:true"],
             pids_limit=limits.processes + _OWN_PROCESSES,
             mem_limit=limits.memory_bytes,
@@ -316,9 +330,9 @@ def _kill(client: Any, container: str) -> None:
             raise
 
 
-def _filtered() -> tuple[str, ...]:
+def _filtered(instrumented: bool) -> tuple[str, ...]:
     """Argv prefix that adds our filter to the engine's: older engines let AF_VSOCK through to the hypervisor."""
-    program = filter_program()
+    program = filter_program(instrumented)
     return (_PYTHON, "-I", "-S", "-c", APPLY, b64encode(program).decode()) if program else ()
 
 

@@ -108,6 +108,15 @@ _DENIED: dict[str, tuple[int, int | None]] = {
     "iopl": (172, None),
     "ioperm": (173, None),
 }
+_WATCHING = frozenset(
+    {
+        *("ptrace", "process_vm_readv", "process_vm_writev", "perf_event_open", "kcmp"),
+        *("sendmsg", "sendmmsg", "timer_create", "timerfd_create"),
+    }
+)
+"""What profilers use: they trace the program, or talk to the part of themselves that is loaded into it."""
+_TALKING = (*_FAMILIES, 2, 10, 16)
+"""Besides AF_UNIX, IPv4 and IPv6 on a loopback of the job's own, and netlink, which lists interfaces."""
 _PRCTL, _SET_PARENT_DEATH_SIGNAL, _SET_SECCOMP = (157, 167), 1, 22
 _CLONE, _CLONE3, _SOCKET = (56, 220), (435, 435), (41, 198)
 _FCNTL, _SET_SIGNAL = (72, 25), 10
@@ -120,22 +129,25 @@ Instruction = tuple[int, int, int, int]
 
 
 @cache
-def filter_program() -> bytes | None:
-    """The filter, as the kernel reads it; None on a machine whose system-call numbers are not known here."""
+def filter_program(instrumented: bool = False) -> bytes | None:
+    """The filter, as the kernel reads it; None on a machine whose system-call numbers are not known here.
+
+    ``instrumented``: a profiler looks on (``Job.instrumented``).
+    """
     machine = platform.machine()
     if machine not in _ARCHITECTURES:
         return None
     column = list(_ARCHITECTURES).index(machine)
-    return b"".join(struct.pack("=HBBI", *step) for step in _instructions(machine, column))
+    return b"".join(struct.pack("=HBBI", *step) for step in _instructions(machine, column, instrumented))
 
 
-def _instructions(machine: str, column: int) -> list[Instruction]:
+def _instructions(machine: str, column: int, instrumented: bool = False) -> list[Instruction]:
     steps: list[Instruction] = [_load(_AT_ARCHITECTURE), *_unless(_EQUAL, _ARCHITECTURES[machine], errno.ENOSYS)]
     steps.append(_load(_AT_NUMBER))
     if machine == "x86_64":
         steps += _when(_AT_LEAST, _X32, errno.ENOSYS)
-    for numbers in _DENIED.values():
-        if (number := numbers[column]) is not None:
+    for name, numbers in _DENIED.items():
+        if (number := numbers[column]) is not None and not (instrumented and name in _WATCHING):
             steps += _when(_EQUAL, number, errno.EPERM)
     # clone3 hides its flags behind a pointer; without it the C library falls back to clone.
     steps += _when(_EQUAL, _CLONE3[column], errno.ENOSYS)
@@ -148,7 +160,7 @@ def _instructions(machine: str, column: int) -> list[Instruction]:
         _return(_ALLOW),
     ]
     socket = [_load(_AT_FIRST_ARGUMENT)]
-    for family in _FAMILIES:
+    for family in _TALKING if instrumented else _FAMILIES:
         socket += [(_EQUAL, 0, 1, family), _return(_ALLOW)]
     socket.append(_return(_ERRNO | errno.EAFNOSUPPORT))
     prctl = [

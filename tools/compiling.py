@@ -12,7 +12,8 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -163,6 +164,19 @@ class Builder:
             contender.close()
             raise
         return contender
+
+    @contextmanager
+    def borrowed(self, candidate: Candidate) -> Iterator[Room]:
+        """The room of a candidate, built if it was not, for jobs that only read it; it stays for as long as that.
+
+        Raises Rejected if it does not build.
+        """
+        entry = self._entry(candidate)
+        with entry.lock:
+            result = self._built(entry, candidate)
+            if entry.room is None:
+                raise Rejected(result.reason or "compile_error", "it does not compile", result.log)
+            yield entry.room
 
     def _entry(self, candidate: Candidate) -> _Entry:
         with self._lock:

@@ -15,6 +15,7 @@ from tools.errors import ToolError
 from tools.harness.yardstick import ErrorFacts
 from tools.judge import Notice
 from tools.problem import CaseFacts, Description, TensorFacts
+from tools.profiling.diagnosis import ProfileResult
 from tools.verdict import CheckResult, CompileResult, Timing, Verdict
 
 Script = Callable[[str], Verdict | None]
@@ -22,6 +23,9 @@ Script = Callable[[str], Verdict | None]
 
 DEFAULT_BASELINES = {"eager": 2.0e-3, "compile": 1.5e-3}
 """Seconds a call."""
+
+
+NO_PROFILE = ProfileResult(ok=False, profiler="auto", reason="profiler_missing", detail="a scripted judge runs nothing")
 
 
 class UnscriptedCandidate(ToolError):
@@ -75,12 +79,14 @@ class FakeJudge:
         confirmations: Script | Mapping[str, Verdict] | None = None,
         description: Description | None = None,
         baselines: Mapping[str, float] = DEFAULT_BASELINES,
+        profile: ProfileResult = NO_PROFILE,
     ) -> None:
         self._script: Script = script.get if isinstance(script, Mapping) else script
         chosen = self._script if confirmations is None else confirmations
         self._confirmations: Script = chosen.get if isinstance(chosen, Mapping) else chosen
         self._description = description or describe_softmax()
         self._baselines = dict(baselines)
+        self._profile = profile
         self._lock = threading.Lock()
         self.judged: list[str] = []
         """Candidate ids passed to ``judge``."""
@@ -113,6 +119,13 @@ class FakeJudge:
         if verdict.status == "accepted":
             return CheckResult(passed=True, error=verdict.error, eager_error=verdict.eager_error, seeds=1)
         return CheckResult(passed=False, reason=verdict.reason, detail=verdict.detail, log=verdict.log, seeds=1)
+
+    def profile(self, candidate: Candidate, profiler: str = "auto") -> ProfileResult:
+        """The diagnosis it was given, for whatever compiles."""
+        built = self.compile(candidate)
+        if not built.ok:
+            return ProfileResult(ok=False, profiler=profiler, reason=built.reason, detail="it does not compile")
+        return self._profile.model_copy(update={"profiler": profiler})
 
     def judge(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
         """The scripted verdict, with the candidate's id and language filled in."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from tools.candidate import Candidate
 from tools.problem import Description
+from tools.profiling.diagnosis import ProfileResult
 from tools.verdict import CheckResult, CompileResult, Timing, Verdict
 
 Notice = Callable[[str], None]
@@ -20,8 +21,8 @@ def silent(text: str) -> None:
 class Judge(Protocol):
     """Judges candidates for one problem on one target. One instance a run; ``close`` when done.
 
-    ``compile`` and ``check`` may be called from several threads; ``baselines``, ``judge`` and ``confirm`` hold
-    the machine for themselves (a lock inside), because they measure time.
+    ``compile``, ``check`` and ``profile`` may be called from several threads; ``baselines``, ``judge`` and ``confirm``
+    hold the machine for themselves (a lock inside), because they measure time.
     """
 
     def describe(self) -> Description:
@@ -35,6 +36,9 @@ class Judge(Protocol):
 
     def check(self, candidate: Candidate) -> CheckResult:
         """Compile and compare with the oracle on one secret seed, without timing: the model's quick test."""
+
+    def profile(self, candidate: Candidate, profiler: str = "auto") -> ProfileResult:
+        """Say why it takes as long as it does (``tools.profiling.registry``); nothing of it enters a verdict."""
 
     def judge(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
         """Screen, compile, check, time; stops at the first failure."""

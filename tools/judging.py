@@ -37,10 +37,12 @@ from tools.inputs import InputSet
 from tools.judge import Notice, silent
 from tools.launching import launcher_for
 from tools.problem import Description, JudgeSettings, Problem
+from tools.profiling.diagnosis import ProfileResult
+from tools.profiling.running import Profiling, unbuilt
 from tools.reserving import reserve
 from tools.screening import screen
 from tools.sittings import settle
-from tools.trial import Trial, unseen_shapes
+from tools.trial import Trial, check_once, unseen_shapes
 from tools.verdict import CheckResult, CompileResult, Timing, Verdict
 from tools.verdicts import accepted, doubts, failed_compile, infrastructure, rejected
 
@@ -110,11 +112,9 @@ class SandboxedJudge:
         self._builder = Builder(
             self._launcher, self._folder, lambda: self._crew().constructor(), lambda: self._crew().forms()
         )
-        self._about: dict[str, Any] = {
-            "target": target,
-            "isolation": str(sandbox.isolation),
-            "precision": settings.precision,
-        }
+        self._profiling = Profiling(self._launcher, self._builder, self._site, settings, self._machine)
+        self._about: dict[str, Any] = {"target": target, "isolation": str(sandbox.isolation)}
+        self._about["precision"] = settings.precision
 
     def prepare(self) -> None:
         """Start what describes the problem: it imports torch while somebody else may still hold the device."""
@@ -164,6 +164,12 @@ class SandboxedJudge:
             return CheckResult(passed=False, reason=built.reason, detail=failed_compile(built), log=built.log)
         with self._machine.alone() if self._device is not None else self._machine.shared():  # a device has one place
             return self._once_again(lambda: self._check(candidate))
+
+    def profile(self, candidate: Candidate, profiler: str = "auto") -> ProfileResult:
+        """See ``tools.judge.Judge``."""
+        built = self.compile(candidate)
+        work = partial(self._profiling.profile, candidate, profiler)
+        return self._once_again(work) if built.ok else unbuilt(profiler, built)
 
     def judge(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
         """See ``tools.judge.Judge``."""
@@ -238,15 +244,7 @@ class SandboxedJudge:
             contender = self._builder.open(candidate)
         except Rejected as error:
             return error.to_check(0)
-        trial = Trial(crew, contender, 2, 0, 0.0, self._seed, silent, self.settings.memory_bytes)
-        try:
-            for case in crew.cases:
-                trial.check(case, crew.draw(case, 2))
-        except Rejected as error:
-            return error.to_check(2)
-        finally:
-            contender.close()
-        return trial.examiner.result(2)
+        return check_once(crew, contender, self._seed, self.settings.memory_bytes)
 
     def _time_baselines(self, notice: Notice) -> dict[str, dict[str, Timing]]:
         crew, memory = self._crew(), self.settings.memory_bytes
@@ -275,7 +273,8 @@ class SandboxedJudge:
         with self._measuring:
             try:
                 self.describe()
-                return self._once_again(lambda: self._judge(candidate, notice, confirm, about, stages))
+                verdict = self._once_again(lambda: self._judge(candidate, notice, confirm, about, stages))
+                return self._profiling.examine(verdict, candidate, stages) if confirm else verdict
             except Rejected as error:
                 return rejected(about, error, stages)
             except JudgeUnavailable as error:

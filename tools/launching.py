@@ -60,8 +60,8 @@ class Launcher:
         self.device = device
         self._pool = Mount(pool, POOL_MOUNT) if pool is not None else None
         self._tables: Path | None = None
-        self._threads = threads
-        self._limits = Limits(
+        self.threads = threads
+        self.limits = Limits(
             wall_s=SESSION_WALL_S, memory_bytes=memory_bytes, processes=256 + 8 * threads, scratch_bytes=2 << 30
         )
 
@@ -91,18 +91,11 @@ class Launcher:
         except OSError as error:
             raise JudgeUnavailable(f"no shared memory for the {name} process: {error.strerror}") from error
         program = f"{self.inside(harness)}/kernel_harness.py"
-        threads = str(self._threads)
         job = Job(
             argv=(*self.sandbox.python, program, kind),
             mounts=(harness, arena.mount, *self._device_mounts(arena, kind), *mounts),
-            env={
-                "OMP_NUM_THREADS": threads,
-                "MKL_NUM_THREADS": threads,
-                **STEADY,
-                **self._device_environment(kind, device),
-                **(env or {}),
-            },
-            limits=self._limits,
+            env={**self._environment(kind, device), **(env or {})},
+            limits=self.limits,
             devices=device.nodes if device else (),
         )
         try:
@@ -113,11 +106,20 @@ class Launcher:
             arena.close()
             raise JudgeUnavailable(f"the {name} process could not be started: {error}") from error
         try:
-            known = {"threads": self._threads, "arena": self.inside(arena.mount), **settings}
+            known = {"threads": self.threads, "arena": self.inside(arena.mount), **settings}
             worker.greet({**known, "device": device.kind} if device else known)
         except WorkerFailed as error:
             raise JudgeUnavailable(f"the {name} process ended at once: {error.detail}") from error
         return worker
+
+    def surroundings(self) -> dict[str, str]:
+        """The environment of a job on the device that is no worker: nobody reads its memory, so it has no pool."""
+        return self._environment(VERIFIER, self.device)
+
+    def _environment(self, kind: str, device: Device | None) -> dict[str, str]:
+        threads = str(self.threads)
+        steady = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, **STEADY}
+        return {**steady, **self._device_environment(kind, device)}
 
     def _device_mounts(self, arena: Arena, kind: str) -> tuple[Mount, ...]:
         if not isinstance(arena, DeviceArena):

@@ -174,5 +174,9 @@ class JudgeSettings(BaseModel):
     """Whether torch.compile is a baseline. It takes seconds of every problem; without it speed-ups are over eager."""
     autotuned: bool = True
     """Whether torch.compile's max-autotune is a baseline on a GPU. It takes a minute or more to tune."""
+    profile_s: float = Field(default=60.0, ge=0)
+    """For one profile of one candidate; 0 for no profilers at all."""
+    memcheck_s: float = Field(default=60.0, ge=0)
+    """For the check of a champion's accesses on a GPU; 0 for none."""
     threads: int | None = None
     """Threads for every contender; default all cores of the machine."""

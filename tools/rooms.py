@@ -59,20 +59,23 @@ class Room:
         """Put the candidate's text where its workers will look."""
         (self._source.source / "candidate.py").write_text(source, encoding="utf-8")
 
-    def start(self, *, building: bool) -> Worker:
-        """Start a worker that may write the build folder, or one that may only read it.
-
-        Raises JudgeUnavailable if the room is gone, or goes meanwhile: nobody would ever stop the worker.
-        """
+    def shown(self, *, building: bool) -> tuple[tuple[Mount, ...], dict[str, str]]:
+        """The folders as a job sees them, and the environment that names them."""
         mount = Mount(self._build, "/build", writable=building)
         inside = self._launcher.inside(mount)
         # Not torch.compile's cache: it is filled by the first call, in the worker that may only read this folder.
         names = ["KERNELWRIGHT_BUILD_DIR", "TORCH_EXTENSIONS_DIR", "CUTE_DSL_CACHE_DIR"]
         if building or self._launcher.device is None:  # what runs on a device may compile more for it when called
             names.append("TRITON_CACHE_DIR")
-        env = dict.fromkeys(names, inside)
+        return (self._source, mount), dict.fromkeys(names, inside)
+
+    def start(self, *, building: bool) -> Worker:
+        """Start a worker that may write the build folder, or one that may only read it.
+
+        Raises JudgeUnavailable if the room is gone, or goes meanwhile: nobody would ever stop the worker.
+        """
+        mounts, env = self.shown(building=building)
         if not self._removed:
-            mounts = (self._source, mount)
             patience_s = max(BUILD_S, self._launcher.timeout_s) if building and self._launcher.device else None
             worker = self._launcher.start("candidate", "candidate", mounts, env, patience_s, on_device=not building)
             with self._lock:

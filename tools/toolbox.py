@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tools.consulting import BOTTLENECKS
 from tools.problem_text import one_line
+from tools.profiling.registry import AUTO, choices_text
 from tools.workbench import ToolRefusal, Workbench
 
 
@@ -64,6 +65,12 @@ class NameArguments(_Arguments):
     """One document."""
 
     name: str = Field(description="A document's name, from search_knowledge or the Knowledge section.")
+
+
+class ProfileArguments(_Arguments):
+    """Which profiler."""
+
+    profiler: str = Field(default=AUTO, description=f"{AUTO} takes the best that works here. {choices_text()}.")
 
 
 class SubmitArguments(_Arguments):
@@ -116,6 +123,13 @@ def _specify(bench: Workbench) -> list[_Tool]:
             bench.test_candidate,
         ),
         _Tool("read_log", "The whole log of the last compilation or test.", NoArguments, bench.read_log),
+        _Tool(
+            "profile_candidate",
+            "Say what limits the draft (memory, compute, latency, occupancy, launches), on what evidence, what helps.",
+            ProfileArguments,
+            bench.profile_candidate,
+        ),
+        _Tool("read_profile", "The whole report of the last profile.", NoArguments, bench.read_profile),
         _Tool(
             "read_candidate",
             "The source of an earlier candidate.",

@@ -36,6 +36,7 @@ from tools.errors import JudgeUnavailable
 from tools.examining import Examiner
 from tools.inputs import InputSet, Manners
 from tools.reserving import reserve
+from tools.verdict import CheckResult
 
 DEVICE_WINDOWS = 1
 """A block: a device is steadier than a processor, and every window there has its price beside it."""
@@ -280,6 +281,19 @@ class Trial:
                 f"a call takes {seconds * 1e6:.3g} us; this machine cannot read the inputs, all of which count, "
                 f"in less than {floor_s * 1e6:.3g} us",
             )
+
+
+def check_once(crew: Crew, candidate: Contender, statistics_seed: int, memory_bytes: int) -> CheckResult:
+    """Compare with the oracle on every case, without timing; the contender is closed."""
+    trial = Trial(crew, candidate, 2, 0, 0.0, statistics_seed, lambda text: None, memory_bytes)
+    try:
+        for case in crew.cases:
+            trial.check(case, crew.draw(case, 2))
+    except Rejected as error:
+        return error.to_check(2)
+    finally:
+        candidate.close()
+    return trial.examiner.result(2)
 
 
 def rows_within(form: InputSet, size_bytes: int) -> int | None:

@@ -26,6 +26,8 @@ from tools.judge import Judge
 from tools.parsing import parse
 from tools.problem import Description, Problem
 from tools.problem_text import baselines_text, cases_text, fenced, machine_text, one_line
+from tools.profiling.diagnosis import Diagnosis, ProfileResult
+from tools.profiling.telling import diagnosis_text, failure_text
 from tools.verdict import CheckResult, CompileResult
 
 MAX_SOURCE_BYTES = 256 << 10
@@ -37,7 +39,7 @@ MIN_ID_PREFIX = 4
 NEEDS_LANGUAGE_MODEL = "this operator needs a language model"
 """How a refusal begins when the proposer itself is too simple for the operator."""
 
-Result = TypeVar("Result", CompileResult, CheckResult)
+Result = TypeVar("Result", CompileResult, CheckResult, ProfileResult)
 
 
 class ToolRefusal(ToolError):
@@ -73,6 +75,10 @@ class Workbench:
     compiled: Candidate | None = None
     """The candidate that compiled last."""
     last_log: str = ""
+    last_profile: str = ""
+    """What the last profiler printed."""
+    profiles: dict[str, Diagnosis] = field(default_factory=dict)
+    """Candidate id to what a profiler last said of it."""
     submitted: Candidate | None = None
     strategy: str = ""
     declined: str | None = None
@@ -150,6 +156,23 @@ class Workbench:
     def read_log(self) -> str:
         """The log of the last compilation or test."""
         return bounded(self.last_log, FULL_LOG_CHARS) if self.last_log.strip() else "the last log is empty"
+
+    def profile_candidate(self, profiler: str) -> str:
+        """Say what the draft's time goes into, and what usually helps."""
+        draft = self._need_draft()
+        result = self._ask(lambda: self.judge.profile(draft, profiler))
+        self.last_profile = result.report
+        if result.diagnosis is None:
+            raise ToolRefusal(failure_text(result))
+        self.compiled = draft
+        self.profiles[draft.id] = result.diagnosis
+        return diagnosis_text(result.diagnosis, self.store.put(result.report) if result.report else "")
+
+    def read_profile(self) -> str:
+        """The report of the last profile, in the profiler's own words."""
+        if not self.last_profile.strip():
+            raise ToolRefusal("there is no profile yet: call profile_candidate first")
+        return bounded(self.last_profile, FULL_LOG_CHARS)
 
     def read_candidate(self, candidate: str) -> str:
         """Source of an earlier candidate, by id or by the beginning of one."""

@@ -132,6 +132,7 @@ def _to_data(deps: Deps, proposal: Proposal, *, model_lost: bool) -> dict[str, A
         "model_lost": model_lost,
         "origin": deps.settings.model,
         "transcript": deps.store.put(json.dumps(list(proposal.transcript))),
+        "profile": None if proposal.profile is None else deps.store.put(proposal.profile.model_dump_json()),
         "tokens": proposal.tokens,
         "cost_usd": proposal.cost_usd,
         "model_calls": proposal.model_calls,

@@ -7,12 +7,11 @@ whenever that fails. A function of stored facts: its result is the event ``refle
 from __future__ import annotations
 
 import functools
-import json
 from typing import Any, Literal, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.composing import Part, fit
 from agent.deps import Deps
@@ -22,6 +21,7 @@ from agent.subagents.asking import ask_model, may_ask, room_for_question
 from agent.subagents.running import run_graph
 from tools.problem import Description
 from tools.problem_text import cases_text, fenced, machine_text, one_line
+from tools.profiling.diagnosis import Diagnosis as Profile
 from tools.verdict import Verdict
 from tools.workbench import bounded
 
@@ -77,7 +77,7 @@ def assess(state: DiagnoseState, runtime: Runtime[Deps]) -> dict[str, Any]:
     deps = runtime.context
     judged, verdict = _judged(deps, state)
     before = None if judged["parent"] is None else deps.ledger.node(judged["parent"]).speedup
-    found = diagnose_by_rule(verdict, _description(deps), parent_speedup=before, profile=_profile(deps, verdict))
+    found = diagnose_by_rule(verdict, _description(deps), parent_speedup=before, profile=_profile(deps, judged))
     return {"diagnosis": found.model_dump()}
 
 
@@ -124,23 +124,23 @@ def _description(deps: Deps) -> Description:
     return Description.model_validate_json(deps.store.get(described["description"]))
 
 
-def _profile(deps: Deps, verdict: Verdict) -> dict[str, Any] | None:
-    """What a profiler said, where one was asked: an artifact that the verdict names."""
-    artifact = verdict.artifacts.get("profile")
-    if artifact is None:
+def _profile(deps: Deps, judged: dict[str, Any]) -> Profile | None:
+    """What a profiler said of it, where the proposal asked one."""
+    proposed = deps.ledger.find("proposed", judged["round"], judged["slot"]) or {}
+    artifact = proposed.get("profile")
+    if artifact is None or proposed["candidate"] != judged["candidate"]:
         return None
     try:
-        found = json.loads(deps.store.text(artifact))
-    except (KeyError, ValueError, RecursionError):
+        return Profile.model_validate_json(deps.store.get(artifact))
+    except (KeyError, ValidationError):
         return None
-    return found if isinstance(found, dict) else None
 
 
 def _question(deps: Deps, state: DiagnoseState) -> str:
     """Facts that matter, cut to the budget: the log first, then the profile, then the source."""
     judged, verdict = _judged(deps, state)
-    source, profile = deps.store.text(judged["source_artifact"]), _profile(deps, verdict)
-    told = "none" if profile is None else json.dumps(profile)
+    source, profile = deps.store.text(judged["source_artifact"]), _profile(deps, judged)
+    told = "none" if profile is None else profile.model_dump_json(exclude_defaults=True)
     parent = None if judged["parent"] is None else deps.ledger.node(judged["parent"])
     description = _description(deps)
     fixed: dict[str, object] = {

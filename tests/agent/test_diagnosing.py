@@ -10,6 +10,8 @@ from agent.reflecting import to_lesson
 from memory.knowledge.folders import open_knowledge
 from tools.fake_judge import accepted, describe_softmax, rejected
 from tools.problem import CaseFacts
+from tools.profiling.diagnosis import Diagnosis as Profile
+from tools.profiling.diagnosis import Finding
 from tools.verdict import CaseVerdict, Timing
 
 
@@ -66,15 +68,15 @@ def test_what_limits_it(verdict, intensity, bottleneck, evidence):
 
 
 def test_a_profiler_counts_before_sizes_and_times():
-    profile = {"bound": "occupancy", "profiler": "ncu", "findings": [{"evidence": "31% of\nwarps"}]}
+    finding = Finding(kind="occupancy", severity=0.5, evidence="31% of\nwarps", advice="smaller tiles")
+    profile = Profile(profiler="ncu", bound="occupancy", findings=(finding,))
     found = diagnose_by_rule(timed(1e-3, 0.9), of_intensity(1), profile=profile)
-    assert (found.bottleneck, found.evidence) == ("occupancy", "profiler ncu: 31% of warps")
+    assert (found.bottleneck, found.evidence) == ("occupancy", "ncu: 31% of warps")
     assert diagnose_by_rule(rejected("crash"), of_intensity(1), profile=profile).bottleneck == "correctness"
-    odd = [{}, {"bound": "unknown"}, {"bound": ["memory"]}, {"bound": "spells"}]
-    assert {diagnose_by_rule(timed(1e-3, 0.9), of_intensity(1), profile=one).bottleneck for one in odd} == {"memory"}
-    for findings in ([], "x", [7], [{"evidence": 7}], None):
-        found = diagnose_by_rule(timed(1e-3), of_intensity(1), profile={"bound": "latency", "findings": findings})
-        assert found.bottleneck == "latency"
+    blind = Profile(profiler="ncu", findings=(finding,))
+    assert diagnose_by_rule(timed(1e-3, 0.9), of_intensity(1), profile=blind).bottleneck == "memory"
+    bare = Profile(profiler="ncu", bound="latency")
+    assert "bound by latency" in diagnose_by_rule(timed(1e-3), of_intensity(1), profile=bare).evidence
 
 
 def test_a_diagnosis_as_a_line():

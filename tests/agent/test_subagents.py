@@ -18,8 +18,8 @@ from agent.subagents.research import build_research
 from memory.conformance import make_experience
 from memory.errors import StoreError
 from memory.in_memory import InMemoryStore
-from tools.artifacts import ArtifactStore
 from tools.fake_judge import FakeJudge, accepted, rejected
+from tools.profiling.diagnosis import Diagnosis as Profile
 
 
 def verdicts(source: str):
@@ -47,12 +47,12 @@ def answers(data: Any, seen: list[str] | None = None):
 class Run:
     """A short run with what the proposer was told, and its events."""
 
-    def __init__(self, toy, home: Path, values, chat=None, memory=None, script=verdicts, **settings) -> None:
+    def __init__(self, toy, home: Path, values, chat=None, memory=None, script=verdicts, profile=None, **settings):
         self.tasks: list[Any] = []
 
         def propose(task, *, emit, **_):
             self.tasks.append(task)
-            return toy.proposal(next(values, None))
+            return toy.proposal(next(values, None), profile=profile)
 
         values = iter(values)
         self.judge = FakeJudge(script)
@@ -227,24 +227,21 @@ def test_a_memory_that_cannot_be_searched_is_a_warning(toy, home):
     assert run.outcome.status == "improved"
 
 
-@pytest.mark.parametrize(
-    ("text", "bottleneck"), [('{"bound": "latency"}', "latency"), ("no JSON", "memory"), ("7", "memory")]
-)
-def test_a_profile_that_the_verdict_names_is_read(toy, home, text, bottleneck):
-    store = ArtifactStore(home / "run" / "artifacts")
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_profile_that_was_asked_for_is_read(toy, home, lost):
+    """It lies in the store; one that is gone is as good as none."""
 
-    def profiled(source):
-        return verdicts(source).model_copy(update={"artifacts": {"profile": store.put(text)}})
+    def forgetful(source):
+        if lost:
+            for file in (home / "run" / "artifacts").rglob("*"):
+                if file.is_file() and b'"profiler"' in file.read_bytes():
+                    file.unlink()
+        return verdicts(source)
 
-    run = Run(toy, home, [110], script=profiled, out=home / "run")
-    assert run.of("reflected")[0]["bottleneck"] == bottleneck
-
-
-def test_a_profile_that_is_gone_is_none(toy, home):
-    def profiled(source):
-        return verdicts(source).model_copy(update={"artifacts": {"profile": "0" * 64}})
-
-    assert Run(toy, home, [110], script=profiled).of("reflected")[0]["bottleneck"] == "memory"
+    profile = Profile(profiler="ncu", bound="latency")
+    run = Run(toy, home, [110], script=forgetful, out=home / "run", profile=profile)
+    assert run.of("reflected")[0]["bottleneck"] == ("memory" if lost else "latency")
+    assert run.of("proposed")[0]["profile"]
 
 
 def test_the_graphs_have_the_parts_they_are_drawn_with():

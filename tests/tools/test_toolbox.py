@@ -20,6 +20,7 @@ from tools.errors import JudgeUnavailable
 from tools.fake_judge import FakeJudge, accepted, describe_softmax, rejected
 from tools.problem import Problem
 from tools.problem_text import fenced, one_line
+from tools.profiling.diagnosis import Diagnosis, Finding, KernelFacts, ProfileResult
 from tools.toolbox import make_tools, run_tool, signature_text, usage_text
 from tools.workbench import FULL_LOG_CHARS, LOG_LINES, ToolRefusal, Workbench, check_source
 
@@ -29,7 +30,8 @@ ID = Candidate(source=SOURCE, language="cpp").id
 
 NAMES = [
     "read_problem", "read_graph", "write_candidate", "edit_candidate", "compile_candidate", "test_candidate",
-    "read_log", "read_candidate", "search_memory", "search_knowledge", "read_knowledge", "submit", "decline",
+    "read_log", "profile_candidate", "read_profile", "read_candidate", "search_memory", "search_knowledge",
+    "read_knowledge", "submit", "decline",
 ]  # fmt: skip
 
 
@@ -166,6 +168,63 @@ def test_a_failed_test_says_how_it_failed(bench):
     text = bench.bad("test_candidate")
     assert text.splitlines()[:2] == ["not passed: wrong_output", "off by 3e-2 of the scale"]
     assert "   1| max 3e-2" in text
+
+
+DIAGNOSIS = Diagnosis(
+    profiler="ncu",
+    bound="memory",
+    seconds=5e-5,
+    kernels=(KernelFacts(name="relu\nkernel", share=1.0, dram_fraction=0.82, registers=24),),
+    findings=tuple(
+        Finding(kind="memory", severity=0.9 - at / 10, evidence=f"evidence\n{at}", advice=f"advice {at}")
+        for at in range(5)
+    ),
+    notes=("cold caches",),
+)
+
+
+def test_a_profile_is_a_few_lines_and_its_report_is_kept(tmp_path):
+    report = "\n".join(f"counter {number}" for number in range(20_000))
+    profile = ProfileResult(ok=True, profiler="ncu", diagnosis=DIAGNOSIS, report=report)
+    bench = Bench(tmp_path, judge=FakeJudge(verdicts, profile=profile))
+    assert "call write_candidate" in bench.bad("profile_candidate")
+    assert "call profile_candidate first" in bench.bad("read_profile")
+    bench.good("write_candidate", source=SOURCE)
+    lines = bench.good("profile_candidate", profiler="ncu").splitlines()
+    assert list(bench.bench.profiles.values()) == [DIAGNOSIS]
+    artifact = bench.store.put(report)
+    assert lines == [
+        "ncu: bound by memory, 50 us a call under the profiler",
+        "1. memory (90 %): evidence 0", "   try: advice 0",
+        "2. memory (80 %): evidence 1", "   try: advice 1",
+        "3. memory (70 %): evidence 2", "   try: advice 2",
+        "kernels:",
+        "- relu kernel: 100 %, DRAM 82 %, 24 registers",
+        "note: cold caches",
+        f"whole report: read_profile (artifact {artifact[:16]})",
+    ]  # fmt: skip
+    whole = bench.good("read_profile")
+    assert "counter 19999" in whole
+    assert len(whole) < FULL_LOG_CHARS + 100
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("profiler_missing", "profiler=auto"),
+        ("timeout", "try another profiler"),
+        ("runtime_error", "mend the candidate"),
+        ("compile_error", "mend the candidate"),
+    ],
+)
+def test_no_profile_is_an_answer_that_says_what_to_do(tmp_path, reason, said):
+    profile = ProfileResult(ok=False, profiler="ncu", reason=reason, detail="so it\nis", report="")
+    bench = Bench(tmp_path, judge=FakeJudge(verdicts, profile=profile))
+    bench.good("write_candidate", source=SOURCE)
+    answer = bench.bad("profile_candidate", profiler="ncu")
+    assert answer.startswith(f"no profile: {reason}: so it is; ")
+    assert said in answer
+    assert "has not been compiled" in bench.bad("submit", strategy="x")
 
 
 @pytest.mark.parametrize("name", ["compile_candidate", "test_candidate", "edit_candidate"])
