@@ -75,7 +75,7 @@ def _bottleneck(verdict: Verdict, description: Description, profile: Profile | N
     if seconds and max(seconds) < SHORT_S:
         return "launch", f"a call takes {max(seconds) * 1e6:.1f} microseconds: mostly its start"
     fraction, intensity = verdict.roofline_fraction, _intensity(description)
-    work = f"{intensity:.1f} operations a byte"
+    work = f"{intensity:.1f} operations a byte" if intensity else "operations not counted"
     bounds = {case.bound for case in verdict.cases}
     bound = next(iter(bounds)) if len(bounds) == 1 else None
     likely: Bottleneck = bound or ("compute" if intensity > BALANCE else "memory")

@@ -24,7 +24,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "scan": ("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp"),
     "gather": ("gather", "index", "index_select", "embedding", "_embedding_bag", "embedding_bag", "take"),
     "scatter": ("scatter", "scatter_add", "index_add", "index_put", "scatter_reduce", "bincount", "histc"),
-    "reduction": ("sum", "mean", "amax", "amin", "max", "min", "argmax", "argmin", "prod", "norm", "var", "std"),
+    "reduction": ("sum", "mean", "amax", "amin", "max", "min", "argmax", "argmin", "prod", "norm", "var", "std",
+        "linalg_vector_norm"),
     "loss": ("nll_loss_forward", "cross_entropy_loss", "mse_loss", "huber_loss", "kl_div"),
 }  # fmt: skip
 """Families as the knowledge base calls them, the more telling first, and the ATen names that stand for them."""

@@ -51,6 +51,7 @@ def of_intensity(value: float):
         (timed(1e-3, 0.1), 50, "compute", "50.0 operations a byte"),
         (timed(1e-3, None), 50, "compute", "50.0 operations a byte"),
         (timed(1e-3, None, "memory"), 50, "memory", "operations a byte"),
+        (timed(1e-3, 0.8, "memory"), 0, "memory", "operations not counted"),
         (timed(1e-3, 0.1), 1, "latency", "neither memory nor arithmetic"),
         (timed(1e-3, 0.1, "memory"), 50, "latency", "neither memory nor arithmetic"),
         (timed(1e-3, 0.45), 1, "memory", "moved several times"),
