@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent.deps import Deps
+from agent.models.roster import summary
 from agent.outcome import Outcome, RunStatus
 from agent.tree import Node, ranked
 from tools.roofline import Reached, roof_of
@@ -45,6 +46,7 @@ def conclude(
         stop_reason=stop_reason,
         message=message,
         candidates_to_best=None if confirmed is None else _place(tree, confirmed),
+        models=summary(deps.ledger, deps.roster.names),
     )
 
 

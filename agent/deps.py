@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from agent.budget import Spent, confirmation_reserve_s
 from agent.events import Event, EventLog
 from agent.ledger import Ledger
+from agent.models.gate import Gate
+from agent.models.roster import Roster
 from agent.policies.base import SelectionPolicy
 from agent.settings import AgentSettings
 from agent.stopping import StopFlag
@@ -46,6 +48,7 @@ class Proposer(Protocol):
         max_steps: int,
         emit: Emit,
         out_of_time: Callable[[], bool],
+        gate: Gate,
         knowledge: KnowledgeBase | None,
     ) -> Proposal:
         """Make one candidate, or say why there is none. Raises ModelError."""
@@ -60,8 +63,8 @@ class Deps:
     problem: Problem
     settings: AgentSettings
     judge: Judge
-    model: Any
-    """A LangChain chat model."""
+    roster: Roster
+    """The chat models, and what stands before them."""
     propose: Proposer
     policy: SelectionPolicy
     store: ArtifactStore

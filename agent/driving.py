@@ -103,6 +103,9 @@ def _invoke(deps: Deps, connection: sqlite3.Connection) -> None:
         "recursion_limit": RECURSION_LIMIT,
     }
     begun: Any = saver.get_tuple(config)
+    if begun and graph.get_state(config).values.get("stop_reason") == "model_unavailable":
+        # The search ended for want of a model, and has been taken up again: as if the last round had not said so.
+        graph.update_state(config, {"stop_reason": None, "confirmed": None, "barren_rounds": 0}, as_node="record")
     graph.invoke(None if begun else initial_state(), config, context=deps, durability="sync")
 
 

@@ -4,7 +4,8 @@ One JSON object a line, only ever appended::
 
     {"seq": 12, "time": "2026-01-31T12:00:00.000Z", "elapsed_s": 41.2, "type": "judged", "data": {...}}
 
-``elapsed_s`` counts active seconds of the run, accumulated over interruptions. Types and their data:
+``elapsed_s`` counts active seconds of the run, accumulated over interruptions; a run that waits for a model's
+server that is out is not active. Types and their data:
 
 * ``run_started`` run_id, problem, target, language, model, settings, version; ``resumed`` run_id
 * ``described`` description (artifact), operators, cases, cpu, threads
@@ -22,7 +23,12 @@ One JSON object a line, only ever appended::
 * ``champion`` candidate, speedup, speedup_ci95, previous
 * ``confirming`` candidate; ``confirmed`` candidate, holds, verdict
 * ``run_finished`` the outcome; ``interrupted`` message
-* ``model_call``, ``tool_call`` what the model layer tells (``role`` beside proposals); ``notice``, ``warning`` text
+* ``model_call`` round, slot, step, model, tokens_in, tokens_out, cached, reasoning, approximate, cost_usd, seconds,
+  finish (``lost``: it broke off, and is counted at its worst), ``role`` where no proposal asks
+* ``tool_call``; ``notice``, ``warning`` text
+* ``model_asked`` round, slot, step, model, tokens, cost_usd (where a cap is set: the worst case of the call that
+  begins; 0: it was refused)
+* ``model_paused`` model, reason, retry_in_s (None: not again); ``model_resumed`` model, seconds
 """
 
 from __future__ import annotations
@@ -47,10 +53,10 @@ EVENT_TYPES = frozenset(
         *("run_started", "resumed", "interrupted", "run_finished"),
         *("described", "baselines_measured", "at_floor", "recalled", "round_started", "researched", "proposed"),
         *("judging", "judged", "reflected", "remembered", "champion", "confirming", "confirmed"),
-        *("model_call", "tool_call", "notice", "warning"),
+        *("model_call", "tool_call", "notice", "warning", "model_asked", "model_paused", "model_resumed"),
     }
 )
-DURABLE = EVENT_TYPES - {"judging", "confirming", "model_call", "tool_call", "notice"}
+DURABLE = EVENT_TYPES - {"judging", "confirming", "model_call", "tool_call", "notice", "model_resumed"}
 """Types that must survive a power cut, because work would be done twice without them."""
 
 
@@ -151,10 +157,26 @@ class EventLog:
         self._seq = self.history[-1].seq + 1 if self.history else 0
         self._before_s = self.history[-1].elapsed_s if self.history else 0.0
         self._opened = clock()
+        self._held: float | None = None
 
     def elapsed_s(self) -> float:
         """Active seconds of the run, earlier stretches included."""
-        return self._before_s + max(0.0, self._clock() - self._opened)
+        with self._lock:
+            now = self._clock() if self._held is None else self._held
+            return self._before_s + max(0.0, now - self._opened)
+
+    def hold(self) -> None:
+        """The run is not active from now on; idempotent."""
+        with self._lock:
+            if self._held is None:
+                self._held = self._clock()
+
+    def release(self) -> None:
+        """The run is active again; idempotent."""
+        with self._lock:
+            if self._held is not None:
+                self._opened += self._clock() - self._held
+                self._held = None
 
     def emit(self, type: str, **data: Any) -> Event:  # noqa: A002 - the log's own word for it
         """Write one event, then tell the subscribers. Raises RunError when it cannot be written."""

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
@@ -15,8 +15,9 @@ from langchain_core.tools import BaseTool
 from agent.calling import Reply, call_model, never
 from agent.chips import platform_of
 from agent.conversation import transcript, within_budget
-from agent.errors import OutOfTime
+from agent.errors import OutOfBudget, OutOfTime
 from agent.failures import PromptTooLong
+from agent.models.gate import Gate
 from agent.prompts import render, system_prompt, task_prompt
 from agent.windows import Budget
 from memory.knowledge.base import KnowledgeBase
@@ -99,6 +100,8 @@ class Proposal:
     model_calls: int
     tool_calls: int
     transcript: tuple[dict[str, Any], ...]
+    capped: Literal["max_tokens", "max_cost"] | None = None
+    """The cap that the next call might have gone beyond."""
     profile: Diagnosis | None = None
     """What a profiler said of the candidate, where the model asked one."""
 
@@ -115,9 +118,10 @@ def propose(
     max_steps: int,
     emit: Callable[..., None],
     out_of_time: Callable[[], bool] = never,
+    gate: Gate | None = None,
     knowledge: KnowledgeBase | None = None,
 ) -> Proposal:
-    """Let the model work until it submits, declines, gives up, has used ``max_steps`` replies or is out of time.
+    """Let the model work until it submits, declines, gives up, or has used ``max_steps`` replies, time or money.
 
     Whatever it answers, the result is a Proposal. Raises ModelUnavailable or ModelRejected when the model
     cannot be asked, JudgeUnavailable or SandboxError when the judge failed twice in a row.
@@ -137,7 +141,7 @@ def propose(
         judged=frozenset(attempt.candidate for attempt in task.visible),
         base=store.text(task.parent.source_artifact) if task.parent is not None else None,
     )
-    conversation = _Conversation(task, model, bench, make_tools(bench), max_steps, emit, out_of_time)
+    conversation = _Conversation(task, model, bench, make_tools(bench), max_steps, emit, out_of_time, gate)
     system, room = system_prompt(task.target, task.language, max_steps), task.budget.prompt_chars
     left = None if room is None else room - len(system)
 
@@ -166,6 +170,7 @@ class _Conversation:
     max_steps: int
     emit: Callable[..., None]
     out_of_time: Callable[[], bool]
+    gate: Gate | None = None
     messages: list[BaseMessage] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
     tool_calls: int = 0
@@ -175,6 +180,7 @@ class _Conversation:
     """The task in so many characters."""
     stopped: str = ""
     """Why the loop ended without the model's word, one line."""
+    capped: Literal["max_tokens", "max_cost"] | None = None
 
     def run(self) -> None:
         """Until the bench is done or there is no use in going on."""
@@ -189,6 +195,9 @@ class _Conversation:
                 reply = self._ask()
             except OutOfTime:
                 self.stopped = TIME_IS_UP
+                return
+            except OutOfBudget as error:
+                self.stopped, self.capped = str(error), error.cap
                 return
             except PromptTooLong as error:
                 if len(self.messages) <= 2:
@@ -209,7 +218,7 @@ class _Conversation:
             candidate = bench.compiled
             strategy = f"submitted as it stood: {self.stopped}" if candidate is not None else ""
             refusal = None if candidate is not None else f"no candidate: {self.stopped}"
-        costs = [reply.cost_usd for reply in self.replies]
+        costs = [reply.whole_cost_usd for reply in self.replies]
         return Proposal(
             candidate=candidate,
             strategy=strategy,
@@ -220,6 +229,7 @@ class _Conversation:
             model_calls=len(self.replies),
             tool_calls=self.tool_calls,
             transcript=transcript(self.messages),
+            capped=self.capped,
             profile=None if candidate is None else bench.profiles.get(candidate.id),
         )
 
@@ -234,16 +244,6 @@ class _Conversation:
             self._tell_less()
             reply = self._call(step)
         self.replies.append(reply)
-        self.emit(
-            "model_call",
-            **self._place(step),
-            seconds=round(reply.seconds, 4),
-            tokens_in=reply.tokens_in,
-            tokens_out=reply.tokens_out,
-            approximate=reply.approximate,
-            cost_usd=reply.cost_usd,
-            finish=reply.finish,
-        )
         return reply
 
     def _tell_less(self) -> None:
@@ -252,7 +252,10 @@ class _Conversation:
             self.messages[1] = self.tell(len(self.messages[1].text) // 2)
 
     def _call(self, step: int) -> Reply:
-        return call_model(self.model, self.tools, self._to_send(), step, self.emit, self.out_of_time)
+        def emit(type_: str, **data: Any) -> None:
+            self.emit(type_, **self._place(step), **data)
+
+        return call_model(self.model, self.tools, self._to_send(), step, emit, self.out_of_time, self.gate)
 
     def _to_send(self) -> list[BaseMessage]:
         if self.tight:
@@ -268,6 +271,10 @@ class _Conversation:
             fault = faults.get(call["id"])
             cut = reply.finish == "length"
             self.messages.append(self._run(call) if fault is None else self._explain(call, fault, cut=cut))
+        if reply.dropped:
+            last = self.messages[-1]
+            said = f"{last.text}\n\nOnly the first {len(reply.message.tool_calls)} calls of your reply were carried out"
+            self.messages[-1] = last.model_copy(update={"content": f"{said}; {reply.dropped} more were not."})
         self.nudges = 0
 
     def _run(self, call: ToolCall) -> ToolMessage:

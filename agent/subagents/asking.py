@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from agent.calling import Reply, call_model
 from agent.deps import Deps
-from agent.errors import ModelError, OutOfTime
+from agent.errors import ModelError, OutOfBudget, OutOfTime
 from agent.rendering import render
 from agent.windows import CHARS_A_TOKEN
 from tools.problem_text import one_line
@@ -28,13 +28,16 @@ LOCAL = ("builtin",)
 REPLY_TOKENS = 1_200
 """Of the budget, kept for the answer."""
 
+Place = tuple[int, int | None]
+"""Round and slot that a question belongs to; no slot for what is asked between proposals."""
+
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
 def may_ask(deps: Deps) -> bool:
     """Whether a person allowed it, there is a model that can answer, and the run's own budget has room."""
     settings = deps.settings
-    if settings.analysis != "model" or settings.model in LOCAL:
+    if settings.analysis != "model" or {*deps.roster.names} <= {*LOCAL}:
         return False
     used = deps.ledger.usage().tokens
     return settings.max_tokens is None or used + settings.analysis_tokens <= settings.max_tokens
@@ -45,27 +48,21 @@ def room_for_question(deps: Deps) -> int:
     return max(0, deps.settings.analysis_tokens - REPLY_TOKENS) * CHARS_A_TOKEN
 
 
-def ask_model(deps: Deps, role: str, question: str, form: type[Answer]) -> Answer | None:
+def ask_model(deps: Deps, role: str, question: str, form: type[Answer], place: Place) -> Answer | None:
     """Ask; ``form`` is what the answer has to be, and the tool's arguments."""
+    round_, slot = place
+    name = deps.roster.choose(deps.ledger, round_=round_, slot=slot or 0, seed=deps.settings.seed)
+    if name in LOCAL:
+        return None
     tool = _tool(form)
     messages: list[BaseMessage] = [SystemMessage(render("analyst", tool=tool.name)), HumanMessage(question)]
+    emit = _told(deps, role=role, model=name, round=round_, slot=slot, step=0)
     try:
-        reply = call_model(_bounded(deps.model), [tool], messages, 1, _told(deps), _clock(deps))
-    except (ModelError, OutOfTime) as error:
+        model, gate = _bounded(deps.roster.models[name]), deps.roster.gates[name]
+        reply = call_model(model, [tool], messages, 1, emit, _clock(deps), gate)
+    except (ModelError, OutOfTime, OutOfBudget) as error:
         deps.emit("notice", text=f"{role} by rule: {error}")
         return None
-    deps.emit(
-        "model_call",
-        role=role,
-        round=None,
-        slot=None,
-        seconds=round(reply.seconds, 4),
-        tokens_in=reply.tokens_in,
-        tokens_out=reply.tokens_out,
-        approximate=reply.approximate,
-        cost_usd=reply.cost_usd,
-        finish=reply.finish,
-    )
     found = _answer(reply, tool.name, form)
     if found is None:
         deps.emit("notice", text=f"{role} by rule: the model's answer is of no use")
@@ -102,9 +99,9 @@ def _answer(reply: Reply, tool: str, form: type[Answer]) -> Answer | None:
     return None
 
 
-def _told(deps: Deps) -> Callable[..., None]:
+def _told(deps: Deps, **about: Any) -> Callable[..., None]:
     def emit(type_: str, **data: Any) -> None:
-        deps.emit(type_, **data)
+        deps.emit(type_, **(about if type_ in ("model_asked", "model_call") else {}), **data)
 
     return emit
 

@@ -88,7 +88,8 @@ def _who(state: DiagnoseState, runtime: Runtime[Deps]) -> Literal["explain", "co
 def explain(state: DiagnoseState, runtime: Runtime[Deps]) -> dict[str, Any]:
     """By the language model; what the rule said stays where it has no usable answer."""
     deps = runtime.context
-    answer = ask_model(deps, "diagnosis", _question(deps, state), DiagnosisAnswer)
+    place = _judged(deps, state)[0]["round"], None
+    answer = ask_model(deps, "diagnosis", _question(deps, state), DiagnosisAnswer, place)
     if answer is None:
         return {}
     found = Diagnosis(

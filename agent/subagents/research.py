@@ -99,8 +99,8 @@ def _who(state: ResearchState, runtime: Runtime[Deps]) -> Literal["refine", "loo
 
 def refine(state: ResearchState, runtime: Runtime[Deps]) -> dict[str, Any]:
     """The question as a language model puts it; the rule's stays where it has no usable answer."""
-    deps = runtime.context
-    answer = ask_model(deps, "research", _question(deps, state), ResearchAnswer)
+    deps, place = runtime.context, (state["pick"]["round"], state["pick"]["slot"])
+    answer = ask_model(deps, "research", _question(deps, state), ResearchAnswer, place)
     if answer is None:
         return {}
     words = one_line(answer.words, MOST_WORDS)

@@ -14,6 +14,7 @@ from agent.calling import MAX_REPLY_CHARS, call_model
 from agent.errors import ModelRejected, ModelUnavailable
 from agent.failures import PromptTooLong
 from agent.model import ModelSettings, make_model
+from agent.models.pricing import Price
 from agent.proposing import ProposalTask, propose
 from memory.knowledge.folders import open_knowledge
 from tools.artifacts import ArtifactStore
@@ -83,7 +84,7 @@ class Ran:
 
 
 def test_a_proposal_from_first_word_to_submission(tmp_path, streaming):
-    ran = Ran(tmp_path, [WRITE, FINISH], streaming=streaming, price_in=2.0, price_out=8.0)
+    ran = Ran(tmp_path, [WRITE, FINISH], streaming=streaming, price=Price(2.0, 8.0))
     proposal = ran.proposal
     assert proposal.candidate == Candidate(source=SOURCE, language="python")
     assert (proposal.strategy, proposal.refusal) == ("one pass", None)

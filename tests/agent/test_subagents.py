@@ -52,6 +52,7 @@ class Run:
 
         def propose(task, *, emit, **_):
             self.tasks.append(task)
+            emit("model_call", tokens_in=6, tokens_out=4, cost_usd=0.0)
             return toy.proposal(next(values, None), profile=profile)
 
         values = iter(values)
@@ -63,6 +64,10 @@ class Run:
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [event.data for event in self.events if event.type == kind]
+
+    def asked(self) -> list[dict[str, Any]]:
+        """Calls that no proposal made."""
+        return [one for one in self.of("model_call") if "role" in one]
 
 
 GOOD = {"bottleneck": "occupancy", "evidence": "few\nwarps", "lesson": "tiles of 64 rows left\nhalf of it idle",
@@ -86,7 +91,7 @@ def test_by_rule_without_a_model(toy, home):
     assert "guidance/debug-compile" in third["knowledge"][:2]
     assert [task.diagnosis for task in run.tasks[:3]] == [one["diagnosis"] for one in run.of("researched")[:3]]
     assert list(run.tasks[2].knowledge) == third["knowledge"]
-    assert run.of("model_call") == []
+    assert run.asked() == []
 
 
 def test_a_model_writes_the_lesson_where_the_settings_allow_it(toy, home):
@@ -99,11 +104,11 @@ def test_a_model_writes_the_lesson_where_the_settings_allow_it(toy, home):
     assert run.of("researched")[1]["author"] == "model"
     assert run.of("researched")[1]["question"]["text"] == "register pressure"
     assert "hardware/nvidia/occupancy" not in run.of("researched")[1]["knowledge"], "this is a CPU"
-    assert {one["role"] for one in run.of("model_call")} == {"diagnosis", "research"}
+    assert {one["role"] for one in run.asked()} == {"diagnosis", "research"}
     assert "value = 120" in seen[2], "the source is shown"
     assert "kernel.cpp:3: error: x" in seen[2], "and the log"
     tokens = sum(one["tokens_in"] + one["tokens_out"] for one in run.of("model_call"))
-    assert run.outcome.tokens == tokens + 10 * len(run.of("proposed"))
+    assert run.outcome.tokens == tokens
 
 
 @pytest.mark.parametrize(
@@ -151,7 +156,7 @@ def test_questions_keep_to_their_budget(toy, home):
 
 def test_no_question_is_asked_that_the_runs_budget_does_not_hold(toy, home):
     run = Run(toy, home, [110, 120], answers(GOOD), analysis="model", max_tokens=4_000)
-    assert run.of("model_call") == []
+    assert run.asked() == []
     assert {one["author"] for one in run.of("reflected")} == {"rule"}
 
 
