@@ -16,6 +16,7 @@ from agent.policies.base import SelectionPolicy
 from agent.policies.phases import Phases
 from agent.settings import AgentSettings
 from agent.stopping import StopFlag
+from memory.knowledge.base import KnowledgeBase
 from memory.store import ExperienceStore
 from tools.artifacts import ArtifactStore
 from tools.candidate import Candidate
@@ -49,6 +50,7 @@ class Proposer(Protocol):
         emit: Emit,
         out_of_time: Callable[[], bool],
         gate: Gate,
+        knowledge: KnowledgeBase | None,
     ) -> Proposal:
         """Make one candidate, or say why there is none. Raises ModelError."""
 
@@ -71,6 +73,7 @@ class Deps:
     log: EventLog
     ledger: Ledger
     stop: StopFlag
+    knowledge: KnowledgeBase | None = None
     trusted_only: bool = False
     """Nothing written by a language model may run: there is no sandbox worth the name, and nobody agreed."""
 

@@ -13,18 +13,21 @@ server that is out is not active. Types and their data:
 * ``at_floor`` cases (case, baseline, fraction of the floor, bound), message: nothing is left to win, no search begins
 * ``recalled`` attempts (list), seeds (candidate ids that are judged before any model call)
 * ``round_started`` round, slots, parents, kinds (``draft``, ``restart`` or empty, a slot each)
+* ``researched`` round, slot, author, question, diagnosis, knowledge (names), remembered (attempts)
 * ``proposed`` round, slot, parent, kind, inspirations, candidate, language, source_artifact, strategy, refusal,
-  origin, transcript (artifact), tokens, cost_usd, model_calls, tool_calls
+  origin, transcript and profile (artifacts), tokens, cost_usd, model_calls, tool_calls
 * ``judging`` candidate, order, of
 * ``judged`` candidate, parent, kind, inspirations, strategy, source_artifact, seconds, verdict (in full), round,
   slot, origin, likeness (``tools.likeness``), traits (``tools.traits``)
 * ``recognised`` round, slot, candidate, parent, strategy, same_as: not judged, it is the same program as another
-* ``reflected`` candidate, lesson; ``remembered`` candidate, confirmed
+* ``reflected`` candidate, bottleneck, evidence, lesson, author (rule or model)
+* ``remembered`` candidate, confirmed
 * ``champion`` candidate, speedup, speedup_ci95, previous
 * ``confirming`` candidate; ``confirmed`` candidate, holds, verdict
 * ``run_finished`` the outcome; ``interrupted`` message
 * ``model_call`` round, slot, step, model, tokens_in, tokens_out, cached, reasoning, approximate, cost_usd, seconds,
-  finish (``lost``: it broke off, and is counted at its worst); ``tool_call``; ``notice``, ``warning`` text
+  finish (``lost``: it broke off, and is counted at its worst), ``role`` where no proposal asks
+* ``tool_call``; ``notice``, ``warning`` text
 * ``model_asked`` round, slot, step, model, tokens, cost_usd (where a cap is set: the worst case of the call that
   begins; 0: it was refused)
 * ``model_paused`` model, reason, retry_in_s (None: not again); ``model_resumed`` model, seconds
@@ -52,7 +55,7 @@ from tools.errors import RequestError
 EVENT_TYPES = frozenset(
     {
         *("run_started", "resumed", "interrupted", "run_finished"),
-        *("described", "baselines_measured", "at_floor", "recalled", "round_started", "proposed"),
+        *("described", "baselines_measured", "at_floor", "recalled", "round_started", "researched", "proposed"),
         *("judging", "judged", "recognised", "reflected", "remembered", "champion", "confirming", "confirmed"),
         *("model_call", "tool_call", "notice", "warning", "model_asked", "model_paused", "model_resumed"),
     }

@@ -21,6 +21,7 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "at_floor": (),
     "recalled": (),
     "round_started": ("round",),
+    "researched": ("round", "slot"),
     "proposed": ("round", "slot"),
     "recognised": ("round", "slot"),
     "judged": ("candidate",),

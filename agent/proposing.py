@@ -13,17 +13,21 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, To
 from langchain_core.tools import BaseTool
 
 from agent.calling import Reply, call_model, never
+from agent.chips import platform_of
 from agent.conversation import transcript, within_budget
 from agent.errors import OutOfBudget, OutOfTime
 from agent.failures import PromptTooLong
 from agent.models.gate import Gate
 from agent.prompts import render, system_prompt, task_prompt
+from agent.windows import Budget
+from memory.knowledge.base import KnowledgeBase
 from memory.store import ExperienceStore
 from tools.artifacts import ArtifactStore
 from tools.candidate import Candidate
 from tools.judge import Judge
 from tools.problem import Description, Problem
 from tools.problem_text import one_line
+from tools.profiling.diagnosis import Diagnosis
 from tools.toolbox import make_tools, run_tool, signature_text, usage_text
 from tools.workbench import NEEDS_LANGUAGE_MODEL, Workbench
 
@@ -79,6 +83,12 @@ class ProposalTask:
     """Earlier proposals from the same parent that turned out to be there already."""
     number: int | None = None
     """Of an independent sample: which one, counted over all rounds; it sees nothing and stands in no round."""
+    diagnosis: str = ""
+    """What limits the parent, as text; empty without one."""
+    knowledge: tuple[str, ...] = ()
+    """Names of documents that may help, best first."""
+    budget: Budget = field(default_factory=Budget)
+    """How much may be sent."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,8 @@ class Proposal:
     transcript: tuple[dict[str, Any], ...]
     capped: Literal["max_tokens", "max_cost"] | None = None
     """The cap that the next call might have gone beyond."""
+    profile: Diagnosis | None = None
+    """What a profiler said of the candidate, where the model asked one."""
 
 
 def propose(
@@ -113,6 +125,7 @@ def propose(
     emit: Callable[..., None],
     out_of_time: Callable[[], bool] = never,
     gate: Gate | None = None,
+    knowledge: KnowledgeBase | None = None,
 ) -> Proposal:
     """Let the model work until it submits, declines, gives up, or has used ``max_steps`` replies, time or money.
 
@@ -128,15 +141,21 @@ def propose(
         language=task.language,
         rules=render("rules"),
         memory=memory,
+        knowledge=knowledge,
+        platform=platform_of(task.target),
         readable=_readable(task),
         judged=frozenset(attempt.candidate for attempt in task.visible),
         base=store.text(task.parent.source_artifact) if task.parent is not None else None,
     )
     conversation = _Conversation(task, model, bench, make_tools(bench), max_steps, emit, out_of_time, gate)
-    conversation.messages = [
-        SystemMessage(system_prompt(task.target, task.language, max_steps)),
-        HumanMessage(task_prompt(task, problem, description, store)),
-    ]
+    system, room = system_prompt(task.target, task.language, max_steps), task.budget.prompt_chars
+    left = None if room is None else room - len(system)
+
+    def tell(budget: int | None) -> HumanMessage:
+        return HumanMessage(task_prompt(task, problem, description, store, knowledge, budget))
+
+    conversation.tell = tell
+    conversation.messages = [SystemMessage(system), tell(left)]
     conversation.run()
     return conversation.result()
 
@@ -164,6 +183,8 @@ class _Conversation:
     tool_calls: int = 0
     nudges: int = 0
     tight: bool = False
+    tell: Callable[[int | None], HumanMessage] | None = None
+    """The task in so many characters."""
     stopped: str = ""
     """Why the loop ended without the model's word, one line."""
     capped: Literal["max_tokens", "max_cost"] | None = None
@@ -216,6 +237,7 @@ class _Conversation:
             tool_calls=self.tool_calls,
             transcript=transcript(self.messages),
             capped=self.capped,
+            profile=None if candidate is None else bench.profiles.get(candidate.id),
         )
 
     def _ask(self) -> Reply:
@@ -223,12 +245,18 @@ class _Conversation:
         try:
             reply = self._call(step)
         except PromptTooLong:
-            if self.tight or len(self.messages) <= 2:
+            if self.tight:
                 raise
             self.tight = True
+            self._tell_less()
             reply = self._call(step)
         self.replies.append(reply)
         return reply
+
+    def _tell_less(self) -> None:
+        """The window is smaller than it was thought to be: the task anew, in half of its length."""
+        if self.tell is not None:
+            self.messages[1] = self.tell(len(self.messages[1].text) // 2)
 
     def _call(self, step: int) -> Reply:
         def emit(type_: str, **data: Any) -> None:
@@ -238,8 +266,8 @@ class _Conversation:
 
     def _to_send(self) -> list[BaseMessage]:
         if self.tight:
-            return within_budget(self.messages, TIGHT_BUDGET_CHARS)
-        return within_budget(self.messages)
+            return within_budget(self.messages, min(TIGHT_BUDGET_CHARS, self.task.budget.conversation_chars))
+        return within_budget(self.messages, self.task.budget.conversation_chars)
 
     def _place(self, step: int) -> dict[str, int]:
         return {"round": self.task.round, "slot": self.task.slot, "step": step}

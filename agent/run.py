@@ -24,6 +24,8 @@ from agent.policies.registry import make_policy
 from agent.runs import find_run, finished_outcome, list_runs
 from agent.settings import AgentSettings
 from agent.stopping import StopFlag
+from memory.errors import KnowledgeError
+from memory.knowledge.base import KnowledgeBase
 from memory.store import ExperienceStore
 from tools.artifacts import ArtifactStore
 from tools.errors import RequestError
@@ -112,6 +114,7 @@ class _Parts:
     sandbox: Sandbox | None
     """None where a judge was put in."""
     trusted_only: bool
+    knowledge: KnowledgeBase
 
 
 def _open_parts(settings: AgentSettings, seams: Seams, stack: ExitStack) -> _Parts:
@@ -130,7 +133,16 @@ def _open_parts(settings: AgentSettings, seams: Seams, stack: ExitStack) -> _Par
 
         propose = real
     unsafe = sandbox is not None and not sandbox.isolation.is_boundary and not settings.allow_unsandboxed
-    return _Parts(models, propose, memory, sandbox, trusted_only=unsafe)
+    return _Parts(models, propose, memory, sandbox, trusted_only=unsafe, knowledge=_open_knowledge(settings))
+
+
+def _open_knowledge(settings: AgentSettings) -> KnowledgeBase:
+    from memory.knowledge.folders import open_knowledge
+
+    try:
+        return open_knowledge(settings.knowledge)
+    except KnowledgeError as error:
+        raise RequestError(f"--knowledge: {error}") from error
 
 
 def _make_models(settings: AgentSettings, given: BaseChatModel | None) -> Mapping[str, BaseChatModel]:
@@ -185,6 +197,7 @@ def _run(
             log=log,
             ledger=ledger,
             stop=seams.stop,
+            knowledge=parts.knowledge,
             trusted_only=parts.trusted_only,
         )
         return drive(deps, folder.checkpoints, parts.sandbox)

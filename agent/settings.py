@@ -62,6 +62,14 @@ class AgentSettings(BaseModel):
     max_outage_seconds: float | None = Field(default=None, ge=0)
     """How long to wait for a server that does not answer; default four hours, 0 before it first answered."""
 
+    context_tokens: int | None = Field(default=None, ge=2_000)
+    """The model's context window; default what is known of the model."""
+
+    analysis: Literal["rule", "model"] = "rule"
+    """Who says what limits a candidate and what to look up: a rule, or the language model where there is one."""
+    analysis_tokens: int = Field(default=8_000, ge=2_000)
+    """One such question and its answer."""
+
     target: str = "cpu"
     language: str = ""
     """Default: what is usual for the target."""
@@ -100,6 +108,8 @@ class AgentSettings(BaseModel):
     """Runs, memory and caches live here."""
     memory: bool = True
     """Whether to recall and to remember."""
+    knowledge: tuple[Path, ...] = ()
+    """Folders of documents besides ours, overriding them by name; the last one wins."""
 
     isolation: Isolation | None = None
     """Default: the strongest this machine has."""
@@ -137,6 +147,16 @@ class AgentSettings(BaseModel):
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()
+
+    @field_validator("knowledge", mode="before")
+    @classmethod
+    def _paths(cls, value: Any) -> Any:
+        return [item for item in value.split(os.pathsep) if item] if isinstance(value, str) else value
+
+    @field_validator("knowledge", mode="after")
+    @classmethod
+    def _absolute_paths(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        return tuple(path.expanduser().absolute() for path in value)
 
     @field_validator("target", mode="after")
     @classmethod

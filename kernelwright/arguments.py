@@ -36,6 +36,10 @@ _MODEL = (
     ("--requests-per-minute", "N", "rate limit of each model's server"),
     ("--tokens-per-minute", "N", "rate limit of each model's server"),
     ("--max-outage-seconds", "S", "how long to wait for a server that is out; default 4 h, 0 before its first answer"),
+    ("--context-tokens", "N", "the model's context window; default what is known of the model"),
+    ("--analysis", "A", "who diagnoses candidates and looks things up: rule (default) or model"),
+    ("--analysis-tokens", "N", "tokens one such question may take"),
+    ("--knowledge", "DIRS", "folders of documents besides ours, separated as in PATH; they override by name"),
 )
 _REPEATED = ("--model",)
 _SEARCH = (

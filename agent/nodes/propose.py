@@ -12,8 +12,12 @@ from agent.deps import Deps
 from agent.errors import ModelError, ModelOut, ModelRejected
 from agent.proposing import Attempt, Proposal, ProposalTask
 from agent.state import PickState
+from agent.subagents.research import research
 from agent.tree import Node
+from agent.windows import budget_of
 from tools.problem import Description
+
+NOTHING_FOUND: dict[str, Any] = {"diagnosis": "", "knowledge": [], "remembered": []}
 
 
 def propose(state: PickState, runtime: Runtime[Deps]) -> dict[str, Any]:
@@ -26,6 +30,7 @@ def propose(state: PickState, runtime: Runtime[Deps]) -> dict[str, Any]:
     number, slot = state["round"], state["slot"]
     if deps.ledger.find("proposed", number, slot) is None:
         deps.stop.check()
+        research(deps, state)
         data = _ask(deps, state)
         place = {"parent": state["parent"], "kind": state["kind"], "inspirations": state["inspirations"]}
         deps.emit("proposed", round=number, slot=slot, **place, **data)
@@ -51,7 +56,7 @@ def _ask(deps: Deps, pick: PickState) -> dict[str, Any]:
 
 def _propose(deps: Deps, pick: PickState, name: str) -> Proposal:
     return deps.propose(
-        to_task(deps, pick),
+        to_task(deps, pick, name),
         model=deps.roster.models[name],
         judge=deps.judge,
         problem=deps.problem,
@@ -62,6 +67,7 @@ def _propose(deps: Deps, pick: PickState, name: str) -> Proposal:
         emit=_emitter(deps, pick, name),
         out_of_time=_clock(deps),
         gate=deps.roster.gates[name],
+        knowledge=deps.knowledge,
     )
 
 
@@ -81,17 +87,19 @@ def _another_takes_over(deps: Deps, name: str, error: ModelError) -> bool:
     return True
 
 
-def to_task(deps: Deps, pick: PickState) -> ProposalTask:
-    """What the model is told."""
+def to_task(deps: Deps, pick: PickState, model: str) -> ProposalTask:
+    """What this model is told."""
     recalled = deps.ledger.find("recalled") or {"attempts": []}
+    researched = deps.ledger.find("researched", pick["round"], pick["slot"]) or NOTHING_FOUND
     parent, alone = pick["parent"], bool(pick["kind"])
+    memories = () if alone else (*recalled["attempts"], *researched["remembered"])
     return ProposalTask(
         round=pick["round"],
         slot=pick["slot"],
         slots=pick["slots"],
         parent=None if parent is None else to_attempt(deps.ledger.node(parent)),
         visible=tuple(to_attempt(node) for node in deps.ledger.tree(pick["visible"])),
-        recalled=() if alone else tuple(_recalled_attempt(data) for data in recalled["attempts"]),
+        recalled=tuple(_recalled_attempt(data) for data in memories),
         inspirations=tuple(to_attempt(node) for node in deps.ledger.tree(pick["inspirations"])),
         repeats=() if alone else tuple(_repeat(deps, data) for data in deps.ledger.repeats(parent)),
         number=pick["number"] if alone else None,
@@ -99,6 +107,9 @@ def to_task(deps: Deps, pick: PickState) -> ProposalTask:
         target=deps.settings.target,
         language=deps.settings.language,
         seed=deps.settings.seed,
+        diagnosis=researched["diagnosis"],
+        knowledge=tuple(researched["knowledge"]),
+        budget=budget_of(model, deps.settings.context_tokens),
     )
 
 
@@ -169,6 +180,7 @@ def _to_data(deps: Deps, name: str, proposal: Proposal, *, model_lost: bool) -> 
         "capped": proposal.capped,
         "origin": name,
         "transcript": deps.store.put(json.dumps(list(proposal.transcript))),
+        "profile": None if proposal.profile is None else deps.store.put(proposal.profile.model_dump_json()),
         "tokens": proposal.tokens,
         "cost_usd": proposal.cost_usd,
         "model_calls": proposal.model_calls,
