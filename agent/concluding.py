@@ -9,6 +9,7 @@ from typing import Any
 
 from agent.deps import Deps
 from agent.ledger import Ledger
+from agent.models.roster import summary
 from agent.outcome import Outcome, RunStatus
 from agent.tree import Node, ranked
 from tools.roofline import Reached, roof_of
@@ -24,7 +25,15 @@ def conclude(
 ) -> Outcome:
     """The outcome, from the log; ``confirmed`` is the champion that held when judged again."""
     settings = deps.settings
-    about = About(deps.run_id, deps.problem.name, settings.model, settings.target, settings.language, deps.folder)
+    about = About(
+        deps.run_id,
+        deps.problem.name,
+        settings.model,
+        settings.target,
+        settings.language,
+        deps.folder,
+        deps.roster.names,
+    )
     elapsed_s = round(deps.log.elapsed_s(), 3)
     ending = Ending(status, message, confirmed=confirmed, stop_reason=stop_reason)
     return to_outcome(deps.ledger, about, ending, elapsed_s=elapsed_s)
@@ -40,6 +49,8 @@ class About:
     target: str
     language: str
     folder: Path
+    models: tuple[str, ...]
+    """Their names, in the order of the settings."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,7 @@ def to_outcome(ledger: Ledger, about: About, ending: Ending, *, elapsed_s: float
         stop_reason=ending.stop_reason,
         message=ending.message,
         candidates_to_best=None if confirmed is None else _place(tree, confirmed),
+        models=summary(ledger, about.models),
     )
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolCall, ToolMessage
 
+from agent import reasoning
+
 BUDGET_CHARS = 120_000
 """Of everything after the first two messages; about 30,000 tokens."""
 KEPT_CHARS = 400
@@ -43,7 +45,7 @@ def transcript(messages: Sequence[BaseMessage]) -> tuple[dict[str, Any], ...]:
 
 
 def _size(message: BaseMessage) -> int:
-    size = len(message.text)
+    size = len(message.text) + len(reasoning.of(message))
     if isinstance(message, AIMessage):
         size += sum(len(str(value)) for call in message.tool_calls for value in call["args"].values())
     return size
@@ -60,15 +62,21 @@ def _shortened(message: BaseMessage) -> BaseMessage:
             )
             for call in message.tool_calls
         ]
-        return AIMessage(content=_cut(message.text), tool_calls=calls)
+        return AIMessage(content=_cut(message.text), tool_calls=calls, additional_kwargs=_thoughts_cut(message))
     return message.model_copy(update={"content": _cut(message.text)})
 
 
 def _talk_cut(message: BaseMessage, limit: int) -> BaseMessage:
     """A reply that talks without end is cut even when it is new; what it wrote through tools is not."""
-    if isinstance(message, AIMessage) and len(message.text) > limit:
-        return AIMessage(content=_cut(message.text), tool_calls=message.tool_calls)
+    if isinstance(message, AIMessage) and len(message.text) + len(reasoning.of(message)) > limit:
+        thoughts = _thoughts_cut(message)
+        return AIMessage(content=_cut(message.text), tool_calls=message.tool_calls, additional_kwargs=thoughts)
     return message
+
+
+def _thoughts_cut(message: AIMessage) -> dict[str, Any]:
+    """Never left out: servers that want reasoning back refuse a call without it."""
+    return {name: _cut(text) for name, text in reasoning.in_fields(message.additional_kwargs).items()}
 
 
 def _cut(value: Any) -> Any:
@@ -79,6 +87,8 @@ def _cut(value: Any) -> Any:
 
 def _to_json(message: BaseMessage) -> dict[str, Any]:
     entry: dict[str, Any] = {"role": message.type, "content": message.text}
+    if thought := reasoning.of(message):
+        entry["reasoning"] = thought
     if isinstance(message, AIMessage) and message.tool_calls:
         entry["tool_calls"] = [
             {"name": call["name"], "args": call["args"], "id": call["id"]} for call in message.tool_calls

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from agent.budget import Spent, confirmation_reserve_s
 from agent.events import Event, EventLog
 from agent.ledger import Ledger
+from agent.models.gate import Gate
+from agent.models.roster import Roster
 from agent.policies.base import SelectionPolicy
+from agent.policies.phases import Phases
 from agent.settings import AgentSettings
 from agent.stopping import StopFlag
+from memory.knowledge.base import KnowledgeBase
 from memory.store import ExperienceStore
 from tools.artifacts import ArtifactStore
 from tools.candidate import Candidate
@@ -46,6 +50,8 @@ class Proposer(Protocol):
         max_steps: int,
         emit: Emit,
         out_of_time: Callable[[], bool],
+        gate: Gate,
+        knowledge: KnowledgeBase | None,
         past: Rehearsal | None,
     ) -> Proposal:
         """Make one candidate, or say why there is none. Raises ModelError."""
@@ -60,8 +66,8 @@ class Deps:
     problem: Problem
     settings: AgentSettings
     judge: Judge
-    model: Any
-    """A LangChain chat model."""
+    roster: Roster
+    """The chat models, and what stands before them."""
     propose: Proposer
     policy: SelectionPolicy
     store: ArtifactStore
@@ -69,6 +75,7 @@ class Deps:
     log: EventLog
     ledger: Ledger
     stop: StopFlag
+    knowledge: KnowledgeBase | None = None
     trusted_only: bool = False
     """Nothing written by a language model may run: there is no sandbox worth the name, and nobody agreed."""
 
@@ -97,13 +104,24 @@ class Deps:
         """A candidate from the store."""
         return Candidate(source=self.store.get(source_artifact).decode(), language=language)
 
+    @property
+    def phases(self) -> Phases:
+        """What a person fixed about drafts, restarts and sight."""
+        recalled = self.ledger.find("recalled") or {"seeds": []}
+        return Phases(
+            drafts=self.settings.drafts,
+            restart_after=self.settings.restart_after,
+            sight=self.settings.sight,
+            first_round=1 if recalled["seeds"] else 0,
+        )
+
     def spent(self, state: RunState) -> Spent:
         """What the run has used up so far."""
         champion = state["champion"]
         usage, judging_s = self.ledger.usage(), self.ledger.judging_s()
         best = None if champion is None else self.ledger.node(champion)
         return Spent(
-            candidates=len(state["nodes"]),
+            candidates=state["judged"],
             elapsed_s=self.log.elapsed_s(),
             tokens=usage.tokens,
             cost_usd=usage.cost_usd,

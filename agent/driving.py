@@ -92,11 +92,11 @@ def _announce(deps: Deps) -> None:
 def _invoke(deps: Deps, connection: sqlite3.Connection) -> None:
     """Run the graph from its last checkpoint, or from the beginning."""
     from langchain_core.runnables import RunnableConfig
-    from langgraph.checkpoint.sqlite import SqliteSaver
 
+    from agent.checkpointing import LatestSaver
     from agent.graph import build_graph
 
-    saver = SqliteSaver(connection)
+    saver = LatestSaver(connection)
     graph = build_graph().compile(checkpointer=saver)
     config: RunnableConfig = {
         "configurable": {"thread_id": deps.run_id},
@@ -104,6 +104,11 @@ def _invoke(deps: Deps, connection: sqlite3.Connection) -> None:
         "recursion_limit": RECURSION_LIMIT,
     }
     begun: Any = saver.get_tuple(config)
+    if begun and "nodes" in begun.checkpoint["channel_values"]:
+        raise RunError("this run was begun by an earlier version, whose state this one cannot read: finish it there")
+    if begun and graph.get_state(config).values.get("stop_reason") == "model_unavailable":
+        # The search ended for want of a model, and has been taken up again: as if the last round had not said so.
+        graph.update_state(config, {"stop_reason": None, "confirmed": None, "barren_rounds": 0}, as_node="record")
     graph.invoke(None if begun else initial_state(), config, context=deps, durability="sync")
 
 

@@ -4,7 +4,8 @@ One JSON object a line, only ever appended::
 
     {"seq": 12, "time": "2026-01-31T12:00:00.000Z", "elapsed_s": 41.2, "type": "judged", "data": {...}}
 
-``elapsed_s`` counts active seconds of the run, accumulated over interruptions. Types and their data:
+``elapsed_s`` counts active seconds of the run, accumulated over interruptions; a run that waits for a model's
+server that is out is not active. Types and their data:
 
 * ``run_started`` run_id, problem, target, language, model, settings, version, source (artifact: the problem file);
   ``resumed`` run_id
@@ -12,30 +13,42 @@ One JSON object a line, only ever appended::
 * ``baselines_measured`` baselines (name to seconds), cases (name to case to timing)
 * ``at_floor`` cases (case, baseline, fraction of the floor, bound), message: nothing is left to win, no search begins
 * ``recalled`` attempts (list), seeds (candidate ids that are judged before any model call)
-* ``round_started`` round, slots, parents
-* ``proposed`` round, slot, parent, candidate, language, source_artifact, strategy, refusal, origin,
-  transcript and tools (artifacts: the messages, the schemas of the tools), tokens, cost_usd, model_calls, tool_calls
+* ``round_started`` round, slots, parents, kinds (``draft``, ``restart`` or empty, a slot each)
+* ``researched`` round, slot, author, question, diagnosis, knowledge (names), remembered (attempts)
+* ``proposed`` round, slot, parent, kind, inspirations, candidate, language, source_artifact, strategy, refusal,
+  origin, transcript, tools and profile (artifacts: the messages, the schemas of the tools, a diagnosis), tokens,
+  cost_usd, model_calls, tool_calls
 * ``replied`` round, slot, step, origin, reply (artifact): a model's reply in a conversation that goes on
 * ``answered`` round, slot, number, question, candidate, answer (artifact): what the judge told a conversation
 * ``judging`` candidate, order, of
-* ``judged`` candidate, parent, strategy, source_artifact, seconds, verdict (in full), round, slot, origin
-* ``reflected`` candidate, lesson; ``remembered`` candidate, confirmed
+* ``judged`` candidate, parent, kind, inspirations, strategy, source_artifact, seconds, verdict (in full), round,
+  slot, origin, likeness (``tools.likeness``), traits (``tools.traits``)
+* ``recognised`` round, slot, candidate, parent, strategy, same_as: not judged, it is the same program as another
+* ``reflected`` candidate, bottleneck, evidence, lesson, author (rule or model)
+* ``remembered`` candidate, confirmed
 * ``champion`` candidate, speedup, speedup_ci95, previous
 * ``round_ended`` round, champion, since_better, barren_rounds; ``search_ended`` rounds, reason
 * ``confirming`` candidate; ``confirmed`` candidate, holds, verdict
 * ``run_finished`` the outcome; ``interrupted`` message
-* ``model_call``, ``tool_call`` what the model layer tells; ``notice``, ``warning`` text
+* ``model_call`` round, slot, step, model, tokens_in, tokens_out, cached, reasoning, approximate, cost_usd, seconds,
+  finish (``lost``: it broke off, and is counted at its worst), ``role`` where no proposal asks
+* ``tool_call``; ``notice``, ``warning`` text
+* ``model_asked`` round, slot, step, model, tokens, cost_usd (where a cap is set: the worst case of the call that
+  begins; 0: it was refused)
+* ``model_paused`` model, reason, retry_in_s (None: not again); ``model_resumed`` model, seconds
 """
 
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,14 +60,19 @@ from tools.errors import RequestError
 EVENT_TYPES = frozenset(
     {
         *("run_started", "resumed", "interrupted", "run_finished"),
-        *("described", "baselines_measured", "at_floor", "recalled", "round_started", "proposed"),
-        *("judging", "judged", "reflected", "remembered", "champion", "confirming", "confirmed"),
+        *("described", "baselines_measured", "at_floor", "recalled", "round_started", "researched", "proposed"),
+        *("judging", "judged", "recognised", "reflected", "remembered", "champion", "confirming", "confirmed"),
         *("replied", "answered", "round_ended", "search_ended"),
-        *("model_call", "tool_call", "notice", "warning"),
+        *("model_call", "tool_call", "notice", "warning", "model_asked", "model_paused", "model_resumed"),
     }
 )
-DURABLE = EVENT_TYPES - {"judging", "confirming", "model_call", "tool_call", "notice", "round_ended", "search_ended"}
+DURABLE = EVENT_TYPES - {
+    *("judging", "confirming", "model_call", "tool_call", "notice", "model_resumed"),
+    *("round_ended", "search_ended"),
+}
 """Types that must survive a power cut, because work would be done twice without them."""
+_CHUNK = 4096
+"""Lines that are read at once."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +120,17 @@ def _parse(raw: bytes, path: Path) -> tuple[list[Event], int]:
     """Events and the number of bytes they take; a torn last line is left out."""
     events: list[Event] = []
     whole = 0
-    for line in raw.splitlines(keepends=True):
+    lines = raw.splitlines(keepends=True)
+    with _without_collecting():
+        for begin in range(0, len(lines), _CHUNK):
+            chunk = lines[begin : begin + _CHUNK]
+            found = _whole_chunk(chunk)
+            if found is None:
+                break
+            events += found
+            whole += sum(map(len, chunk))
+    # What is left begins with a chunk that is torn or damaged somewhere.
+    for line in lines[len(events) :]:
         try:
             if not line.endswith(b"\n"):
                 raise ValueError("torn")
@@ -113,6 +141,29 @@ def _parse(raw: bytes, path: Path) -> tuple[list[Event], int]:
             raise RunError(f"the event log {path} is damaged at line {len(events) + 1}") from error
         whole += len(line)
     return events, whole
+
+
+def _whole_chunk(lines: list[bytes]) -> list[Event] | None:
+    """The events of many lines at once, which is far quicker than one by one; None if anything is wrong with any."""
+    if not lines[-1].endswith(b"\n"):
+        return None
+    try:
+        records = json.loads(b"[" + b",".join(lines) + b"]")
+        return [_event(record) for record in records] if len(records) == len(lines) else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Nothing that is read is garbage; looking for some again and again takes as long as the reading."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _event(record: dict[str, Any]) -> Event:
@@ -154,10 +205,26 @@ class EventLog:
         self._seq = self.history[-1].seq + 1 if self.history else 0
         self._before_s = self.history[-1].elapsed_s if self.history else 0.0
         self._opened = clock()
+        self._held: float | None = None
 
     def elapsed_s(self) -> float:
         """Active seconds of the run, earlier stretches included."""
-        return self._before_s + max(0.0, self._clock() - self._opened)
+        with self._lock:
+            now = self._clock() if self._held is None else self._held
+            return self._before_s + max(0.0, now - self._opened)
+
+    def hold(self) -> None:
+        """The run is not active from now on; idempotent."""
+        with self._lock:
+            if self._held is None:
+                self._held = self._clock()
+
+    def release(self) -> None:
+        """The run is active again; idempotent."""
+        with self._lock:
+            if self._held is not None:
+                self._opened += self._clock() - self._held
+                self._held = None
 
     def emit(self, type: str, **data: Any) -> Event:  # noqa: A002 - the log's own word for it
         """Write one event, then tell the subscribers. Raises RunError when it cannot be written."""

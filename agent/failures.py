@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from agent.errors import AgentError, ModelError, ModelRejected, ModelUnavailable
+from agent.errors import AgentError, ModelError, ModelOut, ModelRejected, ModelUnavailable
 from tools.problem_text import one_line
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ _TOO_LONG = re.compile(
     r"context[ _-]?(length|window|size|limit)|maximum context|prompt is too long|too many (input )?tokens",
     re.I,
 )
+
+_QUOTA = re.compile(r"insufficient_quota|billing|credit|balance", re.I)
 
 
 class PromptTooLong(ModelRejected):
@@ -38,17 +40,20 @@ def translate(error: Exception, model: BaseChatModel) -> ModelError | None:
         return error
     if isinstance(error, AgentError):
         return None  # not the model's doing
+    ours = foreign_cause(error)
+    if ours is not None:
+        return ours if isinstance(ours, ModelError) else None  # the client wrapped what was raised while it read
     if not is_remote(model):
         return None
     where = f"the model server at {_server(model)}"
     status = _status(error)
     if status is not None:
-        return _refused(where, status, _told(error, model))
+        return _refused(where, status, _told(error, model), retry_after_s(error))
     if is_silence(error):
-        return ModelUnavailable(f"{where} did not answer in time; check that it runs, or choose another --model")
+        return ModelOut(f"{where} did not answer in time; check that it runs, or choose another --model")
     if is_lost_connection(error):
         told = _told(error.__cause__ if isinstance(error.__cause__, Exception) else error, model)
-        return ModelUnavailable(f"{where} cannot be reached ({told}); check --base-url and that the server runs")
+        return ModelOut(f"{where} cannot be reached ({told}); check --base-url and that the server runs")
     if _is_context_overflow(error) or _TOO_LONG.search(str(error)):
         return PromptTooLong(f"{where} takes no prompt this long: {_told(error, model)}")
     if _named(error, "openai") and not _is_api_error(error):
@@ -73,8 +78,28 @@ def is_lost_connection(error: BaseException) -> bool:
     )
 
 
+def is_out_of_quota(error: BaseException) -> bool:
+    """Money or an allowance is used up: a moment later it still is."""
+    return _status(error) == 402 or (_status(error) == 429 and bool(_QUOTA.search(_code(error))))
+
+
+def was_not_billed(error: BaseException) -> bool:
+    """The server refused before it wrote anything, or never got the request."""
+    return _status(error) is not None or any(
+        _has_base(inner, "ConnectError", "ConnectTimeout", "PoolTimeout", "ConnectionRefusedError")
+        for inner in (error, *_causes(error))
+    )
+
+
+def foreign_cause(error: BaseException) -> AgentError | None:
+    """An error of ours that the client wrapped into one of its own."""
+    return next((inner for inner in _causes(error) if isinstance(inner, AgentError)), None)
+
+
 def is_worth_retrying(error: BaseException) -> bool:
     """A later try may succeed: overload, a server's own failure, silence, a lost connection."""
+    if is_out_of_quota(error):
+        return False
     status = _status(error)
     if status is not None:
         return status >= 500 or status in RETRIED_STATUS
@@ -94,18 +119,40 @@ def retry_after_s(error: BaseException) -> float | None:
     return None
 
 
-def _refused(where: str, status: int, told: str) -> ModelError:
+def _refused(where: str, status: int, told: str, wait: float | None) -> ModelError:
     if status in (401, 403):
         return ModelRejected(f"{where} refused the key ({status}: {told}); set OPENAI_API_KEY to a valid one")
     if status == 404:
-        return ModelRejected(f"{where} knows no such model or path (404: {told}); check --model and --base-url")
+        return ModelRejected(
+            f"{where} knows no such model or path (404: {told}); check --model and --base-url: "
+            "`kernelwright doctor` with the same two lists what it has"
+        )
+    if status == 402:
+        return ModelOut(f"{where} wants to be paid first (402: {told}); top up the account", wait)
     if status == 429:
-        return ModelUnavailable(f"{where} is overloaded or the quota is used up (429: {told}); try again later")
+        return ModelOut(f"{where} is overloaded or the quota is used up (429: {told}); try again later", wait)
     if status >= 500 or status in RETRIED_STATUS:
-        return ModelUnavailable(f"{where} failed ({status}: {told}); try again later or choose another --model")
+        return ModelOut(f"{where} failed ({status}: {told}); try again later or choose another --model", wait)
     if status == 413 or _TOO_LONG.search(told):
         return PromptTooLong(f"{where} takes no prompt this long ({status}: {told})")
     return ModelRejected(f"{where} refused the request ({status}: {told}); check --model and its settings")
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """What it was raised from, nearest first."""
+    found: list[BaseException] = []
+    inner = error.__cause__ or error.__context__
+    while inner is not None and inner not in found and len(found) < 8:
+        found.append(inner)
+        inner = inner.__cause__ or inner.__context__
+    return found
+
+
+def _code(error: BaseException) -> str:
+    """The server's own word for the kind of failure."""
+    body: Any = getattr(error, "body", None)
+    inner = body.get("error", body) if isinstance(body, dict) else None
+    return " ".join(str(inner.get(name)) for name in ("code", "type")) if isinstance(inner, dict) else ""
 
 
 def _status(error: BaseException) -> int | None:

@@ -11,7 +11,7 @@ from agent.reporting import to_report
 from tools.artifacts import ArtifactStore
 
 
-def final_files(ledger: Ledger, store: ArtifactStore, outcome: Outcome) -> Iterator[tuple[str, str]]:
+def final_files(ledger: Ledger, store: ArtifactStore, outcome: Outcome) -> Iterator[tuple[str, str | Iterator[str]]]:
     """Name and text of each file, in the order in which they are written.
 
     best.py comes last but the report, which speaks of it.
@@ -25,13 +25,11 @@ def final_files(ledger: Ledger, store: ArtifactStore, outcome: Outcome) -> Itera
     yield "report.md", to_report(ledger, outcome)
 
 
-def _transcript(ledger: Ledger, store: ArtifactStore) -> str:
-    """Every message of every conversation, one JSON object a line."""
-    lines = []
+def _transcript(ledger: Ledger, store: ArtifactStore) -> Iterator[str]:
+    """Every message of every conversation, one JSON object a line; together they may be larger than memory."""
     for proposal in sorted(ledger.all("proposed"), key=lambda data: (data["round"], data["slot"])):
         if proposal["transcript"] is None:
             continue
         place = {"round": proposal["round"], "slot": proposal["slot"]}
         for message in json.loads(store.text(proposal["transcript"])):
-            lines.append(json.dumps({**place, "message": message}) + "\n")
-    return "".join(lines)
+            yield json.dumps({**place, "message": message}) + "\n"

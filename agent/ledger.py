@@ -7,7 +7,7 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -21,9 +21,11 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "at_floor": (),
     "recalled": (),
     "round_started": ("round",),
+    "researched": ("round", "slot"),
     "proposed": ("round", "slot"),
     "replied": ("round", "slot", "step", "origin"),
     "answered": ("round", "slot", "number"),
+    "recognised": ("round", "slot"),
     "judged": ("candidate",),
     "reflected": ("candidate",),
     "remembered": ("candidate", "confirmed"),
@@ -33,6 +35,8 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "confirmed": ("candidate",),
     "run_finished": (),
 }
+MAX_REPEATS = 40
+"""A model is told of so many proposals that were the same as another one."""
 
 
 @dataclass(frozen=True)
@@ -53,67 +57,205 @@ class Usage:
         return type(self)(self.tokens + tokens, both)
 
 
+Slot = tuple[Any, ...]
+"""A proposal's round and place in it."""
+Paid = dict[str, Usage]
+"""By model."""
+
+
 class Ledger:
-    """Facts by type and identity, and running totals. Written by the event log, one event at a time."""
+    """Facts by type and identity, and running totals. Written by the event log, one event at a time.
+
+    Whatever is asked after every candidate takes no longer in a large tree than in a small one, but for
+    copying the list of nodes.
+    """
 
     def __init__(self, history: Iterable[Event] = ()) -> None:
-        self._facts: dict[tuple[str, tuple[Any, ...]], dict[str, Any]] = {}
-        self._calls: dict[tuple[Any, ...], Usage] = {}
-        self._judging: dict[str, list[float]] = {"accepted": [], "rejected": []}
+        self._facts: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {kind: {} for kind in IDENTITY}
+        self._calls: dict[Slot, Paid] = {}
+        """Of proposals that have not ended."""
+        self._asked: dict[Slot, tuple[str, Usage]] = {}
+        """Calls whose end was not seen yet, at their worst."""
+        self._ended: dict[Slot, Paid] = {}
+        """Of proposals that have."""
+        self._settled: Paid = {}
+        """Of all those together."""
+        self._answered: set[str] = set()
+        self._judging = {"accepted": (0, 0.0), "rejected": (0, 0.0)}
+        self._order: list[str] = []
+        """Judged candidates."""
+        self._place: dict[str, int] = {}
+        self._nodes: dict[str, Node] = {}
+        """As far as they were asked for."""
+        self._fruitless: dict[str, int] = {}
+        self._repeats: dict[str | None, list[dict[str, Any]]] = {}
+        self._alike: dict[str, str] = {}
+        """Likeness to the first candidate judged of it."""
         for event in history:
             self.note(event)
 
     def note(self, event: Event) -> None:
         """Take in one event."""
-        if event.type == "model_call":
-            slot = (event.data.get("round"), event.data.get("slot"))
-            self._calls[slot] = self._calls.get(slot, Usage()).plus(event.data)
+        data = event.data
+        if event.type in ("model_asked", "model_call", "proposed"):
+            self._note_call(event)
         if event.type == "resumed":
             # A failed run that is taken up again is no longer finished.
-            self._facts.pop(("run_finished", ()), None)
-        if event.type not in IDENTITY or not _is_final(event):
+            self._facts["run_finished"].clear()
+            for slot in list(self._asked):
+                self._calls[slot] = self._paid(slot)
+            self._asked.clear()
+        facts = self._facts.get(event.type)
+        if facts is None or not _is_final(event):
             return
-        key = (event.type, tuple(event.data[name] for name in IDENTITY[event.type]))
-        if key in self._facts:
+        key = tuple(data[name] for name in IDENTITY[event.type])
+        if key in facts:
             return
-        self._facts[key] = event.data
-        if event.type == "judged":
-            self._judging[event.data["verdict"]["status"]].append(event.data["seconds"])
+        facts[key] = data
+        handler = _HANDLERS.get(event.type)
+        if handler is not None:
+            handler(self, data)
+
+    def _note_call(self, event: Event) -> None:
+        slot = (event.data.get("round"), event.data.get("slot"))
+        model = str(event.data.get("model", ""))
+        self._asked.pop(slot, None)
+        if event.type == "model_asked" and event.data["tokens"]:
+            self._asked[slot] = (model, Usage().plus(event.data))
+        if event.type == "model_call":
+            calls = self._calls.setdefault(slot, {})
+            calls[model] = calls.get(model, Usage()).plus(event.data)
+            if event.data.get("finish") != "lost":
+                self._answered.add(model)
+
+    def _paid(self, slot: Slot) -> Paid:
+        """What the calls of a proposal took, the one under way included."""
+        calls = dict(self._calls.get(slot, {}))
+        if slot in self._asked:
+            model, worst = self._asked[slot]
+            calls[model] = calls.get(model, Usage()).plus(asdict(worst))
+        return calls
 
     def find(self, type_: str, *identity: Any) -> dict[str, Any] | None:
         """Data of the event of this type and identity, or None if it has not happened."""
-        return self._facts.get((type_, identity))
+        return self._facts[type_].get(identity)
 
     def all(self, type_: str) -> list[dict[str, Any]]:
         """Data of all events of a type that has an identity, in order."""
-        return [data for (kind, _), data in self._facts.items() if kind == type_]
+        return list(self._facts[type_].values())
 
     def node(self, candidate: str) -> Node:
         """A judged candidate. Raises KeyError if it was not judged."""
-        judged = self._facts["judged", (candidate,)]
-        return to_node(judged, (self.find("reflected", candidate) or {}).get("lesson", ""))
+        known = self._nodes.get(candidate)
+        if known is None:
+            judged = self._facts["judged"][candidate,]
+            lesson = (self.find("reflected", candidate) or {}).get("lesson", "")
+            known = to_node(judged, lesson, self._fruitless.get(candidate, 0))
+            self._nodes[candidate] = known
+        return known
 
     def tree(self, candidates: Sequence[str] | None = None) -> list[Node]:
         """The candidates named, or all, in order of judging."""
-        if candidates is None:
-            candidates = [data["candidate"] for data in self.all("judged")]
-        return [self.node(candidate) for candidate in candidates]
+        return [self.node(candidate) for candidate in (self._order if candidates is None else candidates)]
+
+    def first(self, count: int) -> list[Node]:
+        """The first candidates that were judged."""
+        return self.tree(self._order[:count])
+
+    def place(self, candidate: str) -> int | None:
+        """How many candidates were judged before this one; None for one that was not judged."""
+        return self._place.get(candidate)
+
+    def alike(self, likeness: str) -> str | None:
+        """The candidate judged first of those of this likeness (``tools.likeness``)."""
+        return self._alike.get(likeness)
+
+    def repeats(self, parent: str | None) -> list[dict[str, Any]]:
+        """The last proposals from a candidate, or from nothing, that were the same as another one."""
+        return self._repeats.get(parent, [])[-MAX_REPEATS:]
 
     def judging_s(self) -> float:
         """Mean seconds of a whole judgement; 0 while none is known. Rejections end early: they count last."""
-        known = self._judging["accepted"] or self._judging["rejected"]
-        return sum(known) / len(known) if known else 0.0
+        count, total = self._judging["accepted"] if self._judging["accepted"][0] else self._judging["rejected"]
+        return total / count if count else 0.0
+
+    def answered(self) -> frozenset[str]:
+        """Models that have answered in this run."""
+        return frozenset(self._answered)
 
     def usage(self) -> Usage:
         """Tokens and dollars of the whole run: finished proposals, and calls of those a kill cut off."""
         total = Usage()
-        proposals = {(data["round"], data["slot"]): data for data in self.all("proposed")}
-        for slot in {*proposals, *self._calls}:
-            told = self._calls.get(slot, Usage())
-            # Calls count twice over when a proposal was begun again; what was paid was paid.
-            whole = Usage().plus(proposals[slot]) if slot in proposals else Usage()
-            total = total.plus(asdict(told if told.tokens > whole.tokens else whole))
+        for usage in self.usage_by_model().values():
+            total = total.plus(asdict(usage))
         return total
+
+    def usage_by_model(self) -> dict[str, Usage]:
+        """The same for each model."""
+        totals = dict(self._settled)
+        for slot in sorted({*self._calls, *self._asked}, key=str):
+            _add(totals, self._paid(slot))
+        return totals
+
+    def slot_usage(self, round_: Any, slot: Any) -> dict[str, Usage]:
+        """What was paid for one proposal: several models may have worked on it, one after another."""
+        ended = self._ended.get((round_, slot))
+        return self._paid((round_, slot)) if ended is None else ended
+
+    def _judged(self, data: dict[str, Any]) -> None:
+        candidate, status = data["candidate"], data["verdict"]["status"]
+        self._place[candidate] = len(self._order)
+        self._order.append(candidate)
+        count, total = self._judging[status]
+        self._judging[status] = (count + 1, total + data["seconds"])
+        if data.get("likeness"):
+            self._alike.setdefault(data["likeness"], candidate)
+
+    def _reflected(self, data: dict[str, Any]) -> None:
+        self._nodes.pop(data["candidate"], None)
+
+    def _proposed(self, data: dict[str, Any]) -> None:
+        slot = data["round"], data["slot"]
+        self._ended[slot] = paid = _paid_in_all(self._calls.pop(slot, {}), data)
+        _add(self._settled, paid)
+        if data.get("candidate") is None:
+            self._count_fruitless(data)
+
+    def _recognised(self, data: dict[str, Any]) -> None:
+        self._repeats.setdefault(data["parent"], []).append(data)
+        self._count_fruitless(data)
+
+    def _count_fruitless(self, data: dict[str, Any]) -> None:
+        parent = data.get("parent")
+        if parent is not None:
+            self._fruitless[parent] = self._fruitless.get(parent, 0) + 1
+            self._nodes.pop(parent, None)
+
+
+_HANDLERS: dict[str, Callable[[Ledger, dict[str, Any]], None]] = {
+    "judged": Ledger._judged,
+    "reflected": Ledger._reflected,
+    "proposed": Ledger._proposed,
+    "recognised": Ledger._recognised,
+}
+
+
+def _paid_in_all(calls: Paid, proposed: dict[str, Any]) -> Paid:
+    """For a proposal that has ended."""
+    origin = str(proposed.get("origin", ""))
+    # A log of an earlier version does not say whose a call was.
+    told = {model or origin: usage for model, usage in calls.items()}
+    whole = Usage().plus(proposed)
+    # Calls count twice over when a proposal was begun again; what was paid was paid.
+    if sum(usage.tokens for usage in told.values()) > whole.tokens:
+        return told
+    others = sum(usage.tokens for model, usage in told.items() if model != origin)
+    return told if others else {origin: whole}
+
+
+def _add(totals: Paid, more: Paid) -> None:
+    for model, usage in more.items():
+        totals[model] = totals.get(model, Usage()).plus(asdict(usage))
 
 
 def _is_final(event: Event) -> bool:

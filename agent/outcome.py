@@ -45,6 +45,8 @@ class Outcome:
     """One line."""
     candidates_to_best: int | None
     """How many candidates had been judged when the champion was."""
+    models: list[dict[str, Any]] | None = None
+    """Per model: proposals, accepted, best, tokens, cost_usd, share (``agent.models.roster.summary``)."""
 
     @property
     def exit_code(self) -> int:
@@ -57,8 +59,8 @@ class Outcome:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Inverse of ``to_json``; fields of later versions are left out."""
-        return cls(**{field.name: data[field.name] for field in fields(cls)})
+        """Inverse of ``to_json``; fields of later versions are left out, those of later ones than the data absent."""
+        return cls(**{field.name: data[field.name] for field in fields(cls) if field.name in data})
 
     def at(self, folder: Path) -> Self:
         """The same outcome after its run folder was moved to ``folder``."""

@@ -8,43 +8,25 @@ written by a model or a user, so the first section of a name is always ours.
 from __future__ import annotations
 
 import importlib
-import string
-from importlib import resources
 from typing import TYPE_CHECKING
 
+from agent.chips import chip_guide
+from agent.composing import fit
+from agent.parts import newest_and_fastest, parts_of
+from agent.rendering import TemplateError, render
+from memory.knowledge.base import KnowledgeBase
 from tools.artifacts import ArtifactStore
 from tools.errors import RequestError
 from tools.problem import Description, Problem
 from tools.problem_text import baselines_text, cases_text, fenced, machine_text, one_line
+
+__all__ = ["TemplateError", "attempt_line", "attempts_text", "language_guide", "render", "system_prompt", "task_prompt"]
 
 if TYPE_CHECKING:
     from agent.proposing import Attempt, ProposalTask
 
 MAX_ATTEMPTS = 200
 """Lines of history in a prompt; beyond, the fastest and the newest are kept."""
-KEPT_FASTEST = 40
-
-
-class TemplateError(Exception):
-    """A template and its values do not match: a defect of ours."""
-
-
-def render(template: str, **values: object) -> str:
-    """A template's text with every ``$name`` filled in.
-
-    Raises TemplateError for a name without a value and for a value without a name: a prompt that silently
-    lost a part would cost a whole run.
-    """
-    text = resources.files("agent").joinpath("prompts", f"{template}.md").read_text("utf-8")
-    parsed = string.Template(text)
-    if not parsed.is_valid():
-        raise TemplateError(f"{template}.md has a lone $: write $$")
-    needed, given = set(parsed.get_identifiers()), set(values)
-    if needed != given:
-        raise TemplateError(
-            f"{template}.md: no value for {sorted(needed - given)}, no use for {sorted(given - needed)}"
-        )
-    return parsed.substitute(values).strip()
 
 
 def language_guide(language: str) -> str:
@@ -62,37 +44,49 @@ def language_guide(language: str) -> str:
 
 
 def system_prompt(target: str, language: str, max_steps: int) -> str:
-    """Role, rules, language and way of working: the same for every proposal of a run."""
+    """Role, rules, chip, language and way of working: the same for every proposal of a run, and never shortened."""
     return render(
         "system",
         target=target,
         language=language,
         rules=render("rules"),
+        chip_guide=chip_guide(target),
         language_guide=language_guide(language),
         max_steps=max_steps,
     )
 
 
-def task_prompt(task: ProposalTask, problem: Problem, description: Description, store: ArtifactStore) -> str:
-    """What this one proposal is about."""
-    return render(
-        "task",
-        round=task.round,
-        slot=task.slot,
-        slots=task.slots,
-        seed=task.seed,
-        target=task.target,
-        language=task.language,
-        number=task.slot + 1,
-        variety=_variety(task),
-        cases=cases_text(description),
-        machine=machine_text(description),
-        baselines=baselines_text(task.baselines),
-        attempts=attempts_text(task.visible),
-        recalled=attempts_text(task.recalled),
-        parent=_parent_text(task.parent, store),
-        problem=f"{one_line(problem.name)}:\n{fenced(problem.source)}",
-    )
+def task_prompt(
+    task: ProposalTask,
+    problem: Problem,
+    description: Description,
+    store: ArtifactStore,
+    knowledge: KnowledgeBase | None = None,
+    budget: int | None = None,
+) -> str:
+    """What this one proposal is about, in ``budget`` characters if that can be done.
+
+    Four parts: the candidate and its history, the diagnosis, knowledge, and (in the system prompt) the constraints of
+    chip and language. What is left out first is ``agent.parts``' to say; the problem is never left out.
+    """
+    fixed: dict[str, object] = {
+        "round": task.round,
+        "slot": task.slot if task.number is None else task.number,
+        "slots": task.slots if task.number is None else max(task.slots, task.number + 1),
+        "seed": task.seed,
+        "target": task.target,
+        "language": task.language,
+        "opening": _opening(task),
+        "cases": cases_text(description),
+        "machine": machine_text(description),
+        "baselines": baselines_text(task.baselines),
+        "problem": f"{one_line(problem.name)}:\n{fenced(problem.source)}",
+    }
+    line = "" if task.parent is None else attempt_line(task.parent)
+    parts = parts_of(task, store, knowledge, attempts_text, line)
+    if budget is not None:
+        budget -= len(render("task", **fixed, **{part.name: "" for part in parts}))
+    return render("task", **fixed, **fit(parts, budget))
 
 
 def attempt_line(attempt: Attempt) -> str:
@@ -118,20 +112,13 @@ def attempts_text(attempts: tuple[Attempt, ...]) -> str:
 
 
 def _most_telling(attempts: tuple[Attempt, ...]) -> tuple[Attempt, ...]:
-    if len(attempts) <= MAX_ATTEMPTS:
-        return attempts
-    older = range(len(attempts) - (MAX_ATTEMPTS - KEPT_FASTEST))
-    fastest = sorted(older, key=lambda index: (-(attempts[index].speedup or 0.0), index))[:KEPT_FASTEST]
-    return tuple(attempts[index] for index in sorted(fastest)) + attempts[older.stop :]
+    return attempts if len(attempts) <= MAX_ATTEMPTS else newest_and_fastest(attempts, MAX_ATTEMPTS)
 
 
-def _variety(task: ProposalTask) -> str:
+def _opening(task: ProposalTask) -> str:
+    if task.number is not None:
+        return f"This is independent sample {task.number + 1}: it starts from nothing, on purpose. Make it a new idea."
+    said = f"This is proposal {task.slot + 1} of {task.slots} in round {task.round}."
     if task.slots < 2:
-        return "Make it count."
-    return "The others of this round are written at the same time: choose an idea of your own."
-
-
-def _parent_text(parent: Attempt | None, store: ArtifactStore) -> str:
-    if parent is None:
-        return "none: start from the reference"
-    return f"{attempt_line(parent)}\n{fenced(store.text(parent.source_artifact))}"
+        return f"{said} Make it count."
+    return f"{said} The others of this round are written at the same time: choose an idea of your own."

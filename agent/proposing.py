@@ -6,7 +6,8 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
@@ -14,17 +15,22 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from agent.calling import Reply, call_model, never
+from agent.chips import platform_of
 from agent.conversation import transcript, within_budget
-from agent.errors import OutOfTime
+from agent.errors import OutOfBudget, OutOfTime
 from agent.failures import PromptTooLong
+from agent.models.gate import Gate
 from agent.prompts import render, system_prompt, task_prompt
 from agent.rehearsing import Rehearsal, RehearsedJudge
+from agent.windows import Budget
+from memory.knowledge.base import KnowledgeBase
 from memory.store import ExperienceStore
 from tools.artifacts import ArtifactStore
 from tools.candidate import Candidate
 from tools.judge import Judge
 from tools.problem import Description, Problem
 from tools.problem_text import one_line
+from tools.profiling.diagnosis import Diagnosis
 from tools.toolbox import make_tools, run_tool, signature_text, usage_text
 from tools.workbench import NEEDS_LANGUAGE_MODEL, Workbench
 
@@ -74,6 +80,18 @@ class ProposalTask:
     target: str
     language: str
     seed: int
+    inspirations: tuple[Attempt, ...] = ()
+    """Further candidates, shown in full: what is better in them may be taken over."""
+    repeats: tuple[Attempt, ...] = ()
+    """Earlier proposals from the same parent that turned out to be there already."""
+    number: int | None = None
+    """Of an independent sample: which one, counted over all rounds; it sees nothing and stands in no round."""
+    diagnosis: str = ""
+    """What limits the parent, as text; empty without one."""
+    knowledge: tuple[str, ...] = ()
+    """Names of documents that may help, best first."""
+    budget: Budget = field(default_factory=Budget)
+    """How much may be sent."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +109,10 @@ class Proposal:
     model_calls: int
     tool_calls: int
     transcript: tuple[dict[str, Any], ...]
+    capped: Literal["max_tokens", "max_cost"] | None = None
+    """The cap that the next call might have gone beyond."""
+    profile: Diagnosis | None = None
+    """What a profiler said of the candidate, where the model asked one."""
     tools: tuple[dict[str, Any], ...] = ()
     """What it could call, as JSON schemas."""
 
@@ -107,9 +129,11 @@ def propose(
     max_steps: int,
     emit: Callable[..., None],
     out_of_time: Callable[[], bool] = never,
+    gate: Gate | None = None,
+    knowledge: KnowledgeBase | None = None,
     past: Rehearsal | None = None,
 ) -> Proposal:
-    """Let the model work until it submits, declines, gives up, has used ``max_steps`` replies or is out of time.
+    """Let the model work until it submits, declines, gives up, or has used ``max_steps`` replies, time or money.
 
     A conversation that a kill cut off goes on where ``past`` ends. Whatever it answers, the result is
     a Proposal. Raises ModelUnavailable or ModelRejected when the model cannot be asked, JudgeUnavailable or
@@ -124,22 +148,29 @@ def propose(
         language=task.language,
         rules=render("rules"),
         memory=memory,
+        knowledge=knowledge,
+        platform=platform_of(task.target),
         readable=_readable(task),
         judged=frozenset(attempt.candidate for attempt in task.visible),
         base=store.text(task.parent.source_artifact) if task.parent is not None else None,
     )
-    conversation = _Conversation(task, model, bench, make_tools(bench), max_steps, emit, out_of_time, past)
-    conversation.messages = [
-        SystemMessage(system_prompt(task.target, task.language, max_steps)),
-        HumanMessage(task_prompt(task, problem, description, store)),
-    ]
+    conversation = _Conversation(task, model, bench, make_tools(bench), max_steps, emit, out_of_time, gate, past)
+    system, room = system_prompt(task.target, task.language, max_steps), task.budget.prompt_chars
+    left = None if room is None else room - len(system)
+
+    def tell(budget: int | None) -> HumanMessage:
+        return HumanMessage(task_prompt(task, problem, description, store, knowledge, budget))
+
+    conversation.tell = tell
+    conversation.messages = [SystemMessage(system), tell(left)]
     conversation.run()
     return conversation.result()
 
 
 def _readable(task: ProposalTask) -> dict[str, str]:
     parents = () if task.parent is None else (task.parent,)
-    return {one.candidate: one.source_artifact for one in (*task.recalled, *task.visible, *parents)}
+    shown = (*task.recalled, *task.visible, *task.inspirations, *parents)
+    return {one.candidate: one.source_artifact for one in shown}
 
 
 @dataclass
@@ -153,14 +184,18 @@ class _Conversation:
     max_steps: int
     emit: Callable[..., None]
     out_of_time: Callable[[], bool]
-    past: Rehearsal | None
+    gate: Gate | None = None
+    past: Rehearsal | None = None
     messages: list[BaseMessage] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
     tool_calls: int = 0
     nudges: int = 0
     tight: bool = False
+    tell: Callable[[int | None], HumanMessage] | None = None
+    """The task in so many characters."""
     stopped: str = ""
     """Why the loop ended without the model's word, one line."""
+    capped: Literal["max_tokens", "max_cost"] | None = None
 
     def run(self) -> None:
         """Until the bench is done or there is no use in going on."""
@@ -175,6 +210,9 @@ class _Conversation:
                 reply = self._ask()
             except OutOfTime:
                 self.stopped = TIME_IS_UP
+                return
+            except OutOfBudget as error:
+                self.stopped, self.capped = str(error), error.cap
                 return
             except PromptTooLong as error:
                 if len(self.messages) <= 2:
@@ -195,7 +233,7 @@ class _Conversation:
             candidate = bench.compiled
             strategy = f"submitted as it stood: {self.stopped}" if candidate is not None else ""
             refusal = None if candidate is not None else f"no candidate: {self.stopped}"
-        costs = [reply.cost_usd for reply in self.replies]
+        costs = [reply.whole_cost_usd for reply in self.replies]
         return Proposal(
             candidate=candidate,
             strategy=strategy,
@@ -207,6 +245,8 @@ class _Conversation:
             tool_calls=self.tool_calls,
             transcript=transcript(self.messages),
             tools=tuple(convert_to_openai_tool(tool) for tool in self.tools),
+            capped=self.capped,
+            profile=None if candidate is None else bench.profiles.get(candidate.id),
         )
 
     def _ask(self) -> Reply:
@@ -218,32 +258,30 @@ class _Conversation:
         try:
             reply = self._call(step)
         except PromptTooLong:
-            if self.tight or len(self.messages) <= 2:
+            if self.tight:
                 raise
             self.tight = True
+            self._tell_less()
             reply = self._call(step)
         self.replies.append(reply)
-        if self.past is not None:
-            self.past.keep(step, reply)
-        self.emit(
-            "model_call",
-            **self._place(step),
-            seconds=round(reply.seconds, 4),
-            tokens_in=reply.tokens_in,
-            tokens_out=reply.tokens_out,
-            approximate=reply.approximate,
-            cost_usd=reply.cost_usd,
-            finish=reply.finish,
-        )
         return reply
 
+    def _tell_less(self) -> None:
+        """The window is smaller than it was thought to be: the task anew, in half of its length."""
+        if self.tell is not None:
+            self.messages[1] = self.tell(len(self.messages[1].text) // 2)
+
     def _call(self, step: int) -> Reply:
-        return call_model(self.model, self.tools, self._to_send(), step, self.emit, self.out_of_time)
+        def emit(type_: str, **data: Any) -> None:
+            self.emit(type_, **self._place(step), **data)
+
+        keep = None if self.past is None else partial(self.past.keep, step)
+        return call_model(self.model, self.tools, self._to_send(), step, emit, self.out_of_time, self.gate, keep)
 
     def _to_send(self) -> list[BaseMessage]:
         if self.tight:
-            return within_budget(self.messages, TIGHT_BUDGET_CHARS)
-        return within_budget(self.messages)
+            return within_budget(self.messages, min(TIGHT_BUDGET_CHARS, self.task.budget.conversation_chars))
+        return within_budget(self.messages, self.task.budget.conversation_chars)
 
     def _place(self, step: int) -> dict[str, int]:
         return {"round": self.task.round, "slot": self.task.slot, "step": step}
@@ -254,6 +292,10 @@ class _Conversation:
             fault = faults.get(call["id"])
             cut = reply.finish == "length"
             self.messages.append(self._run(call) if fault is None else self._explain(call, fault, cut=cut))
+        if reply.dropped:
+            last = self.messages[-1]
+            said = f"{last.text}\n\nOnly the first {len(reply.message.tool_calls)} calls of your reply were carried out"
+            self.messages[-1] = last.model_copy(update={"content": f"{said}; {reply.dropped} more were not."})
         self.nudges = 0
 
     def _run(self, call: ToolCall) -> ToolMessage:

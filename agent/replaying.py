@@ -17,6 +17,7 @@ from agent.errors import RunError
 from agent.events import read_events
 from agent.leaving import final_files
 from agent.ledger import Ledger
+from agent.models.names import split_models
 from agent.outcome import Outcome
 from agent.tree import Node
 from tools.artifacts import ArtifactStore
@@ -82,7 +83,9 @@ def replay(folder: Path) -> Replay:
     outcome = None if recorded is None else _conclude(ledger, progress, recorded, folder)
     try:
         ended = outcome is not None and outcome.status in ("improved", "no_improvement")
-        files = dict(final_files(ledger, store, outcome)) if outcome is not None and ended else {}
+        files = {}
+        if outcome is not None and ended:
+            files = {name: "".join(text) for name, text in final_files(ledger, store, outcome)}
     except (KeyError, ValueError) as error:
         raise RunError(f"the run in {folder} cannot be told again: {error.args[0]}") from error
     return Replay(progress, tuple(ledger.tree()), outcome, recorded, files)
@@ -111,6 +114,7 @@ def _conclude(ledger: Ledger, progress: Progress, recorded: Outcome, folder: Pat
     about = About(
         **{name: str(started.get(name, "")) for name in ("run_id", "problem", "model", "target", "language")},
         folder=folder,
+        models=tuple(split_models(str(started.get("model", "")))),
     )
     if recorded.status in ("improved", "no_improvement"):
         ending = how_it_ended(ledger, progress.confirmed, progress.stop_reason)

@@ -27,6 +27,7 @@ def to_report(ledger: Ledger, outcome: Outcome | None) -> str:
         _machine(ledger, started),
         _baselines(ledger),
         _candidates(ledger, outcome),
+        _models(outcome),
         _recalled(ledger),
         _lessons(ledger),
         _usage(started, outcome),
@@ -142,6 +143,22 @@ def _candidates(ledger: Ledger, outcome: Outcome | None) -> str:
     refusals = [data["refusal"] for data in ledger.all("proposed") if data["refusal"]]
     if refusals:
         lines += ["", f"{len(refusals)} proposals brought none; the last one: {_cell(refusals[-1])}"]
+    return "\n".join(lines)
+
+
+def _models(outcome: Outcome | None) -> str:
+    """What each model earned and took, where there were several, or where money was spent or may have been."""
+    rows = (outcome.models if outcome is not None else None) or []
+    if len(rows) < 2 and not any(row["tokens"] and row["cost_usd"] != 0 for row in rows):
+        return ""
+    lines = ["## Models", "", "| model | proposals | accepted | best | tokens | cost | share |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for row in rows:
+        cost = "unknown" if row["cost_usd"] is None else f"${row['cost_usd']:.4f}"
+        lines.append(
+            f"| {_cell(row['model'])} | {row['proposals']} | {row['accepted']} | {_number(row['best'], '{:.3f}x')} "
+            f"| {row['tokens']} | {cost} | {row['share']:.0%} |"
+        )
     return "\n".join(lines)
 
 

@@ -6,22 +6,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.deps import Deps, Proposer
 from agent.driving import drive
 from agent.events import EventLog, Subscriber, read_events
 from agent.folder import RunFolder, create_folder, open_folder
 from agent.ledger import Ledger
+from agent.models.opening import make_models, open_roster
+from agent.models.waiting import Clock
 from agent.outcome import Outcome
 from agent.policies.registry import make_policy
-from agent.runs import find_run, list_runs
+from agent.runs import find_run, finished_outcome, list_runs
 from agent.settings import AgentSettings
 from agent.stopping import StopFlag
+from memory.errors import KnowledgeError
+from memory.knowledge.base import KnowledgeBase
 from memory.store import ExperienceStore
 from tools.artifacts import ArtifactStore
 from tools.errors import RequestError
@@ -45,9 +49,13 @@ class Seams:
     judge: Judge | None = None
     model: BaseChatModel | None = None
     propose: Proposer | None = None
+    models: Mapping[str, BaseChatModel] | None = None
+    """By name, where there are several; ``model`` stands for every one of the settings'."""
     memory: ExperienceStore | None = None
     clock: Callable[[], float] = time.monotonic
     """Seconds, for budgets."""
+    sleep: Callable[[float], None] = time.sleep
+    """Lets them pass, where a model's server has to be waited for."""
     stop: StopFlag = field(default_factory=StopFlag)
 
 
@@ -81,8 +89,8 @@ def resume(path: Path, *, subscribers: Sequence[Subscriber] = (), seams: Seams |
     seams = seams or Seams()
     folder = open_folder(path)
     if folder.events.exists():
-        finished = Ledger(read_events(folder.events)).find("run_finished")
-        if finished is not None and finished["status"] != "failed":
+        finished = finished_outcome(folder.events)
+        if finished is not None and not _may_go_on(finished):
             return Outcome.from_json(finished).at(folder.path)
     settings = AgentSettings.restore(folder.info()["settings"])
     problem = folder.problem()
@@ -93,22 +101,28 @@ def resume(path: Path, *, subscribers: Sequence[Subscriber] = (), seams: Seams |
         return _run(folder, problem, settings, parts, subscribers, seams)
 
 
+def _may_go_on(finished: dict[str, Any]) -> bool:
+    """What failed, and what ended for want of a model, is taken up again."""
+    return bool(finished["status"] == "failed" or finished["stop_reason"] == "model_unavailable")
+
+
 @dataclass(frozen=True)
 class _Parts:
     """What has to be there before a folder is made."""
 
-    model: BaseChatModel
+    models: Mapping[str, BaseChatModel]
     propose: Proposer
     memory: ExperienceStore | None
     sandbox: Sandbox | None
     """None where a judge was put in."""
     trusted_only: bool
+    knowledge: KnowledgeBase
 
 
 def _open_parts(settings: AgentSettings, seams: Seams, stack: ExitStack) -> _Parts:
     settings.check()
     make_policy(settings.policy)
-    model = seams.model or _make_model(settings)
+    models = seams.models or _make_models(settings, seams.model)
     sandbox = None if seams.judge is not None else _open_sandbox(settings, stack)
     memory = seams.memory
     if memory is None and settings.memory:
@@ -121,24 +135,22 @@ def _open_parts(settings: AgentSettings, seams: Seams, stack: ExitStack) -> _Par
 
         propose = real
     unsafe = sandbox is not None and not sandbox.isolation.is_boundary and not settings.allow_unsandboxed
-    return _Parts(model, propose, memory, sandbox, trusted_only=unsafe)
+    return _Parts(models, propose, memory, sandbox, trusted_only=unsafe, knowledge=_open_knowledge(settings))
 
 
-def _make_model(settings: AgentSettings) -> BaseChatModel:
-    from agent.model import ModelSettings, make_model
+def _open_knowledge(settings: AgentSettings) -> KnowledgeBase:
+    from memory.knowledge.folders import open_knowledge
 
-    return make_model(
-        ModelSettings(
-            name=settings.model,
-            base_url=settings.base_url,
-            api_key=settings.api_key,
-            temperature=settings.temperature,
-            streaming=settings.streaming,
-            timeout_s=settings.request_timeout_s,
-            price_in=settings.price_in,
-            price_out=settings.price_out,
-        )
-    )
+    try:
+        return open_knowledge(settings.knowledge)
+    except KnowledgeError as error:
+        raise RequestError(f"--knowledge: {error}") from error
+
+
+def _make_models(settings: AgentSettings, given: BaseChatModel | None) -> Mapping[str, BaseChatModel]:
+    if given is not None:
+        return dict.fromkeys(settings.models, given)
+    return make_models(settings)
 
 
 def _open_sandbox(settings: AgentSettings, stack: ExitStack) -> Sandbox:
@@ -179,7 +191,7 @@ def _run(
             problem=problem,
             settings=settings,
             judge=judge,
-            model=parts.model,
+            roster=open_roster(parts.models, settings, ledger, log, Clock(seams.clock, seams.sleep)),
             propose=parts.propose,
             policy=make_policy(settings.policy),
             store=ArtifactStore(folder.artifacts),
@@ -187,6 +199,7 @@ def _run(
             log=log,
             ledger=ledger,
             stop=seams.stop,
+            knowledge=parts.knowledge,
             trusted_only=parts.trusted_only,
         )
         return drive(deps, folder.checkpoints, parts.sandbox)

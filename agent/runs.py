@@ -67,6 +67,14 @@ def run_status(path: Path) -> dict[str, Any]:
     return {"status": "running" if is_locked(log) else "interrupted", "speedup": None}
 
 
+def finished_outcome(log: Path) -> dict[str, Any] | None:
+    """What ``run_finished`` said, from the end of the log; None for a run that goes on or can go on."""
+    for event in reversed(_tail(log)):
+        if event["type"] in _DECISIVE:
+            return event["data"] if event["type"] == "run_finished" else None
+    return None
+
+
 def _tail(log: Path) -> list[dict[str, Any]]:
     """The last events; all of them when the last ones are long."""
     try:

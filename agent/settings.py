@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from agent.models.names import is_known_form, parse_remote, split_models
+from agent.models.pricing import price_models
+from agent.policies.sight import Sight
 from sandbox.base import Isolation
 from sandbox.errors import SandboxError
 from sandbox.target import Target, support_of, usual_language
@@ -29,11 +33,13 @@ class AgentSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     model: str = "builtin"
-    """``builtin``, ``openai:NAME`` or ``scripted:FILE``."""
+    """``builtin``, ``openai:NAME``, ``openai:NAME@URL`` or ``scripted:FILE``; several with commas between them."""
     base_url: str | None = None
     """Of an OpenAI-compatible server."""
     api_key: SecretStr | None = Field(default=None, exclude=True)
     """Never written anywhere."""
+    host_keys: dict[str, SecretStr] = Field(default_factory=dict, exclude=True)
+    """Of servers named with their model; from ``KERNELWRIGHT_API_KEY_HOST``, never written either."""
     temperature: float | None = Field(default=None, ge=0, le=2)
     streaming: bool = True
     request_timeout_s: float = Field(default=120.0, gt=0)
@@ -42,6 +48,27 @@ class AgentSettings(BaseModel):
     """Dollars a million prompt tokens."""
     price_out: float | None = Field(default=None, ge=0)
     """Dollars a million completion tokens."""
+    price_cached: float | None = Field(default=None, ge=0)
+    """Dollars a million prompt tokens that the server had cached; default like the others."""
+    prices: Path | None = None
+    """TOML file with prices of models, above the packaged table."""
+    max_reply_tokens: int | None = Field(default=None, ge=1)
+    """The longest reply that is asked for; default the server's, or 16,384 where a cap is set."""
+    return_reasoning: Literal["auto", "always", "never"] = "auto"
+    """Whether servers get back what a model thought before earlier tool calls."""
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    """Limits of a model's server; each model has them for itself."""
+    max_outage_seconds: float | None = Field(default=None, ge=0)
+    """How long to wait for a server that does not answer; default four hours, 0 before it first answered."""
+
+    context_tokens: int | None = Field(default=None, ge=2_000)
+    """The model's context window; default what is known of the model."""
+
+    analysis: Literal["rule", "model"] = "rule"
+    """Who says what limits a candidate and what to look up: a rule, or the language model where there is one."""
+    analysis_tokens: int = Field(default=8_000, ge=2_000)
+    """One such question and its answer."""
 
     target: str = "cpu"
     language: str = ""
@@ -64,6 +91,13 @@ class AgentSettings(BaseModel):
     """Stop once a candidate reaches this fraction of its floor (``tools/roofline.py``)."""
     stop_at_floor: bool = True
     """Stop where nothing is left to win: before the search if the best baseline is at its floor, else at a champion."""
+
+    drafts: int = Field(default=0, ge=0)
+    """Independent proposals that see nothing, before any policy builds upon what was judged."""
+    restart_after: int | None = Field(default=None, ge=1)
+    """Candidates in a row without a better one after which a slot starts anew and sees nothing."""
+    sight: Sight = "policy"
+    """What a proposal sees of the tree."""
     seed: int = Field(default=0, ge=0)
     max_steps: int = Field(default=16, ge=1)
     """Model calls one proposal may take."""
@@ -74,6 +108,8 @@ class AgentSettings(BaseModel):
     """Runs, memory and caches live here."""
     memory: bool = True
     """Whether to recall and to remember."""
+    knowledge: tuple[Path, ...] = ()
+    """Folders of documents besides ours, overriding them by name; the last one wins."""
 
     isolation: Isolation | None = None
     """Default: the strongest this machine has."""
@@ -90,10 +126,37 @@ class AgentSettings(BaseModel):
     memory_bytes: int = Field(default=12 << 30, ge=256 << 20)
     threads: int | None = Field(default=None, ge=1)
 
-    @field_validator("home", "out", mode="after")
+    @field_validator("model", mode="before")
+    @classmethod
+    def _several_models(cls, value: Any) -> Any:
+        joined = value
+        if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
+            unknown = next((one for one in value if len(value) > 1 and not is_known_form(one)), None)
+            if unknown is not None:
+                raise ValueError(f"unknown model {unknown!r}")
+            joined = ",".join(value)
+        if isinstance(joined, str):
+            names = split_models(joined)
+            twice = next((name for name in names if names.count(name) > 1), None)
+            if twice is not None:
+                raise ValueError(f"{twice} is given twice")
+            return ",".join(names)
+        return joined
+
+    @field_validator("home", "out", "prices", mode="after")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()
+
+    @field_validator("knowledge", mode="before")
+    @classmethod
+    def _paths(cls, value: Any) -> Any:
+        return [item for item in value.split(os.pathsep) if item] if isinstance(value, str) else value
+
+    @field_validator("knowledge", mode="after")
+    @classmethod
+    def _absolute_paths(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        return tuple(path.expanduser().absolute() for path in value)
 
     @field_validator("target", mode="after")
     @classmethod
@@ -122,9 +185,19 @@ class AgentSettings(BaseModel):
             rows = [row.language for row in target.support if row.status == "available"]
             able = f"use --language {' or '.join(rows)}" if rows else "use --target cpu"
             raise RequestError(f"no judge for {self.language} on {self.target} yet: {able}")
-        priced = self.price_in is not None and self.price_out is not None
-        if self.max_cost is not None and self.model.startswith("openai:") and not priced:
-            raise RequestError("--max-cost needs prices: give --price-in and --price-out, dollars a million tokens")
+        price_models(self.models, self)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models of the run, in order."""
+        return split_models(self.model)
+
+    def key_of(self, model: str) -> SecretStr | None:
+        """The key for a model's server. The run's own key goes only where the run's own server is."""
+        remote = parse_remote(model, self.base_url)
+        if remote is None or not remote.own_url:
+            return self.api_key
+        return self.host_keys.get(_as_variable(remote.host))
 
     @property
     def judging(self) -> JudgeSettings:
@@ -161,9 +234,10 @@ class AgentSettings(BaseModel):
         """
         environ = os.environ if environ is None else environ
         given = {name: value for name, value in (command_line or {}).items() if value is not None}
+        known = set(cls.model_fields) - {"host_keys"}
         layers = (
-            (SETTINGS_FILE, _from_file((folder or Path.cwd()) / SETTINGS_FILE, set(cls.model_fields))),
-            ("environment", _from_environment(environ, set(cls.model_fields))),
+            (SETTINGS_FILE, _from_file((folder or Path.cwd()) / SETTINGS_FILE, known)),
+            ("environment", _from_environment(environ, known)),
             ("command line", given),
         )
         merged: dict[str, Any] = {}
@@ -171,6 +245,7 @@ class AgentSettings(BaseModel):
         for where, values in layers:
             merged.update(values)
             origin.update(dict.fromkeys(values, where))
+        merged["host_keys"] = _host_keys(environ)
         return cls._validated(merged, origin)
 
     @classmethod
@@ -180,8 +255,8 @@ class AgentSettings(BaseModel):
         Raises RequestError if they no longer make sense.
         """
         environ = os.environ if environ is None else environ
-        key = _from_environment(environ, {"api_key"})
-        return cls._validated({**stored, **key}, dict.fromkeys(stored, "run.json"))
+        keys = {**_from_environment(environ, {"api_key"}), "host_keys": _host_keys(environ)}
+        return cls._validated({**stored, **keys}, dict.fromkeys(stored, "run.json"))
 
     @classmethod
     def _validated(cls, values: Mapping[str, Any], origin: Mapping[str, str]) -> Self:
@@ -210,6 +285,16 @@ def _from_environment(environ: Mapping[str, str], known: set[str]) -> dict[str, 
         if value:
             found[name] = value
     return found
+
+
+def _host_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    """``KERNELWRIGHT_API_KEY_API_DEEPSEEK_COM`` is the key of api.deepseek.com."""
+    prefix = f"{ENV_PREFIX}API_KEY_"
+    return {name.removeprefix(prefix): value for name, value in environ.items() if name.startswith(prefix) and value}
+
+
+def _as_variable(host: str) -> str:
+    return re.sub(r"[^A-Z0-9]", "_", host.upper())
 
 
 def _from_file(path: Path, known: set[str]) -> dict[str, Any]:

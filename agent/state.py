@@ -25,6 +25,12 @@ class PickState(TypedDict):
     parent: str | None
     visible: list[str]
     """Candidate ids."""
+    inspirations: list[str]
+    """Candidate ids."""
+    kind: str
+    """``draft`` or ``restart`` for one that sees nothing, else empty."""
+    number: int
+    """Of a draft or restart: which independent sample it is."""
     description: str
     baselines: dict[str, float]
 
@@ -46,8 +52,8 @@ class RunState(TypedDict):
     """[round, slot] of the proposals that are there. Written by select (seeds) and propose."""
     fresh: list[str]
     """Candidates judged in this round. Written by judge."""
-    nodes: list[str]
-    """Every judged candidate, in order. Written by judge."""
+    judged: int
+    """Candidates judged; which ones, the log knows. Written by judge."""
     faults: int
     """Judgements in a row that failed for want of infrastructure. Written by judge."""
     champion: str | None
@@ -72,7 +78,7 @@ def initial_state() -> RunState:
         picks=[],
         done=[],
         fresh=[],
-        nodes=[],
+        judged=0,
         faults=0,
         champion=None,
         since_better=0,

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tools.verdict import Verdict
-
 BETTER = 1.01
 """A later candidate must beat the champion by this factor to replace it: less is noise."""
 
@@ -36,29 +34,46 @@ class Node:
     """Of its floor, what it reaches."""
     at_floor: bool | None = None
     """Whether nothing is left to win, for certain."""
+    kind: str = ""
+    """``draft``, ``restart`` or ``seed`` where it began a line of its own, else empty."""
+    inspirations: tuple[str, ...] = ()
+    """Other candidates whose sources were shown beside the parent's."""
+    traits: tuple[int, ...] = ()
+    """What its source does (``tools.traits``); empty where nobody looked."""
+    fruitless: int = 0
+    """Proposals from it that brought nothing new: refusals, and candidates that were there already."""
 
 
-def to_node(judged: dict[str, Any], lesson: str = "") -> Node:
-    """A node from the data of a ``judged`` event and its lesson."""
-    verdict = Verdict.from_json(judged["verdict"])
-    accepted = verdict.status == "accepted"
+def to_node(judged: dict[str, Any], lesson: str = "", fruitless: int = 0) -> Node:
+    """A node from the data of a ``judged`` event, its lesson and what came of it.
+
+    Reads the few fields it needs: a log of ten thousand verdicts is opened in a moment. What older logs do not
+    say is as in ``Node``.
+    """
+    verdict = judged["verdict"]
+    accepted = verdict["status"] == "accepted"
+    interval = verdict.get("speedup_ci95") if accepted else None
     return Node(
         id=judged["candidate"],
         parent=judged["parent"],
         round=judged["round"],
         slot=judged["slot"],
-        status=verdict.status,
-        reason=verdict.reason,
-        speedup=verdict.speedup if accepted else None,
-        speedup_ci95=verdict.speedup_ci95 if accepted else None,
-        faster=verdict.faster if accepted else None,
+        status=verdict["status"],
+        reason=verdict.get("reason"),
+        speedup=verdict.get("speedup") if accepted else None,
+        speedup_ci95=None if interval is None else (interval[0], interval[1]),
+        faster=verdict.get("faster") if accepted else None,
         strategy=judged["strategy"],
         lesson=lesson,
         source_artifact=judged["source_artifact"],
         language=judged["language"],
         origin=judged["origin"],
-        roofline_fraction=verdict.roofline_fraction if accepted else None,
-        at_floor=verdict.at_floor if accepted else None,
+        roofline_fraction=verdict.get("roofline_fraction") if accepted else None,
+        at_floor=verdict.get("at_floor") if accepted else None,
+        kind=judged.get("kind", ""),
+        inspirations=tuple(judged.get("inspirations", ())),
+        traits=tuple(judged.get("traits", ())),
+        fruitless=fruitless,
     )
 
 

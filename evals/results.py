@@ -19,7 +19,11 @@ from tools.verdict import Verdict
 
 RESULT_SCHEMA: Final = "kernelwright.suite_result/1"
 # Where things are kept and how a server is reached decide nothing about what is found.
-_INDIFFERENT = {"out", "home", "base_url", "streaming", "request_timeout_s", "price_in", "price_out"}
+_INDIFFERENT = {
+    *("out", "home", "base_url", "streaming", "request_timeout_s"),
+    *("price_in", "price_out", "price_cached", "prices"),
+    *("requests_per_minute", "tokens_per_minute", "max_outage_seconds"),
+}
 
 
 class Host(BaseModel):

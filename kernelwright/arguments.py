@@ -18,20 +18,40 @@ settings:   command line > environment (KERNELWRIGHT_*) > kernelwright.toml > de
 """
 
 _MODEL = (
-    ("--model", "NAME", "builtin (default; no key, no network), openai:NAME or scripted:FILE"),
+    (
+        "--model",
+        "NAME",
+        "builtin (default; no key, no network), openai:NAME, openai:NAME@URL or scripted:FILE; "
+        "given several times, the run learns which one earns its cost",
+    ),
     ("--base-url", "URL", "an OpenAI-compatible server, such as http://127.0.0.1:8000/v1"),
     ("--temperature", "T", "sampling temperature; default the server's"),
     ("--request-timeout-s", "S", "seconds of silence after which the model's server counts as hanging"),
     ("--price-in", "USD", "dollars a million prompt tokens"),
     ("--price-out", "USD", "dollars a million completion tokens"),
+    ("--price-cached", "USD", "dollars a million prompt tokens that the server had cached"),
+    ("--prices", "FILE", "TOML file with prices of models, above the packaged table"),
+    ("--max-reply-tokens", "N", "the longest reply that is asked for; where a cap is set, 16384"),
+    ("--return-reasoning", "R", "auto (default), always or never: whether servers get a model's reasoning back"),
+    ("--requests-per-minute", "N", "rate limit of each model's server"),
+    ("--tokens-per-minute", "N", "rate limit of each model's server"),
+    ("--max-outage-seconds", "S", "how long to wait for a server that is out; default 4 h, 0 before its first answer"),
+    ("--context-tokens", "N", "the model's context window; default what is known of the model"),
+    ("--analysis", "A", "who diagnoses candidates and looks things up: rule (default) or model"),
+    ("--analysis-tokens", "N", "tokens one such question may take"),
+    ("--knowledge", "DIRS", "folders of documents besides ours, separated as in PATH; they override by name"),
 )
+_REPEATED = ("--model",)
 _SEARCH = (
-    ("--policy", "P", "how parents are picked: greedy or mcts"),
+    ("--policy", "P", "how parents are picked: greedy, mcts or evolution"),
     ("--slots", "N", "proposals made in parallel"),
+    ("--drafts", "N", "independent proposals that see nothing, before anything is built upon"),
+    ("--restart-after", "N", "let a slot start anew, seeing nothing, after N candidates without a better one"),
+    ("--sight", "S", "what a proposal sees: policy (as that says), parent, siblings, both, all or none"),
     ("--max-candidates", "N", "stop after judging N candidates"),
     ("--max-seconds", "S", "stop after S seconds"),
-    ("--max-tokens", "T", "stop after T tokens"),
-    ("--max-cost", "USD", "stop after so many dollars"),
+    ("--max-tokens", "T", "spend no more than T tokens: no call begins whose worst case is beyond"),
+    ("--max-cost", "USD", "spend no more than so many dollars, likewise; needs prices"),
     ("--stall", "N", "stop after N candidates in a row without a better one"),
     ("--target-speedup", "X", "stop at X times the best baseline"),
     ("--target-roofline", "F", "stop at this fraction of the least time that the device allows, such as 0.9"),
@@ -108,7 +128,7 @@ def _command(commands: Any, name: str, purpose: str, **options: Any) -> Parser:
 def _options(parser: Parser, title: str, *groups: tuple[tuple[str, str, str], ...]) -> None:
     group = parser.add_argument_group(title)
     for flag, metavar, purpose in (row for rows in groups for row in rows):
-        group.add_argument(flag, metavar=metavar, help=purpose)
+        group.add_argument(flag, metavar=metavar, help=purpose, action="append" if flag in _REPEATED else "store")
 
 
 def _allow_unsandboxed(parser: Parser) -> None:
@@ -120,7 +140,8 @@ def _allow_unsandboxed(parser: Parser) -> None:
 
 
 def _add_looking(commands: Any) -> None:
-    _command(commands, "doctor", "say what this machine can run, with which isolation, and what is missing")
+    doctor = _command(commands, "doctor", "say what this machine can run, with which isolation, and what is missing")
+    _options(doctor, "the models to ask after", _MODEL[:2])
     _command(commands, "targets", "list targets and languages with their evidence levels")
 
 

@@ -26,13 +26,15 @@ def closing_table(outcome: dict[str, Any]) -> str:
     if best:
         rows += verdict_rows(best)[1:]  # its first row is the result again
     rows.append(("search", _search_line(outcome)))
+    rows += [(f"  {row['model']}", _model_line(row)) for row in _several(outcome)]
     if outcome.get("recalled") is not None:
         rows.append(("memory", f"{outcome['recalled']} recalled, {outcome.get('stored', 0)} stored"))
     if best and best.get("path"):
         rows.append(("kernel", str(best["path"])))
     if outcome.get("run_dir"):
         rows.append(("run folder", str(outcome["run_dir"])))
-    if status == "interrupted" and outcome.get("run_id"):
+    unfinished = status == "interrupted" or outcome.get("stop_reason") == "model_unavailable"
+    if unfinished and outcome.get("run_id"):
         rows.append(("go on with", f"kernelwright resume {outcome['run_id']}"))
     return table(rows)
 
@@ -69,8 +71,24 @@ def _search_line(outcome: dict[str, Any]) -> str:
     ]
     if outcome.get("tokens"):
         parts.append(f"{outcome['tokens']:,} tokens")
-    if outcome.get("cost_usd"):
-        parts.append(f"${outcome['cost_usd']:.2f}")
+        parts.append(_cost(outcome.get("cost_usd", 0.0)))
     if outcome.get("stop_reason"):
         parts.append(f"stopped by {outcome['stop_reason']}")
     return ", ".join(parts)
+
+
+def _several(outcome: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row a model, where there is more than one."""
+    rows = outcome.get("models") or []
+    return rows if len(rows) > 1 else []
+
+
+def _model_line(row: dict[str, Any]) -> str:
+    proposals = f"{row['proposals']} proposals ({row['share']:.0%}), {row['accepted']} accepted"
+    return f"{proposals}, best {speedup(row['best'])}, {row['tokens']:,} tokens, {_cost(row['cost_usd'])}"
+
+
+def _cost(cost_usd: float | None) -> str:
+    if cost_usd is None:
+        return "cost unknown"
+    return f"${cost_usd:.4f}" if 0 < cost_usd < 0.1 else f"${cost_usd:.2f}"

@@ -61,7 +61,8 @@ class LiveWatcher:
     def __rich__(self) -> Text:
         """Called by rich at every refresh."""
         with self._lock:
-            return _status(self.view.summary(self.view.elapsed_s + time.monotonic() - self._seen))
+            since = 0.0 if self.view.is_waiting else time.monotonic() - self._seen
+            return _status(self.view.summary(self.view.elapsed_s + since))
 
 
 class StatusLine:

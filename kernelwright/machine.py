@@ -61,6 +61,19 @@ def survey_machine(settings: AgentSettings) -> list[Check]:
         *isolations,
         check_home(settings.home),
         check_memory(settings),
+        *check_models(settings),
+    ]
+
+
+def check_models(settings: AgentSettings) -> list[Check]:
+    """Whether the models of the settings can be asked; nothing where only the builtin one is meant."""
+    if settings.model == "builtin":
+        return []
+    from agent.models.probing import probe_models
+
+    return [
+        Check("model", "ok" if one.works else "missing", f"{one.model}: {one.found}", one.mend)
+        for one in probe_models(settings)
     ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from agent.models.names import split_models
 from kernelwright.wording import clock, seconds, speedup, verdict_line
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class RunView:
     problem: str = ""
     target: str = ""
     model: str = ""
+    models: int = 1
+    """How many there are."""
     status: str = "running"
     doing: str = "starting"
     elapsed_s: float = 0.0
@@ -47,6 +50,8 @@ class RunView:
     best_ci95: list[float] | None = None
     rows: dict[str, CandidateRow] = field(default_factory=dict)
     outcome: dict[str, Any] | None = None
+    paused: dict[str, str] = field(default_factory=dict)
+    """Models that are out, and why."""
 
     def apply(self, event: Event) -> str | None:
         """Fold one event in; the line that is worth printing for it, or None."""
@@ -59,11 +64,17 @@ class RunView:
         """Candidates judged so far."""
         return len(self.rows)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Every model is out: the run's time stands still."""
+        return bool(self.paused) and len(self.paused) >= max(1, self.models)
+
     def summary(self, elapsed_s: float | None = None) -> str:
         """One line: what is being done, best so far, candidates, tokens, time left."""
         elapsed = self.elapsed_s if elapsed_s is None else elapsed_s
         count = f"{self.judged}/{self.max_candidates}" if self.max_candidates else str(self.judged)
-        parts = [self.doing, f"{count} judged", f"best {speedup(self.best_speedup, self.best_ci95)}"]
+        doing = f"paused: waiting for {', '.join(self.paused)}" if self.is_waiting else self.doing
+        parts = [doing, f"{count} judged", f"best {speedup(self.best_speedup, self.best_ci95)}"]
         if self.tokens:
             parts.append(f"{self.tokens:,} tokens")
         if self.max_seconds:
@@ -76,6 +87,7 @@ def _run_started(view: RunView, data: dict[str, Any]) -> str:
     view.run_id = data.get("run_id", "")
     view.problem, view.target = data.get("problem", ""), data.get("target", "")
     view.model = data.get("model", "")
+    view.models = len(split_models(view.model))
     view.max_candidates = settings.get("max_candidates")
     view.max_seconds = settings.get("max_seconds")
     view.doing = "running the reference once"
@@ -84,6 +96,7 @@ def _run_started(view: RunView, data: dict[str, Any]) -> str:
 
 def _resumed(view: RunView, data: dict[str, Any]) -> str:
     view.status, view.doing, view.outcome = "running", "resuming", None
+    view.paused = {}
     return f"resuming {data.get('run_id') or view.run_id}: {view.judged} judged already"
 
 
@@ -137,6 +150,10 @@ def _judged(view: RunView, data: dict[str, Any]) -> str:
     return f"{row.candidate[:8]} {verdict_line(row.verdict)}{what}"
 
 
+def _recognised(view: RunView, data: dict[str, Any]) -> str:
+    return f"{str(data.get('candidate', ''))[:8]} is the same program as {str(data.get('same_as', ''))[:8]}: not judged"
+
+
 def _reflected(view: RunView, data: dict[str, Any]) -> None:
     row = view.rows.get(data.get("candidate", ""))
     if row is not None:
@@ -181,6 +198,18 @@ def _warning(view: RunView, data: dict[str, Any]) -> str:
     return f"warning: {data.get('text')}"
 
 
+def _model_paused(view: RunView, data: dict[str, Any]) -> str:
+    model, wait = str(data.get("model", "")), data.get("retry_in_s")
+    view.paused[model] = str(data.get("reason") or "")
+    again = "it is left out from now on" if wait is None else f"trying again in {wait:.0f} s"
+    return f"paused: {model}: {view.paused[model]}; {again}"
+
+
+def _model_resumed(view: RunView, data: dict[str, Any]) -> str:
+    view.paused.pop(str(data.get("model", "")), None)
+    return f"{data.get('model')} answers again after {clock(data.get('seconds') or 0.0)}"
+
+
 def _model_call(view: RunView, data: dict[str, Any]) -> None:
     if not view.doing.startswith("round"):
         view.doing = "waiting for the model"
@@ -197,6 +226,7 @@ _HANDLERS = {
     "proposed": _proposed,
     "judging": _judging,
     "judged": _judged,
+    "recognised": _recognised,
     "reflected": _reflected,
     "champion": _champion,
     "confirming": _confirming,
@@ -206,4 +236,6 @@ _HANDLERS = {
     "notice": _notice,
     "warning": _warning,
     "model_call": _model_call,
+    "model_paused": _model_paused,
+    "model_resumed": _model_resumed,
 }

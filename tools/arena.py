@@ -174,6 +174,10 @@ class Arena:
         """Reason and one line if work of a window goes on although its worker stands still."""
         return None
 
+    def note(self) -> str:
+        """How idle the device was, for the reader of a verdict; empty where there is none."""
+        return ""
+
     def disturb(self) -> None:
         """The worker is asked for something else than a window."""
 

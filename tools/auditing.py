@@ -216,16 +216,14 @@ def require_alike(
     theirs: Sequence[list[Any]],
 ) -> None:
     """Compare the answers of a window with a baseline's, and with the oracle's where that does not decide, or where it
-    has answered. On a device all of them lie there until the next window of whoever gave them, and eager answers where
-    there are no ``theirs``. Raises Rejected.
+    has answered. On a device all of them lie there until the next window of whoever gave them. Raises Rejected.
     """
     plain = [index for index, inputs in enumerate(sets) if not isinstance(inputs, InputSet)]
     if crew.on_device is None:
         alike = [examiner.resembles(mine[index], theirs[index], form) for index in plain]
     else:
-        draws, answers = [sets[index] for index in plain], [mine[index] for index in plain]
-        others = [theirs[index] for index in plain] if theirs else []
-        alike = crew.on_device.resemble(examiner, form, draws, answers, others)
+        answers, others = ([whose[index] for index in plain] for whose in (mine, theirs))
+        alike = crew.on_device.resemble(examiner, form, answers, others)
     decided = {index for index, is_alike in zip(plain, alike, strict=True) if is_alike}
     for index, inputs in enumerate(sets):
         if isinstance(inputs, InputSet):

@@ -184,6 +184,10 @@ class Contender:
         window_s = window.window_s if seen.at is None else max(seen.at - window.began, window.answered_s)
         return Call(claimed_s, window.answered_s, window_s, window.looking_s, self._calls, self._laid_s)
 
+    def note(self) -> str:
+        """See ``Arena.note``."""
+        return self._arena().note()
+
     def run(self, sets: Sequence[Draw], **options: Any) -> Call:
         """``lay`` and ``go``."""
         self.lay(sets, **options)

@@ -112,7 +112,8 @@ class SandboxedJudge:
         self._builder = Builder(
             self._launcher, self._folder, lambda: self._crew().constructor(), lambda: self._crew().forms()
         )
-        self._profiling = Profiling(self._launcher, self._builder, self._site, settings, self._machine)
+        about = (self._launcher, self._builder, self._site, settings, self._machine)
+        self._profiling = Profiling(*about, self._make_room)
         self._about: dict[str, Any] = {"target": target, "isolation": str(sandbox.isolation)}
         self._about["precision"] = settings.precision
 
@@ -170,6 +171,11 @@ class SandboxedJudge:
         built = self.compile(candidate)
         work = partial(self._profiling.profile, candidate, profiler)
         return self._once_again(work) if built.ok else unbuilt(profiler, built)
+
+    def _make_room(self) -> None:
+        on_device = self._crew_now.on_device if self._crew_now is not None else None
+        if on_device is not None:
+            on_device.bank.ask("forget", {})
 
     def judge(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
         """See ``tools.judge.Judge``."""
@@ -359,6 +365,7 @@ class SandboxedJudge:
                 *doubts(first, confirm=confirm),
                 *crew.notes,
                 *self._roof.notes,
+                *filter(None, [contender.note()]),
                 *(self._admission.notes if self._admission else ()),
                 *screen(candidate.source).labels,
             ],

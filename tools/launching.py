@@ -151,6 +151,8 @@ class Launcher:
         # What the DSL would call the device if it saw it; what it compiled is found by this name.
         env["CUTE_DSL_ARCH"] = f"sm_{number}a" if int(number) >= HOPPER else f"sm_{number}"
         if device is not None:
+            if kind == VERIFIER:
+                env["CUDA_DEVICE_MAX_CONNECTIONS"] = "32"  # who looks at the device is in nobody's way
             env |= {"CUDA_CACHE_PATH": "/tmp/cuda", "TRITON_CACHE_DIR": "/tmp/triton"}  # noqa: S108 - its own
             if self._pool is not None and kind != VERIFIER:
                 env["LD_PRELOAD"] = self.inside(self._pool)

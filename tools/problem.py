@@ -176,6 +176,9 @@ class JudgeSettings(BaseModel):
     """Whether torch.compile's max-autotune is a baseline on a GPU. It takes a minute or more to tune."""
     profile_s: float = Field(default=60.0, ge=0)
     """For one profile of one candidate; 0 for no profilers at all."""
+    profile_as_admin: bool = False
+    """Whether ncu may be given CAP_SYS_ADMIN where the driver does not take CAP_PERFMON. Candidates' code runs under it
+    and may then change the device's clocks."""
     memcheck_s: float = Field(default=60.0, ge=0)
     """For the check of a champion's accesses on a GPU; 0 for none."""
     threads: int | None = None

@@ -14,6 +14,7 @@ from langchain_core.messages import ToolCall, ToolMessage
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tools.consulting import BOTTLENECKS
 from tools.problem_text import one_line
 from tools.profiling.registry import AUTO, choices_text
 from tools.workbench import ToolRefusal, Workbench
@@ -51,6 +52,19 @@ class TextArguments(_Arguments):
     """Words to look for."""
 
     text: str = Field(description="Operator names or a few words.")
+
+
+class KnowledgeArguments(_Arguments):
+    """What to look for among the documents."""
+
+    text: str = Field(description="A few words: a method, an instruction, a symptom.")
+    bottleneck: str = Field(default="", description=f"What limits the kernel, or nothing: {', '.join(BOTTLENECKS)}.")
+
+
+class NameArguments(_Arguments):
+    """One document."""
+
+    name: str = Field(description="A document's name, from search_knowledge or the Knowledge section.")
 
 
 class ProfileArguments(_Arguments):
@@ -123,6 +137,13 @@ def _specify(bench: Workbench) -> list[_Tool]:
             lambda id: bench.read_candidate(id),  # noqa: A006 - the argument's public name
         ),
         _Tool("search_memory", "What earlier runs learned.", TextArguments, bench.search_memory),
+        _Tool(
+            "search_knowledge",
+            "Documents on this chip and language: methods, limits, mistakes.",
+            KnowledgeArguments,
+            bench.search_knowledge,
+        ),
+        _Tool("read_knowledge", "One of those documents.", NameArguments, bench.read_knowledge),
         _Tool(
             "submit",
             "End this proposal with the draft. It must have been compiled.",

@@ -242,8 +242,9 @@ class Trial:
             sets = self.crew.oracle.draw(form.case, self.crew.calls_of_a_window(form, self.memory_bytes))
             theirs = baseline.run(sets)
             ours = self.candidate.run(sets)
-            mine = [self.candidate.outputs(form, which, lasting=False) for which in range(len(sets))]
-            require_alike(self.crew, self.examiner, form, sets, mine, ())
+            pair = self.candidate, baseline
+            answers = [[one.outputs(form, which, lasting=False) for which in range(len(sets))] for one in pair]
+            require_alike(self.crew, self.examiner, form, sets, *answers)
             found.append((ours.window_s - (theirs.window_s - theirs.claimed_s)) / len(sets))
         return min(found)
 

@@ -14,17 +14,19 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from memory.errors import StoreError
+from memory.knowledge.base import KnowledgeBase, KnowledgeQuery
 from memory.store import ExperienceStore, Recalled
 from sandbox.errors import SandboxError
 from tools.artifacts import ArtifactStore
 from tools.candidate import Candidate
+from tools.consulting import HITS, Unanswerable, read_text, search_text
 from tools.errors import JudgeUnavailable, ToolError
 from tools.harness.yardstick import ErrorFacts
 from tools.judge import Judge
 from tools.parsing import parse
 from tools.problem import Description, Problem
 from tools.problem_text import baselines_text, cases_text, fenced, machine_text, one_line
-from tools.profiling.diagnosis import ProfileResult
+from tools.profiling.diagnosis import Diagnosis, ProfileResult
 from tools.profiling.telling import diagnosis_text, failure_text
 from tools.verdict import CheckResult, CompileResult
 
@@ -57,6 +59,9 @@ class Workbench:
     rules: str
     """What a candidate file must be, as text."""
     memory: ExperienceStore | None = None
+    knowledge: KnowledgeBase | None = None
+    platform: str = ""
+    """What the knowledge base calls the target's kind of chip."""
     readable: dict[str, str] = field(default_factory=dict)
     """Candidate id to artifact id: what ``read_candidate`` may open."""
     judged: frozenset[str] = frozenset()
@@ -72,6 +77,8 @@ class Workbench:
     last_log: str = ""
     last_profile: str = ""
     """What the last profiler printed."""
+    profiles: dict[str, Diagnosis] = field(default_factory=dict)
+    """Candidate id to what a profiler last said of it."""
     submitted: Candidate | None = None
     strategy: str = ""
     declined: str | None = None
@@ -158,6 +165,7 @@ class Workbench:
         if result.diagnosis is None:
             raise ToolRefusal(failure_text(result))
         self.compiled = draft
+        self.profiles[draft.id] = result.diagnosis
         return diagnosis_text(result.diagnosis, self.store.put(result.report) if result.report else "")
 
     def read_profile(self) -> str:
@@ -193,6 +201,16 @@ class Workbench:
         except StoreError as error:
             raise ToolRefusal(f"memory cannot be read ({one_line(str(error))}): go on without it") from error
         return "\n".join(self._hit_text(hit) for hit in hits) or "nothing found: try an operator's name"
+
+    def search_knowledge(self, text: str, bottleneck: str = "") -> str:
+        """The index of the knowledge base, for this platform and language."""
+        asked = (bottleneck.strip().lower(),) if bottleneck.strip() else ()
+        query = KnowledgeQuery(self.platform, self.language, bottlenecks=asked, text=text, limit=HITS)
+        return self._consult(lambda base: search_text(base, query))
+
+    def read_knowledge(self, name: str) -> str:
+        """One document of the knowledge base."""
+        return self._consult(lambda base: read_text(base, name))
 
     def submit(self, strategy: str) -> str:
         """End the proposal with the draft."""
@@ -239,6 +257,14 @@ class Workbench:
             ) from error
         self.failure, self.failures = None, 0
         return result
+
+    def _consult(self, ask: Callable[[KnowledgeBase], str]) -> str:
+        if self.knowledge is None:
+            raise ToolRefusal("this run has no knowledge base: work from the reference and the attempts")
+        try:
+            return ask(self.knowledge)
+        except Unanswerable as error:
+            raise ToolRefusal(str(error)) from error
 
     def _parameters_text(self) -> str:
         if self.description.graph is None:

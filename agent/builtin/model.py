@@ -91,9 +91,9 @@ def _write(step: int, task: str, graph_text: str) -> AIMessage:
 
     space, much = SPACES[place["language"]], _writes_much(sections["Cases"])
     attempts, recalled = (parse_attempts(sections[name], space.default) for name in ("Attempts", "Recalled"))
-    parent = next((t.id for t in parse_attempts(sections["Parent"])), None)
+    parent, mate, *_ = [*(t.id for t in parse_attempts(sections["Parent"])), None, None]
     try:
-        plan = next_plan(attempts, recalled, parent, int(place["slot"]), much, text_of, space)
+        plan = next_plan(attempts, recalled, parent, int(place["slot"]), much, text_of, space, mate)
         if plan is None:
             return _call(step, "decline", reason="every variation within reach was tried")
         return _call(step, "write_candidate", source=program(plan))
@@ -126,7 +126,7 @@ def _writes_much(cases: str) -> bool:
 
 def _sections(task: str) -> dict[str, str]:
     """The task text by its headings; the last section runs to the end, whatever it holds."""
-    names = ("Task", "Cases", "Baselines", "Attempts", "Recalled", "Parent", "Problem")
+    names = ("Task", "Cases", "Baselines", "Attempts", "Recalled", "Diagnosis", "Knowledge", "Parent", "Problem")
     starts = []
     at = 0
     for name in names:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from agent.builtin.plan import Choices, Plan, parse_choices
 
@@ -98,11 +98,12 @@ def next_plan(
     writes_much: bool,
     text_of: Fingerprint,
     space: Space = CPP,
+    mate: str | None = None,
 ) -> Choices | None:
     """The ``slot``-th untried plan in order of promise; None when everything within reach was tried."""
     done = {text_of(t.plan) for t in attempts if t.plan is not None}
     waiting = slot
-    for plan in _promising(attempts, drafts(recalled, writes_much, space), parent, space):
+    for plan in _promising(attempts, drafts(recalled, writes_much, space), (parent, mate), space):
         text = text_of(plan)
         if text in done:
             continue
@@ -113,10 +114,25 @@ def next_plan(
     return None
 
 
-def _promising(attempts: list[Tried], first: list[Choices], parent: str | None, space: Space) -> Iterator[Choices]:
+def crossed(plan: Choices, mate: Choices) -> Iterator[Choices]:
+    """A plan with one choice of another one, then with all the later half."""
+    differing = [field.name for field in fields(plan) if getattr(plan, field.name) != getattr(mate, field.name)]
+    for name in differing:
+        yield plan.but(**{name: getattr(mate, name)})
+    yield plan.but(**{name: getattr(mate, name) for name in differing[len(differing) // 2 :]})
+
+
+def _promising(
+    attempts: list[Tried], first: list[Choices], parents: tuple[str | None, str | None], space: Space
+) -> Iterator[Choices]:
+    # What the search builds upon comes before what is fastest: other branches are the business of other proposals.
     good = sorted(
-        (t for t in attempts if t.status == "accepted" and t.plan), key=lambda t: (-t.speedup, t.id != parent, t.id)
+        (t for t in attempts if t.status == "accepted" and t.plan), key=lambda t: (t.id != parents[0], -t.speedup, t.id)
     )
+    plans = {t.id: t.plan for t in good}
+    plan, mate = (plans.get(name or "") for name in parents)
+    if plan is not None and mate is not None:
+        yield from crossed(plan, mate)
     wrong = [t for t in attempts if t.reason.startswith("wrong_output") and t.plan]
     if wrong and not good:
         plan = wrong[-1].plan
@@ -128,3 +144,5 @@ def _promising(attempts: list[Tried], first: list[Choices], parent: str | None, 
         assert tried.plan is not None
         yield from space.neighbours(tried.plan)
     yield from first
+    for plan in first:
+        yield from space.neighbours(plan)

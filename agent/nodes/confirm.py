@@ -20,7 +20,7 @@ def confirm(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
     """Writes ``confirmed``. Raises JudgeUnavailable if the judge cannot judge twice in a row."""
     deps = runtime.context
     deps.once("search_ended", rounds=state["round"], reason=state["stop_reason"])
-    for node in contenders(deps.ledger.tree(state["nodes"]), state["champion"]):
+    for node in contenders(deps.ledger.first(state["judged"]), state["champion"]):
         known = deps.ledger.find("confirmed", node.id)
         if known is None:
             deps.stop.check()

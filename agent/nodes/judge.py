@@ -10,17 +10,21 @@ from langgraph.runtime import Runtime
 from agent.budget import stop_before_judging
 from agent.deps import Deps
 from agent.state import RunState
+from tools.candidate import Candidate
 from tools.errors import JudgeUnavailable
+from tools.likeness import likeness
+from tools.traits import traits
 
 MAX_FAULTS = 3
 """Judgements in a row that may fail for want of infrastructure before the run gives up."""
 
 
 def judge(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
-    """Writes ``fresh``, ``nodes``, ``faults`` and perhaps ``stop_reason``.
+    """Writes ``fresh``, ``judged``, ``faults`` and perhaps ``stop_reason``.
 
-    A candidate is judged once: those the log knows already are taken from there. Raises JudgeUnavailable when
-    the judge fails again and again, RunInterrupted between two candidates when asked to stop.
+    A program is judged once: candidates the log knows already are taken from there, and one that is the same as
+    another but for the way it is written down is told to be that other one. Raises JudgeUnavailable when the
+    judge fails again and again, RunInterrupted between two candidates when asked to stop.
     """
     deps = runtime.context
     fresh: list[str] = []
@@ -29,39 +33,52 @@ def judge(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
     for number, slot in state["done"]:
         proposal = deps.ledger.find("proposed", number, slot)
         assert proposal is not None
-        candidate = proposal["candidate"]
-        if candidate is None or candidate in state["nodes"] or candidate in fresh:
+        if proposal["candidate"] is None:
             continue
-        if deps.ledger.find("judged", candidate) is None:
-            done = len(state["nodes"]) + len(fresh)
+        candidate = deps.candidate(proposal["source_artifact"], proposal["language"])
+        place, looks = deps.ledger.place(candidate.id), likeness(candidate)
+        if place is not None and (place < state["judged"] or candidate.id in fresh):
+            _recognise(deps, proposal, candidate.id)
+            continue
+        if place is None:
+            known = None if looks is None else deps.ledger.alike(looks)
+            if known is not None:
+                _recognise(deps, proposal, known)
+                continue
+            done = state["judged"] + len(fresh)
             reason = stop_before_judging(deps.settings, replace(deps.spent(state), candidates=done))
             if reason is not None:
                 break
             deps.stop.check()
-            faults = _judge(deps, proposal, done + 1, faults)
-        if deps.ledger.find("judged", candidate) is not None:
-            fresh.append(candidate)
-    nodes = [*state["nodes"], *fresh]
-    return {"fresh": fresh, "nodes": nodes, "faults": faults, "stop_reason": reason}
+            faults = _judge(deps, proposal, candidate, looks, done + 1, faults)
+        if deps.ledger.place(candidate.id) is not None:
+            fresh.append(candidate.id)
+    return {"fresh": fresh, "judged": state["judged"] + len(fresh), "faults": faults, "stop_reason": reason}
 
 
-def _judge(deps: Deps, proposal: dict[str, Any], order: int, faults: int) -> int:
+def _recognise(deps: Deps, proposal: dict[str, Any], known: str) -> None:
+    """Note that a proposal is the same program as a candidate that was judged."""
+    facts = {name: proposal[name] for name in ("round", "slot", "candidate", "parent", "strategy")}
+    deps.once("recognised", proposal["round"], proposal["slot"], **facts, same_as=known)
+
+
+def _judge(
+    deps: Deps, proposal: dict[str, Any], candidate: Candidate, looks: str | None, order: int, faults: int
+) -> int:
     """Judge one candidate and write what came of it; the number of faults in a row."""
-    candidate = deps.candidate(proposal["source_artifact"], proposal["language"])
     deps.emit("judging", candidate=candidate.id, order=order, of=deps.settings.max_candidates)
     before_s = deps.log.elapsed_s()
     verdict = deps.judge.judge(candidate, deps.notice(candidate=candidate.id))
+    taken = ("parent", "round", "slot", "language", "strategy", "source_artifact", "origin")
     deps.emit(
         "judged",
         candidate=candidate.id,
-        parent=proposal["parent"],
-        round=proposal["round"],
-        slot=proposal["slot"],
         order=order,
-        language=proposal["language"],
-        strategy=proposal["strategy"],
-        source_artifact=proposal["source_artifact"],
-        origin=proposal["origin"],
+        **{name: proposal[name] for name in taken},
+        kind=proposal.get("kind", ""),
+        inspirations=proposal.get("inspirations", []),
+        likeness=looks,
+        traits=list(traits(candidate)),
         seconds=round(deps.log.elapsed_s() - before_s, 3),
         verdict=verdict.to_json(),
     )

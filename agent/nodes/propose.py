@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from langgraph.runtime import Runtime
 
 from agent.deps import Deps
-from agent.errors import ModelError
+from agent.errors import ModelError, ModelOut, ModelRejected
 from agent.proposing import Attempt, Proposal, ProposalTask
 from agent.rehearsing import Rehearsal
 from agent.state import PickState
+from agent.subagents.research import research
 from agent.tree import Node
+from agent.windows import budget_of
 from tools.problem import Description
+
+NOTHING_FOUND: dict[str, Any] = {"diagnosis": "", "knowledge": [], "remembered": []}
 
 
 def propose(state: PickState, runtime: Runtime[Deps]) -> dict[str, Any]:
@@ -26,49 +31,87 @@ def propose(state: PickState, runtime: Runtime[Deps]) -> dict[str, Any]:
     number, slot = state["round"], state["slot"]
     if deps.ledger.find("proposed", number, slot) is None:
         deps.stop.check()
+        research(deps, state)
         data = _ask(deps, state)
-        deps.emit("proposed", round=number, slot=slot, parent=state["parent"], **data)
+        place = {"parent": state["parent"], "kind": state["kind"], "inspirations": state["inspirations"]}
+        deps.emit("proposed", round=number, slot=slot, **place, **data)
     return {"done": [[number, slot]]}
 
 
 def _ask(deps: Deps, pick: PickState) -> dict[str, Any]:
-    try:
-        proposal = deps.propose(
-            to_task(deps, pick),
-            model=deps.model,
-            judge=deps.judge,
-            problem=deps.problem,
-            description=Description.model_validate_json(deps.store.get(pick["description"])),
-            store=deps.store,
-            memory=None if deps.trusted_only else deps.memory,
-            max_steps=deps.settings.max_steps,
-            emit=_emitter(deps, pick),
-            out_of_time=_clock(deps),
-            past=_past(deps, pick),
-        )
-    except ModelError as error:
-        if all(node.status != "accepted" for node in deps.ledger.tree()):
-            raise
-        deps.emit("warning", text=str(error))
-        return _to_data(deps, _lost(str(error)), model_lost=True)
-    return _to_data(deps, proposal, model_lost=False)
+    """Ask one model, and when it is out, the next."""
+    roster, place = deps.roster, {"round_": pick["round"], "slot": pick["slot"]}
+    while True:
+        name = roster.choose(deps.ledger, **place, seed=deps.settings.seed)
+        try:
+            with roster.outages.working():
+                return _to_data(deps, name, _propose(deps, pick, name), model_lost=False)
+        except ModelError as error:
+            if _another_takes_over(deps, name, error):
+                continue
+            if all(node.status != "accepted" for node in deps.ledger.tree()):
+                raise
+            deps.emit("warning", text=str(error))
+            return _to_data(deps, name, _lost(str(error)), model_lost=True)
 
 
-def to_task(deps: Deps, pick: PickState) -> ProposalTask:
-    """What the model is told."""
+def _propose(deps: Deps, pick: PickState, name: str) -> Proposal:
+    return deps.propose(
+        to_task(deps, pick, name),
+        model=deps.roster.models[name],
+        judge=deps.judge,
+        problem=deps.problem,
+        description=Description.model_validate_json(deps.store.get(pick["description"])),
+        store=deps.store,
+        memory=None if deps.trusted_only else deps.memory,
+        max_steps=deps.settings.max_steps,
+        emit=_emitter(deps, pick, name),
+        out_of_time=_clock(deps),
+        gate=deps.roster.gates[name],
+        past=Rehearsal(deps.ledger, deps.store, deps.emit, pick["round"], pick["slot"], name),
+        knowledge=deps.knowledge,
+    )
+
+
+def _another_takes_over(deps: Deps, name: str, error: ModelError) -> bool:
+    """Whether the run goes on with another model. One that refuses for good is not asked again.
+
+    A refusal by a model that has never answered is a mistake of the settings: it ends the run, however many there are.
+    """
+    outages = deps.roster.outages
+    if isinstance(error, ModelOut):
+        return outages.others_up(name)
+    if isinstance(error, ModelRejected) and not outages.has_answered(name):
+        return False
+    if len(outages.usable()) < 2:
+        return False
+    outages.drop(name, str(error))
+    return True
+
+
+def to_task(deps: Deps, pick: PickState, model: str) -> ProposalTask:
+    """What this model is told."""
     recalled = deps.ledger.find("recalled") or {"attempts": []}
-    parent = pick["parent"]
+    researched = deps.ledger.find("researched", pick["round"], pick["slot"]) or NOTHING_FOUND
+    parent, alone = pick["parent"], bool(pick["kind"])
+    memories = () if alone else (*recalled["attempts"], *researched["remembered"])
     return ProposalTask(
         round=pick["round"],
         slot=pick["slot"],
         slots=pick["slots"],
         parent=None if parent is None else to_attempt(deps.ledger.node(parent)),
         visible=tuple(to_attempt(node) for node in deps.ledger.tree(pick["visible"])),
-        recalled=tuple(_recalled_attempt(data) for data in recalled["attempts"]),
+        recalled=tuple(_recalled_attempt(data) for data in memories),
+        inspirations=tuple(to_attempt(node) for node in deps.ledger.tree(pick["inspirations"])),
+        repeats=() if alone else tuple(_repeat(deps, data) for data in deps.ledger.repeats(parent)),
+        number=pick["number"] if alone else None,
         baselines=pick["baselines"],
         target=deps.settings.target,
         language=deps.settings.language,
         seed=deps.settings.seed,
+        diagnosis=researched["diagnosis"],
+        knowledge=tuple(researched["knowledge"]),
+        budget=budget_of(model, deps.settings.context_tokens),
     )
 
 
@@ -87,24 +130,33 @@ def to_attempt(node: Node) -> Attempt:
     )
 
 
+def _repeat(deps: Deps, data: dict[str, Any]) -> Attempt:
+    """A proposal that was there already, as the model may see it: which one it is the same as, and its verdict."""
+    node = deps.ledger.node(data["same_as"])
+    return replace(
+        to_attempt(node),
+        candidate=data["candidate"],
+        parent=data["parent"],
+        reason=f"same as {node.id}" + (f" ({node.reason})" if node.reason else ""),
+        strategy=data["strategy"],
+        lesson="",
+    )
+
+
 def _recalled_attempt(data: dict[str, Any]) -> Attempt:
     interval = data["speedup_ci95"]
     return Attempt(**{**data, "speedup_ci95": None if interval is None else tuple(interval)})
 
 
-def _emitter(deps: Deps, pick: PickState) -> Any:
+def _emitter(deps: Deps, pick: PickState, name: str) -> Any:
     """Tells the log what the conversation does, and leaves it between two steps when asked to stop."""
 
     def emit(type_: str, **data: Any) -> None:
-        deps.emit(type_, **{"round": pick["round"], "slot": pick["slot"], **data})
+        whose = {"model": name} if type_ in ("model_asked", "model_call") else {}
+        deps.emit(type_, **{"round": pick["round"], "slot": pick["slot"], **whose, **data})
         deps.stop.check()
 
     return emit
-
-
-def _past(deps: Deps, pick: PickState) -> Rehearsal:
-    """Written down without asking whether to stop: a reply that was paid for is kept first."""
-    return Rehearsal(deps.ledger, deps.store, deps.emit, pick["round"], pick["slot"], deps.settings.model)
 
 
 def _clock(deps: Deps) -> Any:
@@ -117,7 +169,7 @@ def _clock(deps: Deps) -> Any:
     return out_of_time
 
 
-def _to_data(deps: Deps, proposal: Proposal, *, model_lost: bool) -> dict[str, Any]:
+def _to_data(deps: Deps, name: str, proposal: Proposal, *, model_lost: bool) -> dict[str, Any]:
     candidate = proposal.candidate
     return {
         "candidate": None if candidate is None else candidate.id,
@@ -127,9 +179,11 @@ def _to_data(deps: Deps, proposal: Proposal, *, model_lost: bool) -> dict[str, A
         "refusal": proposal.refusal,
         "needs_language_model": proposal.needs_language_model,
         "model_lost": model_lost,
-        "origin": deps.settings.model,
+        "capped": proposal.capped,
+        "origin": name,
         "transcript": deps.store.put(json.dumps(list(proposal.transcript))),
         "tools": deps.store.put(json.dumps(list(proposal.tools))) if proposal.tools else None,
+        "profile": None if proposal.profile is None else deps.store.put(proposal.profile.model_dump_json()),
         "tokens": proposal.tokens,
         "cost_usd": proposal.cost_usd,
         "model_calls": proposal.model_calls,

@@ -23,7 +23,7 @@ def recall(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
     if known is None:
         deps.stop.check()
         hits = _ask_memory(deps, state)
-        attempts = [_to_attempt(deps, hit) for hit in hits]
+        attempts = [to_recalled(deps, hit) for hit in hits]
         known = deps.emit("recalled", attempts=attempts, seeds=_seeds(deps, state, hits)).data
     return {"seeds": [seed["candidate"] for seed in known["seeds"]]}
 
@@ -50,7 +50,7 @@ def _ask_memory(deps: Deps, state: RunState) -> list[Recalled]:
     return [hit for hit in hits if not deps.trusted_only or hit.experience.model == BUILTIN]
 
 
-def _to_attempt(deps: Deps, hit: Recalled) -> dict[str, Any]:
+def to_recalled(deps: Deps, hit: Recalled) -> dict[str, Any]:
     """An ``Attempt`` as JSON, its source in the store."""
     experience = hit.experience
     return {

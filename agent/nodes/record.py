@@ -8,6 +8,7 @@ from langgraph.runtime import Runtime
 
 from agent.budget import StopReason, stop_before_round
 from agent.deps import Deps
+from agent.models.roster import exhausted
 from agent.remembering import remember
 from agent.state import RunState
 from agent.tree import better
@@ -58,6 +59,16 @@ def _stop_reason(deps: Deps, state: RunState) -> StopReason | None:
     proposals = [deps.ledger.find("proposed", number, slot) or {} for number, slot in state["done"]]
     if any(proposal["model_lost"] for proposal in proposals):
         return "model_unavailable"
-    if proposals and all(proposal["needs_language_model"] for proposal in proposals):
+    names = deps.roster.names
+    if len(names) == 1 and proposals and all(proposal["needs_language_model"] for proposal in proposals):
         return "needs_language_model"
+    out = exhausted(deps.ledger, names)
+    if len(names) > 1 and set(names) <= out.keys():
+        return "needs_language_model" if set(out.values()) == {"needs_language_model"} else _cap(out)
+    if len(names) == 1 and out.get(names[0]) in ("max_tokens", "max_cost"):
+        return _cap(out)
     return stop_before_round(deps.settings, deps.spent(state))
+
+
+def _cap(out: dict[str, str]) -> StopReason:
+    return "max_tokens" if "max_tokens" in out.values() else "max_cost"

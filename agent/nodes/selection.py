@@ -11,6 +11,7 @@ from langgraph.runtime import Runtime
 
 from agent.budget import stop_before_round
 from agent.deps import Deps
+from agent.policies.phases import draft_number, plan_round
 from agent.state import PickState, RunState
 
 
@@ -29,14 +30,15 @@ def select(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
         return {"round": number + 1, "picks": [], "done": done, "seeds": []}
     picks = _pick(deps, state, number)
     parents = [pick["parent"] for pick in picks]
-    deps.once("round_started", number, round=number, slots=len(picks), parents=parents)
+    kinds = [pick["kind"] for pick in picks]
+    deps.once("round_started", number, round=number, slots=len(picks), parents=parents, kinds=kinds)
     return {"round": number + 1, "picks": picks}
 
 
 def _pick(deps: Deps, state: RunState, number: int) -> list[PickState]:
-    slots = min(deps.settings.slots, deps.settings.max_candidates - len(state["nodes"]))
-    tree = deps.ledger.tree(state["nodes"])
-    chosen = deps.policy.select(tree, slots=slots, round_=number, seed=deps.settings.seed)
+    slots = min(deps.settings.slots, deps.settings.max_candidates - state["judged"])
+    tree, phases = deps.ledger.first(state["judged"]), deps.phases
+    chosen = plan_round(deps.policy, phases, tree, slots=slots, round_=number, seed=deps.settings.seed)
     return [
         PickState(
             round=number,
@@ -44,6 +46,9 @@ def _pick(deps: Deps, state: RunState, number: int) -> list[PickState]:
             slots=slots,
             parent=pick.parent,
             visible=list(pick.visible),
+            inspirations=list(pick.inspirations),
+            kind=pick.kind,
+            number=draft_number(phases, tree, slots=deps.settings.slots, round_=number, slot=slot),
             description=state["description"],
             baselines=state["baselines"],
         )
@@ -65,6 +70,8 @@ def _propose_seed(deps: Deps, number: int, slot: int) -> list[int]:
         round=number,
         slot=slot,
         parent=None,
+        kind="seed",
+        inspirations=[],
         refusal=None,
         needs_language_model=False,
         model_lost=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent.policies.base import Pick
+from agent.policies.base import PATIENCE, Pick
 from agent.tree import Node, ranked
 
 
@@ -20,6 +20,7 @@ class GreedyPolicy:
         visible = tuple(node.id for node in tree)
         best = ranked(tree)
         if best:
-            return [Pick(best[0].id, visible)] * slots
+            chosen = next((node for node in best if node.fruitless < PATIENCE), best[0])
+            return [Pick(chosen.id, visible)] * slots
         mended = tree[-1].id if tree else None
         return [Pick(mended if slot == 0 else None, visible) for slot in range(slots)]

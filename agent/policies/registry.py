@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent.policies.base import SelectionPolicy
+from agent.policies.evolution import EvolutionPolicy
 from agent.policies.greedy import GreedyPolicy
 from agent.policies.mcts import MctsPolicy
 from tools.errors import RequestError
 
-POLICIES: dict[str, Callable[[], SelectionPolicy]] = {"greedy": GreedyPolicy, "mcts": MctsPolicy}
+POLICIES: dict[str, Callable[[], SelectionPolicy]] = {
+    "evolution": EvolutionPolicy,
+    "greedy": GreedyPolicy,
+    "mcts": MctsPolicy,
+}
 
 
 def make_policy(name: str) -> SelectionPolicy:

@@ -26,6 +26,9 @@ _ROLES = {"human": "user", "ai": "assistant"}
 _SLOT = re.compile(r"^(round=\d+) slot=\d+ |^This is proposal \d+ of ", re.M)
 """The only words in which the prompts of two slots of a round may differ."""
 
+_SERVER = re.compile(r"@https?://.*$", re.S)
+"""Where a model is served is nobody else's business."""
+
 
 @dataclass(frozen=True)
 class Trajectory:
@@ -109,7 +112,7 @@ def _told(ledger: Ledger, store: ArtifactStore, proposals: Sequence[dict[str, An
         yield Trajectory(
             **about,
             **{name: data[name] for name in ("round", "slot", "parent", "candidate", "strategy", "language")},
-            model=data["origin"],
+            model=_SERVER.sub("", data["origin"]),
             messages=messages,
             tools=() if schemas is None else tuple(json.loads(store.text(schemas))),
             **_judged(ledger, data),
@@ -119,6 +122,9 @@ def _told(ledger: Ledger, store: ArtifactStore, proposals: Sequence[dict[str, An
 def _judged(ledger: Ledger, proposal: dict[str, Any]) -> dict[str, Any]:
     """What was said last: a champion that did not hold is what it turned out to be."""
     candidate = proposal["candidate"]
+    same = ledger.find("recognised", proposal["round"], proposal["slot"])
+    if same is not None:
+        candidate = same["same_as"]  # the same program, written down in another way
     judged = None if candidate is None else ledger.find("judged", candidate)
     facts: dict[str, Any] = dict.fromkeys(("reason", "speedup", "speedup_ci95", "faster", "confirmed"))
     if judged is None:

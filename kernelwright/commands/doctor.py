@@ -13,12 +13,13 @@ _MARKS = {"ok": "ok     ", "warning": "warning", "missing": "MISSING"}
 
 
 def run(arguments: dict[str, Any]) -> int:
-    """One line a check; 0 when the main job (optimize with the builtin model) can run, else 3."""
+    """One line a check; 0 when the main job (optimize, with the models of the settings) can run, else 3."""
     from agent.settings import AgentSettings
 
-    checks = survey_machine(AgentSettings.load())
+    as_json = arguments.pop("json", False)
+    checks = survey_machine(AgentSettings.load(arguments))
     ready = all(check.status != "missing" for check in checks)
-    if arguments.get("json"):
+    if as_json:
         write_json({"schema": SCHEMA, "ready": ready, "checks": [check.to_json() for check in checks]})
     else:
         width = max(len(check.name) for check in checks)

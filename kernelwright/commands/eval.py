@@ -134,6 +134,7 @@ def _spelled(name: str, out: str | None, arguments: dict[str, Any]) -> str:
     """The command line that would do this again, for the report."""
     words = ["kernelwright", "eval", name]
     for option, value in {**arguments, "out": out}.items():
-        if value is not None:
-            words += [f"--{option.replace('_', '-')}", *([] if value is True else [str(value)])]
+        for one in value if isinstance(value, list) else [value]:
+            if one is not None:
+                words += [f"--{option.replace('_', '-')}", *([] if one is True else [str(one)])]
     return shlex.join(words)

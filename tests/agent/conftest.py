@@ -7,12 +7,25 @@ from typing import Any
 
 import pytest
 
-_SPEC = importlib.util.spec_from_file_location("toy_search", Path(__file__).with_name("toy_search.py"))
-assert _SPEC is not None
-assert _SPEC.loader is not None
-toy_search = importlib.util.module_from_spec(_SPEC)
-sys.modules["toy_search"] = toy_search
-_SPEC.loader.exec_module(toy_search)
+
+def _load(name: str) -> Any:
+    """Tests are no package: what they share is loaded by path."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+toy_search = _load("toy_search")
+
+
+@pytest.fixture
+def web() -> Any:
+    """The module openai_server.py."""
+    return sys.modules.get("openai_server") or _load("openai_server")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -28,6 +28,14 @@ class Chat:
     """Entries of ``tool_calls`` sent as they are (one an event when streamed), after ``calls``."""
     cut_after: int | None = None
     """Streaming only: drop the connection after this many events."""
+    reasoning: str = ""
+    reasoning_field: str = "reasoning_content"
+    raw_usage: dict[str, Any] | None = None
+    """Sent as it is, in place of ``usage``."""
+    endless: dict[str, Any] | None = None
+    """Streaming only: this delta again and again, until the client goes."""
+    comments: bool = False
+    """Streaming only: nothing but comments, until the client goes."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +62,19 @@ def call(name: str, **arguments: Any) -> tuple[str, str]:
     return name, json.dumps(arguments)
 
 
-class OpenAIServer:
-    """Plays ``turns`` in order; ``requests`` records the bodies and ``keys`` the authorization headers."""
+BASE = {"id": "chat", "object": "chat.completion.chunk", "created": 1, "model": "test-model"}
 
-    def __init__(self, turns: Sequence[Turn]) -> None:
-        self.turns = list(turns)
+
+class OpenAIServer:
+    """Plays ``turns`` in order; ``requests`` records the bodies and ``keys`` the authorization headers.
+
+    A function in place of the turns is given the request's body.
+    """
+
+    def __init__(self, turns: Sequence[Turn] | Callable[[dict[str, Any]], Turn], models: Sequence[str] = ()) -> None:
+        self.script = turns if callable(turns) else None
+        self.turns = [] if callable(turns) else list(turns)
+        self.models = models
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self.released = threading.Event()
@@ -80,6 +96,8 @@ class OpenAIServer:
         with self.lock:
             self.requests.append(body)
             self.keys.append(key)
+            if self.script is not None:
+                return self.script(body)
             if not self.turns:
                 return Failure(418, "the script of this server has ended")
             return self.turns.pop(0)
@@ -101,6 +119,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+    def do_GET(self) -> None:
+        with self.owner.lock:
+            self.owner.keys.append(self.headers.get("Authorization", ""))
+        self.close_connection = True
+        if self.owner.turns and isinstance(self.owner.turns[0], Failure):
+            self._fail(self.owner.turns[0])
+            return
+        listed = {"object": "list", "data": [{"id": name, "object": "model"} for name in self.owner.models]}
+        self._send(200, json.dumps(listed).encode(), "application/json")
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -137,6 +165,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
+        while turn.comments:
+            self.wfile.write(b": still here\n\n" * 100)
+        while turn.endless is not None:
+            chunk = {"choices": [{"index": 0, "delta": turn.endless, "finish_reason": None}]}
+            self.wfile.write((b"data: " + json.dumps({**BASE, **chunk}).encode() + b"\n\n") * 100)
         for number, event in enumerate(events(turn, with_usage)):
             if number == turn.cut_after:
                 # Linger 0 makes closing send a reset: the stream breaks, it does not end.
@@ -152,7 +185,9 @@ def _finish(turn: Chat) -> str:
     return turn.finish or ("tool_calls" if turn.calls or turn.raw_calls else "stop")
 
 
-def _usage(turn: Chat) -> dict[str, int] | None:
+def _usage(turn: Chat) -> dict[str, Any] | None:
+    if turn.raw_usage is not None:
+        return turn.raw_usage
     if turn.usage is None:
         return None
     asked, answered = turn.usage
@@ -162,6 +197,8 @@ def _usage(turn: Chat) -> dict[str, int] | None:
 def completion(turn: Chat) -> dict[str, Any]:
     """The whole answer at once."""
     message: dict[str, Any] = {"role": "assistant", "content": turn.content or None}
+    if turn.reasoning:
+        message[turn.reasoning_field] = turn.reasoning
     if turn.calls:
         message["tool_calls"] = [
             {
@@ -187,6 +224,9 @@ def completion(turn: Chat) -> dict[str, Any]:
 def events(turn: Chat, with_usage: bool) -> list[dict[str, Any]]:
     """The same as a stream, in small pieces."""
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+    step = max(7, len(turn.reasoning) // 50)
+    thought = [turn.reasoning[at : at + step] for at in range(0, len(turn.reasoning), step)]
+    deltas += [{turn.reasoning_field: piece} for piece in thought]
     step = max(7, len(turn.content) // 50)
     deltas += [{"content": turn.content[at : at + step]} for at in range(0, len(turn.content), step)]
     for index, (name, text) in enumerate(turn.calls):
@@ -201,12 +241,11 @@ def events(turn: Chat, with_usage: bool) -> list[dict[str, Any]]:
             for at in range(0, len(text), step)
         ]
     deltas += [{"tool_calls": [raw]} for raw in turn.raw_calls]
-    base = {"id": "chat", "object": "chat.completion.chunk", "created": 1, "model": "test-model"}
     chunks: list[dict[str, Any]] = [
-        {**base, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas
+        {**BASE, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas
     ]
-    chunks.append({**base, "choices": [{"index": 0, "delta": {}, "finish_reason": _finish(turn)}]})
+    chunks.append({**BASE, "choices": [{"index": 0, "delta": {}, "finish_reason": _finish(turn)}]})
     usage = _usage(turn)
     if usage and with_usage:
-        chunks.append({**base, "choices": [], "usage": usage})
+        chunks.append({**BASE, "choices": [], "usage": usage})
     return chunks

@@ -103,6 +103,19 @@ def test_a_disk_that_is_nearly_full_is_told_before_anything_runs(home: Path, mon
     assert everything(home) == []
 
 
+def test_a_file_may_come_in_pieces_and_is_whole_or_not_there(tmp_path: Path) -> None:
+    def pieces(last: object):
+        yield "one\n"
+        yield last
+
+    write_atomically(tmp_path / "a", pieces("two\n"))
+    assert (tmp_path / "a").read_text() == "one\ntwo\n"
+    with pytest.raises(TypeError):
+        write_atomically(tmp_path / "a", pieces(3))
+    assert (tmp_path / "a").read_text() == "one\ntwo\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 def test_files_appear_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "best.py"
     write_atomically(path, "old")

@@ -14,7 +14,9 @@ from agent.calling import MAX_REPLY_CHARS, call_model
 from agent.errors import ModelRejected, ModelUnavailable
 from agent.failures import PromptTooLong
 from agent.model import ModelSettings, make_model
+from agent.models.pricing import Price
 from agent.proposing import ProposalTask, propose
+from memory.knowledge.folders import open_knowledge
 from tools.artifacts import ArtifactStore
 from tools.candidate import Candidate
 from tools.fake_judge import FakeJudge, accepted, describe_softmax
@@ -51,7 +53,7 @@ def streaming(request):
 class Ran:
     """One proposal against a server."""
 
-    def __init__(self, tmp_path, turns, *, streaming=True, max_steps=8, **settings):
+    def __init__(self, tmp_path, turns, *, streaming=True, max_steps=8, names=(), **settings):
         self.events = []
         self.judge = FakeJudge(lambda source: accepted(1.5))
         chosen = {"timeout_s": 20.0, "max_retries": 2, "api_key": KEY, **settings}
@@ -61,7 +63,7 @@ class Ran:
                 ModelSettings(name="openai:test-model", base_url=server.url, streaming=streaming, **chosen)
             )
             self.proposal = propose(
-                ProposalTask(1, 0, 1, None, (), (), {"eager": 1e-3}, "cpu", "python", 0),
+                ProposalTask(1, 0, 1, None, (), (), {"eager": 1e-3}, "cpu", "python", 0, knowledge=names),
                 model=model,
                 judge=self.judge,
                 problem=Problem("softmax", "class Model: ..."),
@@ -70,6 +72,7 @@ class Ran:
                 memory=None,
                 max_steps=max_steps,
                 emit=lambda kind, **data: self.events.append((kind, data)),
+                knowledge=open_knowledge(),
             )
         self.left = len(server.turns)
 
@@ -81,7 +84,7 @@ class Ran:
 
 
 def test_a_proposal_from_first_word_to_submission(tmp_path, streaming):
-    ran = Ran(tmp_path, [WRITE, FINISH], streaming=streaming, price_in=2.0, price_out=8.0)
+    ran = Ran(tmp_path, [WRITE, FINISH], streaming=streaming, price=Price(2.0, 8.0))
     proposal = ran.proposal
     assert proposal.candidate == Candidate(source=SOURCE, language="python")
     assert (proposal.strategy, proposal.refusal) == ("one pass", None)
@@ -98,7 +101,7 @@ def test_a_proposal_from_first_word_to_submission(tmp_path, streaming):
     assert ran.server.keys == [f"Bearer {KEY}"] * 2
     offered = [tool["function"]["name"] for tool in ran.server.requests[0]["tools"]]
     assert offered[0] == "read_problem"
-    assert len(offered) == 13
+    assert len(offered) == 15
     assert offered == [tool["function"]["name"] for tool in ran.server.requests[1]["tools"]]
 
 
@@ -335,7 +338,19 @@ def test_a_huge_file_is_refused(tmp_path, streaming):
 
 def test_a_context_too_small_for_the_task(tmp_path, streaming):
     with pytest.raises(PromptTooLong, match="takes no prompt this long"):
-        Ran(tmp_path, [Failure(400, "Requested tokens exceed context window of 512")], streaming=streaming)
+        Ran(tmp_path, [Failure(400, "Requested tokens exceed context window of 512")] * 2, streaming=streaming)
+
+
+def test_a_task_that_does_not_fit_is_told_in_less(tmp_path, streaming):
+    small = Failure(400, "Requested tokens exceed context window of 4096")
+    ran = Ran(tmp_path, [small, WRITE, FINISH], streaming=streaming, names=("guidance/scans", "guidance/precision"))
+    assert ran.proposal.candidate is not None
+    first, second, third = [body["messages"][1]["content"] for body in ran.server.requests]
+    assert "Scans: cumulative sums" in first
+    assert len(second) <= len(first) / 2
+    assert "### guidance/precision" not in second
+    assert "class Model: ..." in second
+    assert third == second
 
 
 def test_a_context_that_fills_up_ends_the_proposal(tmp_path, streaming):

@@ -155,6 +155,7 @@ def _deps(toy, home: Path, memory: InMemoryStore):
     from agent.deps import Deps
     from agent.events import EventLog
     from agent.ledger import Ledger
+    from agent.models.roster import Roster
     from agent.policies.greedy import GreedyPolicy
     from agent.stopping import StopFlag
     from tools.artifacts import ArtifactStore
@@ -165,7 +166,7 @@ def _deps(toy, home: Path, memory: InMemoryStore):
         problem=toy.PROBLEM,
         settings=toy.settings(home),
         judge=FakeJudge({}),
-        model=object(),
+        roster=Roster.plain({"builtin": object()}),
         propose=toy.climb,
         policy=GreedyPolicy(),
         store=ArtifactStore(home / "artifacts"),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from agent.checkpointing import KEPT, LatestSaver
 from agent.errors import RunError
 from agent.events import EventLog, read_events
 from agent.run import Seams, optimize, resume
@@ -53,6 +56,42 @@ def test_a_run_killed_again_and_again_comes_to_the_same_end(toy, tmp_path: Path)
     assert {**broken, "event": 0} == unbroken
     resumed = [event for event in read_events(tmp_path / "9" / "run" / "events.jsonl") if event.type == "resumed"]
     assert len(resumed) > 3
+
+
+@pytest.mark.parametrize("policy", ["evolution", "mcts"])
+def test_a_killed_run_chooses_as_an_unbroken_one(toy, tmp_path: Path, policy: str) -> None:
+    changes = json.dumps({"policy": policy, "drafts": 3, "restart_after": 2, "max_candidates": 9})
+    (unbroken,) = kill_and_resume(toy, tmp_path, [0], changes)
+    events = read_events(tmp_path / "0" / "run" / "events.jsonl")
+    kinds = {kind for event in events if event.type == "round_started" for kind in event.data["kinds"]}
+    assert kinds == {"draft", "restart", ""}
+    broken = kill_and_resume(toy, tmp_path, list(range(3, len(events), 7)), changes)
+    assert len(broken) > 8
+    for run in broken:
+        assert {**run, "event": 0} == unbroken
+
+
+def test_a_long_run_keeps_the_latest_checkpoints_only(toy, home: Path) -> None:
+    seams = Seams(judge=FakeJudge(toy.follow), propose=toy.climb, model=object())
+    outcome = optimize(toy.PROBLEM, toy.settings(home, max_candidates=12, memory=False), seams=seams)
+    with closing(sqlite3.connect(Path(outcome.run_dir) / "checkpoints.db")) as database:
+        for table in ("checkpoints", "writes"):
+            query = f"SELECT COUNT(DISTINCT checkpoint_id) FROM {table}"
+            assert 1 <= database.execute(query).fetchone()[0] <= KEPT
+
+
+def test_a_run_of_an_earlier_version_is_refused_in_one_line(toy, home: Path) -> None:
+    from langgraph.checkpoint.base import empty_checkpoint
+
+    interrupted = interrupt_at(toy, home, "reflected")
+    folder = Path(interrupted.run_dir)
+    with closing(sqlite3.connect(folder / "checkpoints.db")) as database:
+        config = {"configurable": {"thread_id": interrupted.run_id, "checkpoint_ns": ""}}
+        LatestSaver(database).put(config, {**empty_checkpoint(), "channel_values": {"nodes": ["a"]}}, {}, {})
+    seams = Seams(judge=FakeJudge(toy.follow), propose=toy.climb, model=object())
+    again = resume(folder, seams=seams)
+    assert again.status == "failed"
+    assert again.message.startswith("this run was begun by an earlier version")
 
 
 def test_time_goes_on_where_a_killed_run_stopped(tmp_path: Path) -> None:

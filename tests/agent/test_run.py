@@ -179,7 +179,7 @@ def test_the_model_sees_verdicts_and_lessons(toy, home: Path) -> None:
     assert last.baselines == pytest.approx({"eager": 2e-3, "compile": 1.5e-3})
 
 
-@pytest.mark.parametrize("policy", ["greedy", "mcts"])
+@pytest.mark.parametrize("policy", ["greedy", "mcts", "evolution"])
 def test_a_search_climbs_under_every_policy(toy, home: Path, policy: str) -> None:
     outcome = run(toy, home, FakeJudge(toy.follow), toy.climb, policy=policy, slots=3, max_candidates=15)
     assert outcome.best is not None
@@ -486,3 +486,77 @@ def test_a_problem_keeps_its_text(toy, home: Path) -> None:
     outcome = optimize(problem, toy.settings(home, max_candidates=1), seams=seams)
     assert (Path(outcome.run_dir) / "problem.py").read_text(encoding="utf-8") == problem.source
     assert outcome.problem == "näme"
+
+
+# A program is judged once.
+
+
+def rewritten(value: int, comment: str) -> Any:
+    from tools.candidate import Candidate
+
+    return Candidate(source=f"class ModelNew:\n    value = {value}  # {comment}\n")
+
+
+def test_the_same_program_in_other_words_is_judged_once_and_the_model_is_told(toy, home: Path) -> None:
+    tasks = []
+
+    def propose(task: Any, **_: Any) -> Any:
+        tasks.append(task)
+        value = [150, 150, 150, 170, 190, 210][task.round * 2 + task.slot]
+        return toy.proposal(value, candidate=rewritten(value, f"{task.round}/{task.slot}"))
+
+    judge = FakeJudge(toy.follow)
+    outcome = run(toy, home, judge, propose, max_candidates=4)
+    first = rewritten(150, "0/0").id
+    assert len(judge.judged) == outcome.candidates == 4
+    recognised = events_of(outcome, "recognised")
+    assert [(event.data["round"], event.data["slot"], event.data["same_as"]) for event in recognised] == [
+        (0, 1, first),
+        (1, 0, first),
+    ]
+    assert not {event.data["candidate"] for event in recognised} & set(judge.judged)
+    last = next(task for task in tasks if (task.round, task.slot) == (2, 1))
+    assert last.parent.candidate == rewritten(170, "1/1").id
+    told = [task for task in tasks if task.round == 1]
+    assert all(task.repeats == () for task in told), "what came from nothing is no repeat of the parent's"
+    assert outcome.best is not None
+    assert outcome.best["candidate"] == rewritten(210, "2/1").id
+
+
+def test_repeats_from_the_same_parent_are_told(toy, home: Path) -> None:
+    tasks = []
+
+    def propose(task: Any, **_: Any) -> Any:
+        tasks.append(task)
+        value = [150, None, 150, 140, 190, 120][task.round * 2 + task.slot]
+        return toy.proposal(value, candidate=None if value is None else rewritten(value, f"r{task.round}"))
+
+    outcome = run(toy, home, FakeJudge(toy.follow), propose, max_candidates=3)
+    (repeat,) = next(task for task in tasks if task.round == 2).repeats
+    assert repeat.reason == f"same as {rewritten(150, 'r0').id}"
+    assert (repeat.speedup, repeat.status, repeat.parent) == (1.5, "accepted", rewritten(150, "r0").id)
+    assert outcome.candidates == 3
+
+
+# Drafts and restarts.
+
+
+def test_drafts_and_restarts_see_nothing_and_have_numbers_of_their_own(toy, home: Path) -> None:
+    tasks = []
+
+    def propose(task: Any, **_: Any) -> Any:
+        tasks.append(task)
+        return toy.proposal(301 - 2 * (task.round * 2 + task.slot))
+
+    outcome = run(toy, home, FakeJudge(toy.follow), propose, max_candidates=10, drafts=3, restart_after=4)
+    alone = [task for task in tasks if task.number is not None]
+    assert {(task.round, task.slot) for task in alone[:3]} == {(0, 0), (0, 1), (1, 0)}
+    assert len(alone) > 3, "nothing is better than the first, so a slot begins anew"
+    for task in alone:
+        assert (task.parent, task.visible, task.recalled, task.repeats) == (None, (), (), ())
+    assert len({task.number for task in alone}) == len(alone)
+    started = events_of(outcome, "round_started")
+    assert [event.data["kinds"] for event in started[:2]] == [["draft", "draft"], ["draft", ""]]
+    assert any("restart" in event.data["kinds"] for event in started)
+    kept = {event.data["kind"] for event in events_of(outcome, "judged")}
+    assert kept == {"draft", "restart", ""}

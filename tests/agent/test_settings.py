@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.run import Seams, optimize
 from agent.settings import AgentSettings, default_home
 from tools.errors import RequestError
+from tools.fake_judge import FakeJudge
 
 
 def load(tmp_path: Path, given=None, environ=None, toml: str | None = None) -> AgentSettings:
@@ -94,3 +96,22 @@ def test_the_judge_gets_its_part(tmp_path: Path) -> None:
 def test_a_close_call_may_take_a_share_of_the_run(tmp_path: Path) -> None:
     asked = [{"max_seconds": "60"}, {"max_seconds": "36000"}, {"max_seconds": "60", "close_call_s": "100"}]
     assert [load(tmp_path, words).judging.close_call_s for words in asked] == [15.0, 180.0, 100.0]
+
+
+def test_folders_of_knowledge_in_every_form(tmp_path: Path) -> None:
+    both = (tmp_path / "a", tmp_path / "b")
+    text = f"{both[0]}:{both[1]}"
+    assert load(tmp_path, {"knowledge": text}).knowledge == both
+    assert load(tmp_path, {}, {"KERNELWRIGHT_KNOWLEDGE": text}).knowledge == both
+    assert load(tmp_path, {}, {}, f'knowledge = ["{both[0]}", "{both[1]}"]').knowledge == both
+    assert load(tmp_path, {"knowledge": "~/notes"}).knowledge == (Path("~/notes").expanduser(),)
+    stored = load(tmp_path, {"knowledge": text}).model_dump(mode="json")
+    assert AgentSettings.restore(stored, environ={}).knowledge == both
+
+
+def test_a_bad_folder_of_knowledge_ends_a_run_before_it_begins(toy, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.md").write_text("# no front matter\n")
+    seams = Seams(judge=FakeJudge(toy.follow), propose=toy.climb, model=object())
+    with pytest.raises(RequestError, match=r"--knowledge: .*bad\.md:1: a document begins"):
+        optimize(toy.PROBLEM, toy.settings(home, knowledge=(tmp_path,)), seams=seams)
+    assert not (home / "runs").exists()

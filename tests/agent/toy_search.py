@@ -2,7 +2,7 @@
 
 Run as a program it kills a run at a given event and resumes it, in processes of its own::
 
-    python toy_search.py FOLDER EVENT [EVENT ...] [--again]
+    python toy_search.py FOLDER EVENT [EVENT ...] [--again] [SETTINGS AS JSON]
 
 One JSON line an event on standard output says what the resumed run came to. With EVENT = 0 nothing is killed;
 with --again every resumed run is killed too, until one gets through with so few events.
@@ -86,10 +86,10 @@ def settings(home: Path, **changes: Any) -> AgentSettings:
     return AgentSettings(**{"home": home, "max_candidates": 4, "stall": 50, "seed": 4, **changes})
 
 
-def main(folder: Path, numbers: list[int], again: bool) -> None:
+def main(folder: Path, numbers: list[int], again: bool, changes: dict[str, Any]) -> None:
     for number in numbers:
         home = folder / str(number)
-        killed = _in_child(lambda home=home, number=number: _begin(home, number))
+        killed = _in_child(lambda home=home, number=number: _begin(home, number, changes))
         while killed and again:
             killed = _in_child(lambda home=home, number=number: _go_on(home, number, number))
         if not again:
@@ -109,9 +109,9 @@ def killer(number: int) -> Callable[[Event], None]:
     return kill
 
 
-def _begin(home: Path, number: int) -> None:
+def _begin(home: Path, number: int, changes: dict[str, Any]) -> None:
     seams = Seams(judge=FakeJudge(follow, confirmations=collapse), propose=climb, model=object())
-    optimize(PROBLEM, settings(home, out=home / "run"), subscribers=[killer(number)], seams=seams)
+    optimize(PROBLEM, settings(home, out=home / "run", **changes), subscribers=[killer(number)], seams=seams)
 
 
 def _go_on(home: Path, number: int, kill_at: int = 0) -> None:
@@ -135,7 +135,7 @@ def summary(run: Path, outcome: Outcome) -> dict[str, Any]:
     memory.close()
     public = outcome.to_json()
     kept = ("status", "candidates", "accepted", "stored", "recalled", "stop_reason", "candidates_to_best")
-    once = ("judged", "proposed", "reflected", "remembered", "champion", "confirmed", "round_started")
+    once = ("judged", "recognised", "proposed", "reflected", "remembered", "champion", "confirmed", "round_started")
     return {
         **{name: public[name] for name in kept},
         "champion": (public["best"] or {}).get("candidate"),
@@ -170,5 +170,6 @@ if __name__ == "__main__":
     import agent.graph  # noqa: F401
     import memory.sqlite  # noqa: F401
 
-    given = [text for text in sys.argv[2:] if text != "--again"]
-    main(Path(sys.argv[1]), [int(text) for text in given], "--again" in sys.argv)
+    numbers = [int(text) for text in sys.argv[2:] if text.isdigit()]
+    changed = next((json.loads(text) for text in sys.argv[2:] if text.startswith("{")), {})
+    main(Path(sys.argv[1]), numbers, "--again" in sys.argv, changed)

@@ -163,9 +163,9 @@ def test_every_option_is_a_setting(name):
 
 
 def test_optimize_offers_every_setting():
-    """Except the key, which does not belong on a command line, and the home, which is the environment's."""
+    """Except the keys, which do not belong on a command line, and the home, which is the environment's."""
     offered = {option.removeprefix("no_") for option in options_of("optimize")}
-    assert set(AgentSettings.model_fields) - offered == {"api_key", "home"}
+    assert set(AgentSettings.model_fields) - offered == {"api_key", "host_keys", "home"}
 
 
 def test_settings_are_documented(repository):

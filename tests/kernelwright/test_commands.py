@@ -24,6 +24,7 @@ PROBLEM = "class Model: ...\ndef get_inputs(): ...\n"
 RUN_KEYS = {
     "schema", "run_id", "status", "problem", "model", "target", "language", "candidates", "accepted", "elapsed_s",
     "tokens", "cost_usd", "recalled", "stored", "best", "run_dir", "stop_reason", "message", "candidates_to_best",
+    "models",
 }  # fmt: skip
 VERDICT_KEYS = {
     "schema", "status", "reason", "detail", "target", "language", "evidence", "isolation", "speedup", "speedup_ci95",

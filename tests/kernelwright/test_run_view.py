@@ -141,3 +141,48 @@ def test_the_closing_table_names_what_limits():
     assert "62% of the memory bandwidth" in told_of("memory")
     assert "62% of the arithmetic peak, nothing is left to win" in told_of("compute", at_floor=True)
     assert "62% of the roofline" in told_of(None)
+
+
+def test_a_pause_is_told_and_the_countdown_stands_still(story):
+    import io
+
+    from rich.console import Console
+
+    event = type(story[0])
+    watcher = LiveWatcher(Console(file=io.StringIO(), width=60))
+    for one in story[:5]:
+        watcher(one)
+    paused = {"model": "builtin", "reason": "gone", "retry_in_s": 15.0}
+    assert watcher.view.apply(event("model_paused", paused)) == "paused: builtin: gone; trying again in 15 s"
+    watcher._seen -= 1000.0
+    assert "paused: waiting for builtin" in str(watcher.__rich__())
+    assert str(watcher.view.summary()) in str(watcher.__rich__())
+    line = watcher.view.apply(event("model_resumed", {"model": "builtin", "seconds": 3700.0}))
+    assert line == "builtin answers again after 61:40"
+    assert "paused" not in watcher.view.summary()
+
+
+def test_one_model_of_two_that_is_out_is_no_pause(story):
+    event = type(story[0])
+    view = RunView()
+    view.apply(event("run_started", {**story[0].data, "model": "openai:a,openai:b"}))
+    line = view.apply(event("model_paused", {"model": "openai:a", "reason": "revoked", "retry_in_s": None}))
+    assert line == "paused: openai:a: revoked; it is left out from now on"
+    assert not view.is_waiting
+
+
+def test_the_closing_table_tells_models_apart_and_unknown_costs():
+    row = {"proposals": 3, "accepted": 1, "best": 1.5, "tokens": 1200, "cost_usd": None, "share": 0.75}
+    rows = [{"model": "openai:a", **row}, {"model": "openai:b", **row, "cost_usd": 0.0123, "share": 0.25, "best": None}]
+    outcome = {"status": "no_improvement", "best": None, "tokens": 2400, "cost_usd": None, "models": rows}
+    text = closing_table(outcome)
+    assert "openai:a" in text
+    assert "3 proposals (75%), 1 accepted, best 1.50x, 1,200 tokens, cost unknown" in text
+    assert "best -, 1,200 tokens, $0.0123" in text
+    assert "2,400 tokens, cost unknown" in text
+    assert "openai:a" not in closing_table({**outcome, "models": rows[:1]})
+
+
+def test_a_run_that_lost_its_model_says_how_to_go_on():
+    outcome = {"status": "improved", "best": None, "run_id": "r-1", "stop_reason": "model_unavailable"}
+    assert "kernelwright resume r-1" in closing_table(outcome)

@@ -30,7 +30,7 @@ def alike(calls, *dtypes, licence=NATIVE, size=SIZE):
 
     leaves = [Leaf(dtype, (size,)) for dtype in dtypes]
     terms = Terms(licence, leaves, [NO_YARDSTICK] * len(leaves), has_oracle=True)
-    return are_alike([(mine, lambda theirs=theirs: theirs) for mine, theirs in calls], terms)
+    return are_alike(calls, terms)
 
 
 @pytest.fixture

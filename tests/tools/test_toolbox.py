@@ -10,10 +10,12 @@ import pytest
 
 from memory.errors import StoreError
 from memory.experience import Experience
+from memory.knowledge.folders import open_knowledge
 from memory.store import Recalled
 from sandbox.errors import SessionEnded
 from tools.artifacts import ArtifactStore
 from tools.candidate import Candidate
+from tools.consulting import DOCUMENT_CHARS
 from tools.errors import JudgeUnavailable
 from tools.fake_judge import FakeJudge, accepted, describe_softmax, rejected
 from tools.problem import Problem
@@ -28,7 +30,8 @@ ID = Candidate(source=SOURCE, language="cpp").id
 
 NAMES = [
     "read_problem", "read_graph", "write_candidate", "edit_candidate", "compile_candidate", "test_candidate",
-    "read_log", "profile_candidate", "read_profile", "read_candidate", "search_memory", "submit", "decline",
+    "read_log", "profile_candidate", "read_profile", "read_candidate", "search_memory", "search_knowledge",
+    "read_knowledge", "submit", "decline",
 ]  # fmt: skip
 
 
@@ -79,15 +82,15 @@ class Bench:
         self.bench = Workbench(**values)
         self.tools = make_tools(self.bench)
 
-    def __call__(self, name, **arguments):
+    def __call__(self, name, /, **arguments):
         return run_tool(self.tools, {"name": name, "args": arguments, "id": "c1", "type": "tool_call"})
 
-    def good(self, name, **arguments):
+    def good(self, name, /, **arguments):
         answer = self(name, **arguments)
         assert answer.status == "success", answer.text
         return answer.text
 
-    def bad(self, name, **arguments):
+    def bad(self, name, /, **arguments):
         answer = self(name, **arguments)
         assert answer.status == "error"
         assert answer.tool_call_id == "c1"
@@ -188,6 +191,7 @@ def test_a_profile_is_a_few_lines_and_its_report_is_kept(tmp_path):
     assert "call profile_candidate first" in bench.bad("read_profile")
     bench.good("write_candidate", source=SOURCE)
     lines = bench.good("profile_candidate", profiler="ncu").splitlines()
+    assert list(bench.bench.profiles.values()) == [DIAGNOSIS]
     artifact = bench.store.put(report)
     assert lines == [
         "ncu: bound by memory, 50 us a call under the profiler",
@@ -357,3 +361,48 @@ def test_text_that_goes_into_lines_and_blocks():
     assert one_line("a\n## b\tc") == "a ## b c"
     assert len(one_line("x" * 1000, 50)) == 50
     assert fenced("x\n```\ny").splitlines()[0] == "````python"
+
+
+@pytest.fixture
+def informed(tmp_path):
+    return Bench(tmp_path, knowledge=open_knowledge(), platform="cpu")
+
+
+def test_knowledge_is_found_for_this_chip_and_language(informed):
+    lines = informed.good("search_knowledge", text="fewer passes over memory").splitlines()
+    assert 2 <= len(lines) <= 7
+    assert all(line.startswith("- ") and ": " in line for line in lines[:-1])
+    assert lines[-1] == "read_knowledge shows one of them"
+    names = [line.split()[1].rstrip(":") for line in lines[:-1]]
+    assert not [name for name in names if "nvidia" in name or name.startswith("languages/triton")]
+    found = informed.good("search_knowledge", text="", bottleneck="Compile")
+    assert found.startswith("- guidance/debug-compile: Debugging compile errors")
+    body = informed.good("read_knowledge", name=names[0])
+    assert body.startswith("# ")
+    assert informed.good("read_knowledge", name="scans") == informed.good("read_knowledge", name="guidance/scans")
+
+
+def test_questions_that_cannot_be_answered_say_how_to_mend_them(informed, bench):
+    assert "text is empty: give a few words" in informed.bad("search_knowledge", text="  ")
+    assert "'speed' is unknown: one of memory, compute" in informed.bad(
+        "search_knowledge", text="x", bottleneck="speed"
+    )
+    assert informed.good("search_knowledge", text="xyzzyplugh").startswith("nothing found: use")
+    assert "did you mean guidance/scans" in informed.bad("read_knowledge", name="guidance/scan")
+    assert "search_knowledge finds names" in informed.bad("read_knowledge", name="x" * 5000)
+    assert len(informed.bad("read_knowledge", name="x" * 5000)) < 400
+    assert "Call search_knowledge(text: string, bottleneck: string)" in informed.bad("search_knowledge", words="x")
+    assert "no knowledge base" in bench.bad("search_knowledge", text="x")
+    assert "no knowledge base" in bench.bad("read_knowledge", name="x")
+
+
+def test_answers_about_knowledge_are_bounded(tmp_path):
+    facts = "platforms: any\nlanguages: any\nbottlenecks: memory\nphases: draft\noperators: any\nkeywords: gizmo"
+    for number in range(40):
+        text = f"---\ntitle: {'t' * 160}\nsummary: {'s' * 160}\n{facts}\n---\n" + "word " * 20_000
+        (tmp_path / f"gizmo{number}.md").write_text(text)
+    bench = Bench(tmp_path / "store", knowledge=open_knowledge([tmp_path]), platform="cpu")
+    assert len(bench.good("search_knowledge", text="gizmo")) < 2_500
+    whole = bench.good("read_knowledge", name="gizmo7")
+    assert DOCUMENT_CHARS < len(whole) < DOCUMENT_CHARS + 200
+    assert "characters more" in whole[-100:]

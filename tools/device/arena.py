@@ -4,6 +4,7 @@ verifier while the contender is held.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,10 +26,12 @@ SOMEBODY_ELSES_S = 1e-3
 """An idle H200 kept the verifier waiting for at most 64 ns, and once for 0.3 ms, while another context was made."""
 UNSEEN_S = 100e-6
 """The same while inputs are put in place; by estimate less than any turn of another process takes."""
-DISTURBED = 5
-"""Windows of a contender whose inputs may be put in place a second time because the device was somebody else's. Too few
-to change a median.
+DISTURBED = 2
+"""Windows of a contender whose inputs may be put in place a second time because the device was somebody else's: a third
+of the fewest that are timed, too few to change a median.
 """
+UNSEEN = 5
+"""The same where nobody could look; that is no contender's fault."""
 
 
 class DeviceArena(Arena):
@@ -47,7 +50,7 @@ class DeviceArena(Arena):
         """Of inputs and pool, as the worker has mapped them."""
         self._is_resting = False
         """It has done nothing since its last window."""
-        self._disturbed = 0
+        self._disturbed = self._unseen = 0
         self._is_suspect = False
         self.gaps_s: list[float] = []
         """For how long at most the device was somebody else's, by window, while inputs were put in place."""
@@ -107,8 +110,8 @@ class DeviceArena(Arena):
         self._ask("fill", {"values": self._values, "guards": self._guards, "look_s": look_s})
 
     def _asked_idle(self) -> tuple[float, bool]:
-        gap_s, same = self._needed_bank().ask("idle", {"for_s": IDLE_S})
-        return float(gap_s), bool(same)
+        gap_s, same = self._needed_bank().ask("idle", {"region": self._pool_number(), "for_s": IDLE_S})
+        return math.inf if gap_s is None else float(gap_s), bool(same)
 
     def what_changed(self) -> str | None:
         """See ``Arena``."""
@@ -134,12 +137,27 @@ class DeviceArena(Arena):
             if gap_s is not None and gap_s <= UNSEEN_S:
                 self.gaps_s.append(gap_s)
                 return None
-            if self._disturbed == DISTURBED:
-                seen = "nobody could look" if gap_s is None else f"it was busy for {gap_s * 1e3:.2g} ms"
-                return "cheat.device_busy", f"the device was not idle while inputs were put there, again: {seen}"
-            self._disturbed += 1
+            if gap_s is None:
+                if self._unseen == UNSEEN:
+                    raise JudgeUnavailable("nobody could look whether the device is idle while inputs are put there")
+                self._unseen += 1
+            else:
+                if self._disturbed == DISTURBED:
+                    detail = f"the device was busy for {gap_s * 1e3:.2g} ms while inputs were put there, again"
+                    return "cheat.device_busy", detail
+                self._disturbed += 1
             self.fill(suspicious=True)
             bank.ask("flush", {})
+
+    def note(self) -> str:
+        """See ``Arena``."""
+        if not self.gaps_s:
+            return ""
+        again = self._disturbed + self._unseen
+        return (
+            f"while inputs were put in place, {len(self.gaps_s)} times, the device was somebody else's for at most "
+            f"{max(self.gaps_s) * 1e6:.3g} us; {again} times it was done again"
+        )
 
     def watch(self, for_s: float) -> None:
         """Have the verifier wait for the outputs of a window that is about to be let go."""

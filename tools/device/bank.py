@@ -18,6 +18,9 @@ from tools.worker import Worker, WorkerFailed
 LASTING = ("made", "drawn", "wavering")
 """Kinds of names that always mean the same content."""
 
+IN_A_WINDOW = ("flush", "arm")
+"""Asked while the device is looked at: nothing else is told then."""
+
 Ref = list[Any]
 """See ``tools.harness.verifier``."""
 
@@ -93,10 +96,11 @@ class Bank:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def turn(self, op: str = "") -> Iterator[None]:
         """Nobody else asks meanwhile."""
         with self._asking:
-            self._tell_released()
+            if op not in IN_A_WINDOW:
+                self._tell_released()
             yield
 
     def _tell_released(self) -> None:
@@ -111,7 +115,7 @@ class Bank:
     def ask(self, op: str, body: Mapping[str, Any]) -> Any:
         """One question and its answer."""
         try:
-            with self.turn():
+            with self.turn(op):
                 return self.worker.ask_facts(op, body)[0]
         except WorkerFailed as error:
             raise JudgeUnavailable(f"the verifier failed ({op}): {error.detail}") from error
@@ -120,7 +124,6 @@ class Bank:
         """Ask without waiting; nothing else is asked before ``end``."""
         self._asking.acquire()
         try:
-            self._tell_released()
             self.worker.send(op, body)
         except BaseException as error:
             self._asking.release()

@@ -10,7 +10,7 @@ from tools.device.bank import Bank, Ref, refs_of
 from tools.harness.licence import Comparison, Expected, Licence
 from tools.harness.wire import Leaf
 from tools.harness.yardstick import ErrorFacts, Sample, Yardstick
-from tools.inputs import Draw, InputSet
+from tools.inputs import InputSet
 
 if TYPE_CHECKING:
     from tools.harness.arrays import Raw
@@ -48,20 +48,14 @@ class DeviceNumbers:
     def alike(
         self,
         form: InputSet,
-        draws: Sequence[Draw],
         answers: Sequence[Sequence[Any]],
         others: Sequence[Sequence[Any]],
         licence: Licence,
         yardsticks: Sequence[Yardstick],
     ) -> list[bool]:
-        """Of each call, whether its answer is as near to another as it would have to be to the oracle's; to eager's
-        where there are no ``others``.
-        """
-        theirs = [refs_of(other) for other in others] if others else [None] * len(draws)
-        mine = map(refs_of, answers)
-        calls = [(draw.seed, *refs) for draw, *refs in zip(draws, mine, theirs, strict=True)]
+        """Of each call, whether its answer is as near to another as it would have to be to the oracle's."""
+        calls = [[refs_of(mine), refs_of(theirs)] for mine, theirs in zip(answers, others, strict=True)]
         body = {
-            "case": form.case,
             "calls": calls,
             "licence": terms_of(licence),
             "yardsticks": [lengths_of(item) for item in yardsticks],

@@ -186,15 +186,14 @@ class DeviceOracle(Oracle):
         self,
         examiner: Examiner,
         form: InputSet,
-        draws: Sequence[Draw],
         answers: Sequence[Sequence[Any]],
         others: Sequence[Sequence[Any]],
     ) -> list[bool]:
         """See ``DeviceNumbers.alike``."""
-        if not draws:
+        if not answers:
             return []
         yardsticks = examiner.history.yardsticks(form, self.conditioning(form))
-        return self.device_numbers.alike(form, draws, answers, others, examiner.licence, yardsticks)
+        return self.device_numbers.alike(form, answers, others, examiner.licence, yardsticks)
 
     def _ask(self, op: str, body: dict[str, Any], sizes_of: Any = lambda facts: ()) -> tuple[Any, list[bytearray]]:
         with self.bank.turn():

@@ -6,7 +6,7 @@ others are compared as an answer to the oracle's is. Runs inside a sandbox, in t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -35,23 +35,23 @@ class Terms:
         return Expected(leaf, theirs, leaf.dtype, theirs, has_oracle=self.has_oracle)
 
 
-def are_alike(calls: Sequence[tuple[Raws, Callable[[], Raws]]], terms: Terms) -> list[bool]:
-    """Of each call: what was answered, and what has the trusted answer, each time anew."""
-    looks = [_look(mine, theirs(), terms) for mine, theirs in calls]
-    rows = [row for look in looks if look is not None for row in look.values()]
+def are_alike(calls: Sequence[Sequence[Raws]], terms: Terms) -> list[bool]:
+    """``calls``: of each, what was answered, and the trusted answer."""
+    readings = [_read(mine, theirs, terms) for mine, theirs in calls]
+    rows = [row for read in readings if read is not None for row in read.values()]
     numbers = iter(torch.stack(rows).tolist() if rows else [])
     found = []
-    for look, (mine, theirs) in zip(looks, calls, strict=True):
-        if look is None:
+    for read, (mine, theirs) in zip(readings, calls, strict=True):
+        if read is None:
             found.append(False)
             continue
-        near = {index for index in look if _is_near(index, next(numbers), terms)}
+        near = {index for index in read if _is_near(index, next(numbers), terms)}
         left = [index for index in range(len(terms.leaves)) if index not in near]
-        found.append(not left or _compared(mine, theirs(), left, terms))
+        found.append(not left or _compared(mine, theirs, left, terms))
     return found
 
 
-def _look(mine: Raws, theirs: Raws, terms: Terms) -> dict[int, torch.Tensor] | None:
+def _read(mine: Raws, theirs: Raws, terms: Terms) -> dict[int, torch.Tensor] | None:
     """By leaf, the differences of those that can be read so; None for an answer of another form."""
     if not len(mine) == len(theirs) == len(terms.leaves):
         return None

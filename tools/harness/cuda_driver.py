@@ -8,6 +8,7 @@ CUDA 10.2.
 from __future__ import annotations
 
 import ctypes
+from contextlib import suppress
 from ctypes import byref, c_char_p, c_int, c_size_t, c_ubyte, c_uint, c_ulonglong, c_ushort, c_void_p
 from functools import cache
 from typing import Any
@@ -164,5 +165,6 @@ def launch_spin(found: int, least_ns: int, most_ns: int, stop: int, stream: int)
 
 
 def reset_persisting_cache() -> None:
-    """Lines of the cache that anybody has asked to be kept are ordinary ones again."""
-    _call("cuCtxResetPersistingL2Cache")
+    """Lines of the cache that anybody has asked to be kept are ordinary ones again, where a device can keep any."""
+    with suppress(DriverError):
+        _call("cuCtxResetPersistingL2Cache")

@@ -169,8 +169,8 @@ class CudaMemory:
             found = torch.zeros(2, dtype=torch.int64, device=self.device)
             stop = torch.zeros(1, dtype=torch.int32, device="cpu").pin_memory()
             torch.cuda.synchronize()
-            self._looking = torch.cuda.Stream(), found, stop
-        self.end_looking()
+            # Of another priority: those of one kind share the device's queues, and would wait for each other there.
+            self._looking = torch.cuda.Stream(priority=-1), found, stop
         stream, found, stop = self._looking
         stop.zero_()
         self._is_looking = True

@@ -82,9 +82,7 @@ class Lookout:
         found = self._addresses(number, MAX_CALLS * MAX_LEAVES)
         self._sample(found, body["sizes"], body["bases"])
         self._memory.settle()
-        seen = time.perf_counter()
-        self._look_at_rest(number)
-        return {"at": seen, "addresses": found}
+        return {"at": time.perf_counter(), "addresses": found}
 
     def _sample(self, addresses: list[int], sizes: list[int], bases: list[list[int]]) -> None:
         """Read bytes of what lies at these addresses. ``bases``: number and address of the regions they may be in."""
@@ -108,10 +106,11 @@ class Lookout:
         self._resting[number] = anywhere, bytes_[anywhere]
 
     def idle(self, body: dict[str, Any]) -> list[Any]:
-        """For how long at most the device was somebody else's in a stretch of time, and whether what ``watch`` read of
-        the outputs is still there.
+        """For how long at most the device was somebody else's in a stretch of time (None if nobody could look), and
+        whether what ``watch`` read of the outputs is still there. What lies all over the region then has to stay.
         """
         self._memory.begin_looking(body["for_s"])
         gap_s = self._memory.end_looking()
         same = all(bool((self._regions[number].bytes[places] == was).all()) for number, places, was in self._sampled)
+        self._look_at_rest(body["region"])  # not earlier: buffers that calls update were being put back
         return [gap_s, same]

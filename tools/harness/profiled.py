@@ -21,6 +21,7 @@ sys.path.insert(0, _ROOT)
 
 import torch  # noqa: E402 - the path of this package must be known first
 
+from tools.harness.cute_dsl import use_cute_dsl  # noqa: E402
 from tools.harness.extensions import find_what_was_built, use_what_was_compiled  # noqa: E402
 from tools.harness.reference import Reference  # noqa: E402
 from tools.harness.subject import adopt_state, load_module, seed_everything  # noqa: E402
@@ -81,6 +82,7 @@ def prepare(request: Facts) -> tuple[Call, str]:
     case, inputs = next(iter(reference.cases(SEED).items()))
     state, init = reference.model.state_dict(), reference._init
     use_what_was_compiled()
+    use_cute_dsl()
     build = load_module(request["candidate"], "candidate").ModelNew
     seed_everything(SEED)
     model = build(*init)
@@ -205,6 +207,8 @@ def main() -> None:
         facts = carry_out(json.loads(sys.argv[1]))
     except Unavailable as error:
         facts = {error.kind: str(error)}
+    except torch.OutOfMemoryError as error:  # the judge's own processes have most of it
+        facts = {"refused": f"the device's memory does not suffice beside the judge's: {' '.join(str(error).split())}"}
     except BaseException as error:  # noqa: BLE001 - see the docstring
         traceback.print_exc()
         facts = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:250]}"}

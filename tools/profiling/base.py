@@ -34,6 +34,8 @@ class Place:
     device: Device | None
     find: Callable[[str], Path | None]
     """Where a program of this machine lies, links resolved, or None."""
+    as_admin: bool = False
+    """Whether a profiler may be given CAP_SYS_ADMIN; code that it looks at may then change the device's clocks."""
 
     @property
     def on_gpu(self) -> bool:

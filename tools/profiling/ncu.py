@@ -37,13 +37,14 @@ METRICS = (
 )
 SECTIONS = ("SpeedOfLight", "LaunchStats", "Occupancy", "WarpStateStats", "SchedulerStats")
 """What a version is asked for that does not know one of ``METRICS``: its own selection, under the same names."""
+ONE_OR_BOTH = (("CAP_PERFMON",), ("CAP_PERFMON", "CAP_SYS_ADMIN"))
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 SECONDS |= {"second": 1.0, "msecond": 1e-3, "usecond": 1e-6, "nsecond": 1e-9}
 BYTES = {"byte": 1, "Kbyte": 1000, "Mbyte": 1_000_000}
 HELD = "another profiler holds the device's counters (DCGM, another ncu)"
 REFUSALS = {
-    "ERR_NVGPUCTRPERM": "the driver lets only CAP_SYS_ADMIN read its counters: run as root, or load the nvidia module "
-    "with NVreg_RestrictProfilingToAdminUsers=0",
+    "ERR_NVGPUCTRPERM": "the driver does not let it read its counters: run as root, load the nvidia module with "
+    "NVreg_RestrictProfilingToAdminUsers=0, or set profile_as_admin in JudgeSettings",
     "Failed to find metric": "this version does not know one of the metrics",
     "unrecognised option": "this version does not know one of the options",
     "Failed to prepare kernel for profiling": HELD,
@@ -68,7 +69,9 @@ class Ncu:
         return None
 
     def plans(self, place: Place) -> tuple[Plan, ...]:
-        """Our metrics, else this version's own sections; with one capability, else with two."""
+        """Our metrics, else this version's own sections; with CAP_PERFMON, else, where that is allowed, with
+        CAP_SYS_ADMIN too. What a report says decides which is tried, and the candidate may write in it.
+        """
         tool = place.find("ncu")
         shared = (
             *(str(tool), "--csv", "--page", "raw", "--clock-control", "none", "--profile-from-start", "off"),
@@ -84,7 +87,7 @@ class Ncu:
                 instrumented=True,
             )
             # The smaller privilege first: what it is enough for depends on the driver.
-            for kept in (("CAP_PERFMON",), ("CAP_PERFMON", "CAP_SYS_ADMIN"))
+            for kept in ONE_OR_BOTH[: 1 + place.as_admin]
             for chosen in (("--metrics", ",".join(METRICS)), sections)
         )
 

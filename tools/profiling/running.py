@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import replace
 
 from sandbox.base import Execution, Job, Mount
@@ -49,14 +49,22 @@ class Profiling:
     """The profilers of one judge. Safe to use from several threads."""
 
     def __init__(
-        self, launcher: Launcher, builder: Builder, site: Site, settings: JudgeSettings, machine: Machine
+        self,
+        launcher: Launcher,
+        builder: Builder,
+        site: Site,
+        settings: JudgeSettings,
+        machine: Machine,
+        forget: Callable[[], None] = lambda: None,
     ) -> None:
+        """``forget``: has others give up what they keep of the device's memory and can make again."""
         self._launcher = launcher
         self._builder = builder
         self._site = site
         self._settings = settings
         self._machine = machine
-        self.place = Place(launcher.device, find_program)
+        self._forget = forget
+        self.place = Place(launcher.device, find_program, settings.profile_as_admin)
         self._worked: dict[str, int] = {}
         """Profiler to the plan that was not refused."""
         self._late: Counter[str] = Counter()
@@ -84,8 +92,9 @@ class Profiling:
         if verdict.status != "accepted" or not self.place.on_gpu or limit_s <= 0:
             return verdict
         begin = time.monotonic()
+        tally = {"held_s": verdict.held_s}
         try:
-            with self._machine.alone():
+            with self._machine.alone(tally):
                 result = self._under(PROFILERS[MEMCHECK], candidate, limit_s)
         except (SandboxError, JudgeUnavailable) as error:
             result = ProfileResult(ok=False, profiler=MEMCHECK, reason="profiler_refused", detail=str(error))
@@ -96,7 +105,7 @@ class Profiling:
             )
         note = "memcheck: no wrong access" if result.ok else f"memcheck was not made: {result.detail}"
         log = f"{verdict.log}\n{note}".strip()
-        return verdict.model_copy(update={"log": log, "stage_seconds": rounded(stages)})
+        return verdict.model_copy(update={"log": log, "stage_seconds": rounded(stages), **tally})
 
     def _best(self, candidate: Candidate, limit_s: float) -> ProfileResult:
         passed: list[str] = []
@@ -119,6 +128,7 @@ class Profiling:
         if why is not None:
             return ProfileResult(ok=False, profiler=profiler.name, reason="profiler_missing", detail=why)
         try:
+            self._forget()
             with self._builder.borrowed(candidate) as room:
                 return self._by_plans(profiler, room, limit_s)
         except Rejected as error:

@@ -51,6 +51,27 @@ def test_neighbours_of_the_best_come_next_and_nothing_twice():
     assert asked[0] in set(neighbours(best))
 
 
+def test_the_parent_comes_before_what_is_faster():
+    fast, slow = Plan(stream=True), Plan(tile=64, split=True)
+    tried = attempts(("accepted", "none", "2.0000", fast), ("accepted", "none", "1.2000", slow))
+    assert ask(tried, parent=tried[1].id) in set(neighbours(slow))
+    assert ask(tried, parent=tried[0].id) in set(neighbours(fast))
+
+
+def test_two_parents_are_crossed():
+    fast, slow = Plan(stream=True), Plan(tile=64, split=True)
+    tried = attempts(("accepted", "none", "2.0000", fast), ("accepted", "none", "1.2000", slow))
+    asked = [next_plan(tried, [], tried[0].id, slot, True, str, mate=tried[1].id) for slot in range(4)]
+    assert asked[:3] == [fast.but(tile=64), fast.but(stream=False), fast.but(split=True)]
+    assert asked[3] == fast.but(stream=False, split=True)
+
+
+def test_independent_samples_go_on_beyond_the_drafts():
+    plans = [ask([], number) for number in range(12)]
+    assert len(set(plans)) == 12
+    assert None not in plans
+
+
 def test_wrong_numbers_are_answered_with_more_exact_ones():
     tried = attempts(("rejected", "wrong_output", "none", Plan(stream=True)))
     plan = ask(tried)

@@ -150,6 +150,16 @@ def test_the_same_text_written_twice_is_one_example(home: Path) -> None:
     assert group["rewards"][0] == group["rewards"][1] == pytest.approx(math.log(2.0))
 
 
+def test_the_same_program_written_differently_has_the_same_reward(home: Path) -> None:
+    played = [writes(0, 0, source("fast")), writes(0, 1, source("fast") + "# with a remark\n")]
+    settings = AgentSettings(home=home, memory=False, max_candidates=2, slots=2)
+    seams = Seams(judge=FakeJudge(lambda _: accepted(2.0)), model=ScriptedChatModel(script=replay(played)))
+    outcome = optimize(Problem("toy", "class Model: ...\n"), settings, seams=seams)
+    (group,) = rows("groups", outcome)
+    assert group["rewards"] == pytest.approx([math.log(2.0)] * 2)
+    assert len(rows("sft", outcome)) == 1
+
+
 def test_preferences_are_pairs_that_began_alike_and_differ_beyond_noise(home: Path) -> None:
     outcome = run(home, ["fast", "wrong", "near", "slow"])
     told = rows("preferences", outcome)
