@@ -19,7 +19,7 @@ from agent.scripted import ScriptedChatModel
 from tools.fake_judge import FakeJudge
 
 MEASURED = {"time", "elapsed_s", "seconds"}
-CONVERSATION = ("model_call", "tool_call", "replied", "answered", "proposed")
+CONVERSATION = ("researched", "model_call", "tool_call", "replied", "answered", "proposed")
 """Written by the conversations of a round, which go on side by side."""
 
 
