@@ -27,7 +27,7 @@ def verdict_of(source: str):
 
 
 def propose(task, *, problem, **_):
-    candidate = Candidate(source=f"class ModelNew: pass  # {task.round}.{task.slot} {problem.name}")
+    candidate = Candidate(source=f"class ModelNew: at = {task.round}, {task.slot}  # {problem.name}")
     return Proposal(
         candidate=candidate,
         strategy="as scripted",

@@ -75,7 +75,7 @@ def test_it_can_be_left_out(enclosed, tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["native", "tolerance"])
-@pytest.mark.parametrize("dtype", ["half", "bfloat16"])
+@pytest.mark.parametrize("dtype", [pytest.param("half", marks=pytest.mark.slow), "bfloat16"])
 def test_a_problem_in_16_bits_is_admitted(enclosed, tmp_path, dtype, precision):
     """Two factors of its precision: what rounding them makes of the answer is near 1 %."""
     body = f"torch.nn.functional.silu(x) * y.{dtype}()"
@@ -83,7 +83,7 @@ def test_a_problem_in_16_bits_is_admitted(enclosed, tmp_path, dtype, precision):
     assert found.tried >= 20
 
 
-@pytest.mark.parametrize("dtype", ["half", "bfloat16"])
+@pytest.mark.parametrize("dtype", [pytest.param("half", marks=pytest.mark.slow), "bfloat16"])
 @pytest.mark.parametrize(
     ("body", "blurred"),
     [
