@@ -283,6 +283,7 @@ class ModelNew(torch.nn.Module):
 """
 
 
+@pytest.mark.slow
 def test_no_page_is_new_in_a_timed_call(enclosed, tmp_path, monkeypatch):
     """The first calls, which check and warm up, may meet new ones; a result of 8 MiB is 2048 pages."""
     settings = FAST.model_copy(update={"memory_bytes": 4 << 30})
