@@ -4,57 +4,24 @@ Run by `make test-gpu`; nothing here runs without a GPU.
 """
 
 import importlib.util
-from contextlib import closing
 
 import pytest
 
 from evals.gpu_programs import INLINE_RELU
-from sandbox.devices import find_devices
-from sandbox.opening import open_sandbox
 from tests.tools.test_dry_run import source_of
 from tools.candidate import Candidate
-from tools.judging import SandboxedJudge
 from tools.languages.cuda import CUDA_GUIDE
 from tools.languages.cute import CUTE_GUIDE
 from tools.languages.triton import TRITON_GUIDE
-from tools.problem import JudgeSettings, Problem
 
 pytestmark = pytest.mark.gpu
 
-RELU = """
-import torch
-
-class Model(torch.nn.Module):
-    def forward(self, x):
-        return torch.relu(x)
-
-def get_inputs():
-    return [torch.randn(2048, 4096)]
-
-def get_init_inputs():
-    return []
-"""
-SETTINGS = JudgeSettings(blocks=6, compiled=False, close_call_s=0, stage_timeout_s=20, memory_bytes=16 << 30)
 TRITON, CUDA = source_of(TRITON_GUIDE), source_of(CUDA_GUIDE)
 EAGER = "import torch\nclass ModelNew(torch.nn.Module):\n    def forward(self, x):\n        return torch.relu(x)\n"
 HANGS = CUDA.replace("if (i < n)", "while (n > 0) __nanosleep(1000);\n  if (i < n)")
 STRAYS = CUDA.replace("y[i] = x[i]", "y[i + (1LL << 40)] = x[i]")
 PASTED = INLINE_RELU.replace(", 0, stream>>>", ">>>")
 """On the legacy stream, as most of what people paste is."""
-
-
-@pytest.fixture(scope="module")
-def judge(tmp_path_factory):
-    devices = find_devices()
-    if not devices:
-        pytest.skip("no NVIDIA GPU answers here; make test-gpu is for machines with one")
-    sandbox = open_sandbox(None)
-    folder, target = tmp_path_factory.mktemp("judge"), f"cuda:{devices[0].architecture}"
-    try:
-        with closing(SandboxedJudge(Problem("relu", RELU), sandbox, SETTINGS, folder, target=target)) as judge:
-            yield judge
-    finally:
-        sandbox.close()
 
 
 def verdict_on(judge, source: str, language: str):
@@ -67,6 +34,7 @@ def test_one_in_each_language_is_accepted(judge, language, source):
     assert verdict.status == "accepted", (verdict.reason, verdict.detail, verdict.log)
     assert verdict.evidence == "measured"
     assert verdict.cases[0].lengthened == 1.0
+    assert "the device was somebody else's for at most" in verdict.log
 
 
 def test_one_in_cute_dsl_is_accepted_and_was_compiled_in_the_build(judge):

@@ -3,16 +3,10 @@
 Run by `make test-gpu`; nothing here runs without a GPU.
 """
 
-from contextlib import closing
-
 import pytest
 
-from sandbox.devices import find_devices
-from sandbox.opening import open_sandbox
-from tests.gpu.test_judging import CUDA, EAGER, RELU, SETTINGS, TRITON
+from tests.gpu.test_judging import CUDA, EAGER, TRITON
 from tools.candidate import Candidate
-from tools.judging import SandboxedJudge
-from tools.problem import Problem
 from tools.profiling.programs import find_program
 from tools.profiling.running import OUT_OF_BOUNDS
 
@@ -21,20 +15,6 @@ pytestmark = pytest.mark.gpu
 WAITS = EAGER.replace("return torch", "float(x[0, 0].item())\n        return torch")
 PEEKS = CUDA.replace("if (i < n)", "if (i == n - 1 && x[n + 16] == 1234.5678f) return;\n  if (i < n)")
 """Right on every input, and reads behind its end."""
-
-
-@pytest.fixture(scope="module")
-def judge(tmp_path_factory):
-    devices = find_devices()
-    if not devices:
-        pytest.skip("no NVIDIA GPU answers here; make test-gpu is for machines with one")
-    sandbox = open_sandbox(None)
-    folder, target = tmp_path_factory.mktemp("judge"), f"cuda:{devices[0].architecture}"
-    try:
-        with closing(SandboxedJudge(Problem("relu", RELU), sandbox, SETTINGS, folder, target=target)) as judge:
-            yield judge
-    finally:
-        sandbox.close()
 
 
 def needs(program: str) -> None:
