@@ -44,7 +44,7 @@ def test_keys_are_hidden(text: str) -> None:
         ("file:///scratch/ann/a.cpp", "file://[path]/a.cpp"),
         ("PATH=/usr/bin:/home/ann/bin", "PATH=/usr/bin:[path]/bin"),
         (r"C:\Users\ann\kernel.cpp(3)", "[path]/kernel.cpp(3)"),
-        ("in /somewhere/odd/runs/7/work/a.so now", "in [path]/a.so now"),
+        ("in /somewhere/odd/runs/7/built/a.so now", "in [path]/a.so now"),
         ("in /somewhere/odd", "in [path]"),
     ],
 )
