@@ -124,6 +124,8 @@ class Series:
     """What getting ready for it took, a window."""
     alone_slack_s: float = ALONE_S
     """By so much a call may take longer by itself than among others, next to the baseline."""
+    alone_errors: float = 1.0
+    """And by so many standard errors of that difference."""
     alone: list[tuple[Call, Call]] = field(default_factory=list)
     """Windows of one call, of the candidate and of ``best``, a round; none where all windows are such."""
 
@@ -188,7 +190,7 @@ class Series:
         )
         alone_s = max(median(theirs.window_s for _, theirs in self.alone) - self.overhead_s(self.best), baseline)
         by_itself = baseline * (1 + middle / alone_s)  # as much longer as the candidate takes alone than the baseline
-        if among <= 0 or by_itself - among <= self.alone_slack_s + ALONE_SHARE * baseline + error:
+        if among <= 0 or by_itself - among <= self.alone_slack_s + ALONE_SHARE * baseline + self.alone_errors * error:
             return 1.0
         return float(by_itself / among)
 

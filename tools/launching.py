@@ -107,6 +107,8 @@ class Launcher:
             raise JudgeUnavailable(f"the {name} process could not be started: {error}") from error
         try:
             known = {"threads": self.threads, "arena": self.inside(arena.mount), **settings}
+            if kind == "candidate" and self.device is not None:
+                known["warm"] = "run" if on_device else "build"
             worker.greet({**known, "device": device.kind} if device else known)
         except WorkerFailed as error:
             raise JudgeUnavailable(f"the {name} process ended at once: {error.detail}") from error

@@ -48,6 +48,10 @@ UNRECORDED_S = 200e-6
 """By estimate: what the host takes longer to launch one call in Triton or a module of C++ than eager does, and does
 beside the device's work where there are others.
 """
+DEVICE_ALONE_ERRORS = 3.0
+"""Windows are few there, and each takes 1 ms besides its call, give or take 0.2 ms: within one standard error an honest
+ReLU of 30 us was told as 3.4 times as long (one H200, 2026-11-29).
+"""
 LOOKS = 3
 """Windows of one call that say how many calls a window should have."""
 MAYBE_THE_MACHINES = frozenset({"timeout", "out_of_memory"})
@@ -268,6 +272,7 @@ class Trial:
         self.refused |= audit.refused
         if self.crew.on_device is not None:
             series.deferral_s = DEVICE_DEFERRED_S
+            series.alone_errors = DEVICE_ALONE_ERRORS
             series.alone_slack_s = series.alone_slack_s if self.recorded else UNRECORDED_S
         told = clock_disagreement(series)
         if told is not None:

@@ -18,7 +18,7 @@ class Model(torch.nn.Module):
         return torch.relu(x)
 
 def get_inputs():
-    return [torch.randn(2048, 4096)]
+    return [torch.randn(16384, 4096)]
 
 def get_init_inputs():
     return []

@@ -28,7 +28,9 @@ def verdict_on(judge, source: str, language: str):
     return judge.judge(Candidate(source=source, language=language))
 
 
-@pytest.mark.parametrize(("language", "source"), [("triton", TRITON), ("cuda", CUDA), ("python", EAGER)])
+@pytest.mark.parametrize(
+    ("language", "source"), [("triton", TRITON), ("cuda", CUDA), ("python", EAGER)], ids=["triton", "cuda", "python"]
+)
 def test_one_in_each_language_is_accepted(judge, language, source):
     verdict = verdict_on(judge, source, language)
     assert verdict.status == "accepted", (verdict.reason, verdict.detail, verdict.log)
@@ -55,7 +57,9 @@ def test_what_people_paste_is_accepted_too(judge):
     assert verdict.status == "accepted", (verdict.reason, verdict.detail, verdict.log)
 
 
-@pytest.mark.parametrize(("source", "reasons"), [(HANGS, {"timeout"}), (STRAYS, {"runtime_error", "crash"})])
+@pytest.mark.parametrize(
+    ("source", "reasons"), [(HANGS, {"timeout"}), (STRAYS, {"runtime_error", "crash"})], ids=["hang", "stray"]
+)
 def test_after_a_hang_or_a_stray_write_the_next_one_gets_its_verdict(judge, source, reasons):
     ruined = verdict_on(judge, source, "cuda")
     assert (ruined.status, ruined.reason in reasons) == ("rejected", True), (ruined.reason, ruined.detail)

@@ -28,7 +28,7 @@ def profiled(judge, source: str, language: str, profiler: str):
     return result.diagnosis
 
 
-@pytest.mark.parametrize(("language", "source"), [("triton", TRITON), ("cuda", CUDA)])
+@pytest.mark.parametrize(("language", "source"), [("triton", TRITON), ("cuda", CUDA)], ids=["triton", "cuda"])
 def test_ncu_sees_that_relu_is_bound_by_memory(judge, language, source):
     needs("ncu")
     found = profiled(judge, source, language, "ncu")
@@ -57,7 +57,7 @@ def test_proton_times_the_kernel(judge):
     assert any("relu_kernel" in kernel.name for kernel in found.kernels)
 
 
-@pytest.mark.parametrize(("language", "source"), [("triton", TRITON), ("cuda", CUDA)])
+@pytest.mark.parametrize(("language", "source"), [("triton", TRITON), ("cuda", CUDA)], ids=["triton", "cuda"])
 def test_compilers_tell_registers(judge, language, source):
     found = profiled(judge, source, language, "compiler")
     assert all(kernel.registers for kernel in found.kernels)
@@ -70,7 +70,9 @@ def test_nsys_says_what_it_is(judge):
     assert result.ok or result.detail
 
 
-@pytest.mark.parametrize(("language", "source"), [("triton", TRITON), ("cuda", CUDA), ("python", EAGER)])
+@pytest.mark.parametrize(
+    ("language", "source"), [("triton", TRITON), ("cuda", CUDA), ("python", EAGER)], ids=["triton", "cuda", "python"]
+)
 def test_an_honest_champion_is_noted_as_clean(judge, language, source):
     needs("compute-sanitizer")
     verdict = judge.confirm(Candidate(source=source + f"\n# {language}\n", language=language))

@@ -7,6 +7,7 @@ name to what was seen. A process of its own: triton chooses its interpreter by t
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 import os
 import sys
@@ -94,7 +95,7 @@ def build(module: types.ModuleType) -> list[str]:
         model.forward = getattr(module, name)
         tensors = [[str(x.dtype)[6:], list(x.shape), list(x.stride()), x.numel()] for x in arguments]
         spec = {"list": [{"tensor": number} for number in range(len(arguments))]}
-        told.append(compile_kernels(model, [{"spec": spec, "tensors": tensors}]))
+        told.append(compile_kernels(model, [{"spec": spec, "tensors": tensors}], inspect.getsource(module)))
     return told
 
 

@@ -33,7 +33,7 @@ if sys.argv[3] == "run":
 
     dsl.BaseDSL._compile_or_jit_module = refuse
 module = load_module(sys.argv[1], "candidate")
-print(compile_kernels(module.ModelNew(), json.loads(sys.argv[2])))
+print(compile_kernels(module.ModelNew(), json.loads(sys.argv[2]), open(sys.argv[1]).read()))
 """
 FORM = {"spec": {"list": [{"tensor": 0}]}, "tensors": [["float32", [128, 64], [64, 1], 8192]]}
 FROM_DLPACK = """

@@ -20,7 +20,7 @@ from tools.harness.dry_run import compile_kernels
 from tools.harness.subject import load_module
 
 module = load_module(sys.argv[1], "candidate")
-print(compile_kernels(module.ModelNew(), json.loads(sys.argv[2])))
+print(compile_kernels(module.ModelNew(), json.loads(sys.argv[2]), open(sys.argv[1]).read()))
 """
 FORM = {"spec": {"list": [{"tensor": 0}]}, "tensors": [["float32", [128, 64], [64, 1], 8192]]}
 

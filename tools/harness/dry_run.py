@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -52,26 +54,30 @@ class _Absent:
         return torch.device("cuda", 0)
 
 
-def compile_kernels(model: torch.nn.Module, forms: list[dict[str, Any]]) -> str:
+def architecture_of(environment: Mapping[str, str]) -> int | None:
+    """Of the GPU that kernels are for, 90 for ``sm_90``; None where there is none."""
+    number = environment.get("KERNELWRIGHT_CUDA_ARCH", "").removeprefix("sm_")
+    return int(number) if number.isdigit() else None
+
+
+def compile_kernels(model: torch.nn.Module, forms: list[dict[str, Any]], source: str) -> str:
     """Call ``model`` on tensors of these forms; one line on what came of it.
 
-    ``forms``: by case, ``spec`` and ``tensors`` as for a real call. A border: the candidate's code may raise anything,
-    and does where it looks at values; then its kernels are compiled when they are first launched.
+    ``forms``: by case, ``spec`` and ``tensors`` as for a real call; ``source``: the candidate's text. A border: its
+    code may raise anything, and does where it looks at values; then kernels are compiled when they are first launched.
     """
-    used = {"triton", "cutlass"} & sys.modules.keys()
-    if not used:
-        return ""
-    architecture = os.environ.get("KERNELWRIGHT_CUDA_ARCH", "").removeprefix("sm_")
-    if not architecture.isdigit():
+    architecture = architecture_of(os.environ)
+    # What is loaded tells nothing: a worker that waits loads Triton beforehand.
+    used = {name for name in ("triton", "cutlass") if name in source and name in sys.modules}
+    if not used or architecture is None:
         return ""
     compiled: list[str] = []
     try:
-        if "triton" in used:
-            _stand_in(int(architecture), compiled)
-        if "cutlass" in used:
-            dry_run_cute.stand_in()
-        for form in forms:
-            _call(model, form)
+        with stand_in(architecture, compiled) if "triton" in used else nullcontext():
+            if "cutlass" in used:
+                dry_run_cute.stand_in()
+            for form in forms:
+                _call(model, form)
     except BaseException as error:  # noqa: BLE001 - see the docstring
         text = " ".join(str(error).split())[:200]
         found = [*COMPILED, *compiled]
@@ -98,14 +104,16 @@ def _call(model: torch.nn.Module, form: dict[str, Any]) -> None:
         model(*decode(form["spec"], tensors))
 
 
-def _stand_in(architecture: int, compiled: list[str]) -> None:
+@contextmanager
+def stand_in(architecture: int, compiled: list[str]) -> Iterator[None]:
     """Have launches compile, and nothing more; ``compiled`` gets the names of the kernels."""
     import triton
     from triton.runtime.autotuner import Autotuner
     from triton.runtime.jit import JITFunction, MockTensor
 
-    triton.runtime.driver.set_active(_Absent(architecture))
-    run = JITFunction.run
+    driver, was_active = triton.runtime.driver, triton.runtime.driver._active
+    driver.set_active(_Absent(architecture))
+    run, tune = JITFunction.run, Autotuner.run
 
     def described(value: Any) -> Any:
         return MockTensor(value.dtype) if isinstance(value, torch.Tensor) else value
@@ -115,11 +123,30 @@ def _stand_in(architecture: int, compiled: list[str]) -> None:
         options = {name: described(value) for name, value in options.items()}
         found = run(self, *args, grid=grid, warmup=True, **options)
         compiled.append(str(self.__name__))
+        build_launcher(found)
         return found
 
     def compile_all(self: Any, *args: Any, **options: Any) -> None:
         for configuration in self.configs[:MAX_CONFIGURATIONS]:
             self.fn.run(*args, **{**options, **configuration.all_kwargs(), "warmup": True})
 
-    JITFunction.run = compile_only
-    Autotuner.run = compile_all
+    JITFunction.run, Autotuner.run = compile_only, compile_all
+    try:
+        yield
+    finally:
+        JITFunction.run, Autotuner.run = run, tune
+        driver.set_active(was_active)  # not reset_active, which wants a device
+
+
+def build_launcher(kernel: Any) -> None:
+    """Have a C compiler make what launches a compiled ``kernel``, or without one what launches all of them: Triton
+    does when it is first launched, in every process anew. A border: where no driver of a GPU is installed it cannot.
+    """
+    try:
+        from triton.backends.nvidia import driver
+
+        driver.CudaUtils()
+        if kernel is not None:
+            driver.CudaLauncher(kernel.src, kernel.metadata)
+    except Exception:  # noqa: BLE001 - see the docstring
+        return

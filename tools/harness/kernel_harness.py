@@ -34,6 +34,7 @@ from tools.harness.reference import Reference  # noqa: E402
 from tools.harness.subject import MissingClass, Subject, adopt_state, load_module, seed_everything  # noqa: E402
 from tools.harness.tensors import Packed, Unsupported, decode, empty_like_packed, leaf_of, raw_bytes, view  # noqa: E402
 from tools.harness.verifier import Verifier  # noqa: E402
+from tools.harness.warming import warm_up  # noqa: E402
 from tools.harness.wire import FLAG_OVERRUN, Record, Status, structure_digest  # noqa: E402
 
 sys.path.remove(_ROOT)
@@ -64,6 +65,8 @@ class Harness:
         elif body["arena"]:
             arena = Arena(body["arena"])
         self.subject = Subject(body["threads"], arena, self.memory)
+        if body.get("warm"):
+            warm_up(building=body["warm"] == "build")
         return Record(self.seq, Status.OK), []
 
     def do_attach(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
@@ -98,7 +101,7 @@ class Harness:
                 model.to(device)
             self.subject.adopt(model, model)
             if body.get("forms"):
-                sys.stderr.write(compile_kernels(model, body["forms"]) + "\n")
+                sys.stderr.write(compile_kernels(model, body["forms"], Path(body["path"]).read_text("utf-8")) + "\n")
         else:
             raise MissingClass(f"{body['class']} is not a torch.nn.Module")
         return Record(self.seq, Status.OK), []

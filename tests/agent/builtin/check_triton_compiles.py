@@ -39,7 +39,7 @@ def check(path: Path, plan, folder: Path) -> tuple[str, str]:
         return "ok", "no kernels"
     model = made.ModelNew(*arguments)
     made.Model.forward = lambda *_: (_ for _ in ()).throw(AssertionError("fell back to the reference"))
-    told = compile_kernels(model, [{"spec": spec, "tensors": forms}])
+    told = compile_kernels(model, [{"spec": spec, "tensors": forms}], program)
     return ("ok" if told.startswith("compiled for sm_90: k") else "wrong"), told
 
 

@@ -1,0 +1,62 @@
+"""What a worker that waits for a candidate gets ready meanwhile: nobody's code but ours has run in it. Runs inside a
+sandbox.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+from tools.harness.dry_run import architecture_of, build_launcher, stand_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def warm_up(*, building: bool) -> None:
+    """Import Triton; ``building``: compile something small, so that its compiler and torch's tensors without values
+    have been through all that happens once. On processors: nothing of a device is begun. Does nothing where Triton or
+    a device's architecture is not known; a border, for a failure here will show where it matters.
+    """
+    architecture = architecture_of(os.environ)
+    if architecture is None:
+        return
+    try:
+        from tools.harness.warming_kernel import warming_kernel
+    except ImportError:
+        return
+    if not building:
+        return
+    try:
+        _compile_once(warming_kernel, architecture)
+    except Exception as error:  # noqa: BLE001 - see the docstring
+        print(f"nothing could be compiled beforehand: {error}")  # noqa: T201 - into the worker's log
+
+
+def _compile_once(kernel: object, architecture: int) -> None:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
+        values = torch.empty(64, device="cuda")
+    compiled: list[str] = []
+    with elsewhere(), stand_in(architecture, compiled):
+        kernel[(1,)](values, values, 64, BLOCK=64, num_warps=4)  # type: ignore[index]
+    build_launcher(None)  # of this very folder: what is built once for all kernels is found by the run
+
+
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """What Triton compiles is kept nowhere."""
+    before = os.environ.get("TRITON_CACHE_DIR")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TRITON_CACHE_DIR"] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop("TRITON_CACHE_DIR")
+            if before is not None:
+                os.environ["TRITON_CACHE_DIR"] = before
