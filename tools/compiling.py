@@ -7,16 +7,18 @@ never opens anything that a build left there.
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sandbox.devices import Device
 from tools.candidate import Candidate
 from tools.contender import Contender, Form, Rejected, reject
 from tools.errors import JudgeUnavailable
@@ -27,6 +29,8 @@ from tools.verdict import CompileResult
 
 MAX_ROOMS = 64
 MAX_LOG_CHARACTERS = 4000
+MAX_SPARES = 3
+PROCESSORS_A_SPARE = 4
 
 
 WANTS_DEVICE = (
@@ -37,6 +41,13 @@ WANTS_DEVICE = (
 """What torch, Triton and CuTe DSL say where there is no GPU."""
 COLOURS = re.compile(r"\x1b?\[\d+(?:;\d+)*m")
 """With or without the escape, which a log may have lost."""
+
+
+def spares_for(device: Device | None) -> int:
+    """How many rooms should wait for candidates that are not known yet: on the host one, which settles before anything
+    is timed. Beside a device processors have little else to do, and getting a room ready takes longer than judging.
+    """
+    return 1 if device is None else max(1, min(MAX_SPARES, (os.cpu_count() or 1) // PROCESSORS_A_SPARE))
 
 
 @dataclass
@@ -59,14 +70,18 @@ class Builder:
         folder: Path,
         constructor: Callable[[], Constructor],
         forms: Callable[[], Sequence[Form]] = lambda: (),
+        spares: int | None = None,
     ) -> None:
-        """``forms``: of what candidates will be called with, where they can be compiled for it beforehand."""
+        """``forms``: of what candidates will be called with, where they can be compiled for it beforehand; ``spares``:
+        how many rooms may wait for candidates that are not known yet, by default what ``spares_for`` says.
+        """
         self._forms = forms
         self._launcher = launcher
         self._folder = folder
         self._constructor = constructor
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
-        self._spare: Room | None = None
+        self._most_spares = spares_for(launcher.device) if spares is None else spares
+        self._spares: deque[Room] = deque()
         self._closed = False
         self._lock = threading.Lock()
 
@@ -84,13 +99,15 @@ class Builder:
                 entry, room = waiting[0]
                 entry.is_expected = False  # if it does not come next, it may never
                 room.prepare_runner()
-            elif self._spare is None:
-                self._spare = self._new_room()
+            else:
+                while len(self._spares) < self._most_spares:
+                    self._spares.append(self._new_room())
 
     def settle(self) -> None:
         """Wait until nothing started by ``prepare`` is still starting: it would disturb a measurement."""
         with self._lock:
-            rooms = [entry.room for entry in self._entries.values() if entry.result is not None] + [self._spare]
+            rooms = [entry.room for entry in self._entries.values() if entry.result is not None]
+            rooms += self._spares
         for room in rooms:
             if room is not None:
                 room.settle()
@@ -98,8 +115,9 @@ class Builder:
     def discard_prepared(self) -> None:
         """Stop what waits for a candidate that will not come."""
         with self._lock:
-            room, self._spare = self._spare, None
-        if room is not None:
+            rooms = list(self._spares)
+            self._spares.clear()
+        for room in rooms:
             room.remove()
 
     def _new_room(self) -> Room:
@@ -135,7 +153,7 @@ class Builder:
         with self._lock:
             if self._closed:
                 raise JudgeUnavailable(CLOSED)
-            room, self._spare = self._spare, None
+            room = self._spares.popleft() if self._spares else None
         room = room or self._new_room()
         with self._lock:
             if not self._closed:
@@ -224,9 +242,10 @@ class Builder:
         """Stop every worker, those at work in other threads too, and remove every room."""
         with self._lock:
             self._closed = True
-            rooms = [entry.room for entry in self._entries.values()] + [self._spare]
+            rooms = [entry.room for entry in self._entries.values()]
+            rooms += self._spares
             self._entries.clear()
-            self._spare = None
+            self._spares.clear()
         for room in rooms:
             if room is not None:
                 room.remove()

@@ -139,6 +139,8 @@ class SandboxedJudge:
         """The description of a problem that can be judged. Raises RequestError."""
         crew = self._crew()
         description, _ = crew.describe()
+        if self._device is not None and not self._usable:
+            self._builder.prepare()
         if self._admission is None and self.settings.admission:
             self._admission = admit(crew, self._licence, self._problem.name)
         return self._roof.over(description, crew.oracle.machine)

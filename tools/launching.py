@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,8 @@ POOL_MOUNT = "/kernelwright/pool.so"
 VERIFIER = "verifier"
 HOPPER = 90
 """From here on, chips have instructions of their own, which the name asks for by an ``a``."""
+MAX_THREADS = 4
+"""Of a worker whose calls are made on a device: each has to be stopped and looked at, every window anew."""
 STEADY = {
     # Bound threads: an unbound one may wake on its neighbour's core and wait there for the next tick.
     "OMP_PROC_BIND": "true",
@@ -165,7 +168,7 @@ def launcher_for(sandbox: Sandbox, settings: JudgeSettings, device: Device | Non
     """A launcher as a judge's settings want it; ``folder`` is for what has to be built. Raises JudgeUnavailable."""
     return Launcher(
         sandbox,
-        threads=settings.threads or len(os.sched_getaffinity(0)),
+        threads=settings.threads or min(len(os.sched_getaffinity(0)), MAX_THREADS if device else sys.maxsize),
         memory_bytes=settings.memory_bytes,
         timeout_s=settings.stage_timeout_s,
         device=device,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tools.harness.dry_run import architecture_of, build_launcher, stand_in
+from tools.harness.dry_run import WARP, architecture_of, build_launcher, stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,12 +29,25 @@ def warm_up(*, building: bool) -> None:
         from tools.harness.warming_kernel import warming_kernel
     except ImportError:
         return
-    if not building:
-        return
     try:
-        _compile_once(warming_kernel, architecture)
+        if building:
+            _compile_once(warming_kernel, architecture)
+        else:
+            _know_the_compiler(architecture)
     except Exception as error:  # noqa: BLE001 - see the docstring
         print(f"nothing could be compiled beforehand: {error}")  # noqa: T201 - into the worker's log
+
+
+def _know_the_compiler(architecture: int) -> None:
+    """What is compiled is found by a name that holds a digest of all of Triton, half a gigabyte, and what ptxas says
+    of its version.
+    """
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import make_backend
+    from triton.runtime.cache import triton_key
+
+    triton_key()
+    make_backend(GPUTarget("cuda", architecture, WARP)).hash()
 
 
 def _compile_once(kernel: object, architecture: int) -> None:
