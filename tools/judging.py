@@ -139,8 +139,6 @@ class SandboxedJudge:
         """The description of a problem that can be judged. Raises RequestError."""
         crew = self._crew()
         description, _ = crew.describe()
-        if self._device is not None and not self._usable:
-            self._builder.prepare()
         if self._admission is None and self.settings.admission:
             self._admission = admit(crew, self._licence, self._problem.name)
         return self._roof.over(description, crew.oracle.machine)
@@ -149,7 +147,10 @@ class SandboxedJudge:
         """See ``tools.judge.Judge``."""
         self.describe()
         with self._measuring, self._machine.alone():
-            return self._once_again(lambda: self._time_baselines(notice or silent))
+            found = self._once_again(lambda: self._time_baselines(notice or silent))
+        if self._device is not None:  # not earlier: torch.compile keeps all processors busy
+            self._builder.prepare()
+        return found
 
     def compile(self, candidate: Candidate) -> CompileResult:
         """See ``tools.judge.Judge``."""

@@ -25,8 +25,6 @@ MOST_CALLS = 128
 """Of a window: each costs its draw and its comparison, a millisecond together."""
 SLACK_BYTES = 1 << 30
 """What libraries take for themselves: workspaces of products and convolutions."""
-SHARES = 5
-"""A case that takes more than this part of the device is not described at all."""
 POOLS = 3
 """Contenders that have memory at one time: a candidate, and two baselines; one of those that are warmed is dropped
 before the next is, if it is clearly slower.
@@ -78,7 +76,8 @@ class DeviceOracle(Oracle):
         timeout_s: float,
     ) -> None:
         """``memory_bytes``: of the device."""
-        super().__init__(start, problem, path, memory_bytes // SHARES, timeout_s)
+        # What it refuses could not even be described; whether all contenders fit is reckoned in ``prepare``.
+        super().__init__(start, problem, path, int(memory_bytes * USABLE), timeout_s)
         self.bank = Bank(self._worker)
         self.numbers = self.device_numbers = DeviceNumbers(self.bank)
         self._device_bytes = memory_bytes
