@@ -82,6 +82,7 @@ class Builder:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._most_spares = spares_for(launcher.device) if spares is None else spares
         self._spares: deque[Room] = deque()
+        self._stocking: threading.Thread | None = None
         self._closed = False
         self._lock = threading.Lock()
 
@@ -99,9 +100,33 @@ class Builder:
                 entry, room = waiting[0]
                 entry.is_expected = False  # if it does not come next, it may never
                 room.prepare_runner()
-            else:
-                while len(self._spares) < self._most_spares:
+                return
+            if not self._spares:
+                self._spares.append(self._new_room())
+            if len(self._spares) < self._most_spares and self._stocking is None:
+                self._stocking = threading.Thread(target=self._stock, name="stocking", daemon=True)
+                self._stocking.start()
+
+    def _stock(self) -> None:
+        """Start further rooms, one after the other: at one time each would take several times as long, and the first
+        is what the next candidate waits for.
+        """
+        while True:
+            with self._lock:
+                newest = self._spares[-1] if self._spares else None
+            if newest is not None:
+                newest.settle()
+            with self._lock:
+                if self._stocking is not threading.current_thread():
+                    return  # what it started was discarded
+                if self._closed or len(self._spares) >= self._most_spares:
+                    self._stocking = None
+                    return
+                try:
                     self._spares.append(self._new_room())
+                except JudgeUnavailable:  # the next judgement will say so itself
+                    self._stocking = None
+                    return
 
     def settle(self) -> None:
         """Wait until nothing started by ``prepare`` is still starting: it would disturb a measurement."""
@@ -117,6 +142,7 @@ class Builder:
         with self._lock:
             rooms = list(self._spares)
             self._spares.clear()
+            self._stocking = None
         for room in rooms:
             room.remove()
 

@@ -192,17 +192,25 @@ def test_a_worker_that_starts_while_its_room_is_removed_is_stopped(room, monkeyp
     assert len(closed) == 1
 
 
+def stocked(builder: Builder) -> None:
+    thread = builder._stocking
+    if thread is not None:
+        thread.join()
+
+
 def test_several_rooms_may_wait_for_candidates_that_come_one_right_after_another(tmp_path):
     sandbox = FakeSandbox(answers=[started] * 12)
     launcher = Launcher(sandbox, threads=1, memory_bytes=1 << 30, timeout_s=1.0)
     nothing = Constructor({"list": []}, (), {}, (), 0)
     builder = Builder(launcher, tmp_path, lambda: nothing, spares=2)
     builder.prepare()
+    stocked(builder)
     assert may_write(sandbox) == [True, False] * 2
     for text in ("one", "two"):
         builder.open(Candidate(source=text, language="cpp"))
     assert len(sandbox.jobs) == 4
     builder.prepare()
+    stocked(builder)
     assert len(sandbox.jobs) == 8
     builder.discard_prepared()
     builder.close()

@@ -160,10 +160,13 @@ class Reference:
         """
         return nullcontext() if self.device.type == "cpu" else torch.device("cpu")
 
-    def run(self, inputs: list[Any]) -> tuple[str, Leaves]:
-        """Eager's output on a copy of ``inputs``, flattened. Raises Fault."""
+    def run(self, inputs: list[Any], *, own: bool = False) -> tuple[str, Leaves]:
+        """Eager's output on a copy of ``inputs``, flattened; ``own``: on themselves, nobody else wants them.
+
+        Raises Fault.
+        """
         put_back(self.model, self.buffers)
-        return self._call(inputs)
+        return self._call(inputs, own=own)
 
     def _call(self, inputs: list[Any], *, own: bool = False) -> tuple[str, Leaves]:
         copied = inputs if own else duplicate(inputs)

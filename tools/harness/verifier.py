@@ -127,7 +127,7 @@ class Verifier:
             return 0
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-        self.reference.run(inputs)
+        self.reference.run(inputs, own=True)  # contenders have no copy of them either
         return int(torch.cuda.max_memory_allocated() - before)
 
     def _make(self, body: dict[str, Any]) -> tuple[bytes, list[torch.Tensor]]:
