@@ -49,6 +49,13 @@ class IdArguments(_Arguments):
     id: str = Field(description="A candidate's id from Attempts, Recalled or search_memory, or its beginning.")
 
 
+class PairArguments(_Arguments):
+    """Two candidates."""
+
+    first: str = Field(description="A candidate's id or its beginning; draft stands for the draft.")
+    second: str = Field(description="Another one: the diff leads from the first to it.")
+
+
 class TextArguments(_Arguments):
     """Words to look for."""
 
@@ -156,6 +163,12 @@ def _to_look(bench: Workbench) -> list[_Tool]:
             "The source of an earlier candidate.",
             IdArguments,
             lambda id: bench.read_candidate(id),  # noqa: A006 - the argument's public name
+        ),
+        _Tool(
+            "compare_candidates",
+            "Two candidates side by side: verdicts, times, errors, profiles, whether one is faster, and their diff.",
+            PairArguments,
+            bench.compare_candidates,
         ),
         _Tool("search_memory", "What earlier runs learned.", TextArguments, bench.search_memory),
         _Tool(

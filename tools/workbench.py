@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 from memory.errors import StoreError
@@ -34,10 +34,13 @@ from tools.problem import Description, Problem
 from tools.problem_text import baselines_text, cases_text, fenced, machine_text, one_line, roofline_text
 from tools.profiling.diagnosis import Diagnosis, ProfileResult
 from tools.profiling.telling import diagnosis_text, failure_text
+from tools.standings import Side, Standing, compare, shortened
 from tools.verdict import CheckResult, CompileResult
 
 SEARCH_HITS = 5
 MIN_ID_PREFIX = 4
+DRAFT = "draft"
+"""What stands for the draft's id."""
 NEEDS_LANGUAGE_MODEL = "this operator needs a language model"
 """How a refusal begins when the proposer itself is too simple for the operator."""
 
@@ -78,17 +81,23 @@ class Workbench:
     """The parent's source: ``edit_candidate`` starts from it while nothing is written."""
 
     draft: Candidate | None = None
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    """Candidate id to what is known of it: what ``compare_candidates`` may tell."""
     drafts: dict[str, str] = field(default_factory=dict)
     """Id to source of everything written here: ``read_candidate`` opens these too."""
     compiled: Candidate | None = None
     """The candidate that compiled last."""
     texts: dict[Text, str] = field(default_factory=dict)
     """The whole of what was last said, as ``read_log`` reads it."""
+    checks: dict[str, CheckResult] = field(default_factory=dict)
+    """Candidate id to what its last test said."""
     profiles: dict[str, Diagnosis] = field(default_factory=dict)
     """Candidate id to what a profiler last said of it."""
     submitted: Candidate | None = None
     strategy: str = ""
     declined: str | None = None
+    _recalled: dict[str, Standing] = field(default_factory=dict)
+    """Of what ``search_memory`` found."""
     failure: ToolError | SandboxError | None = None
     """The judge's own failure, when it failed in the last call that needed it."""
     failures: int = 0
@@ -144,7 +153,7 @@ class Workbench:
     def test_candidate(self) -> str:
         """Compare the draft with the oracle, without timing."""
         draft = self._need_draft()
-        result = self._ask(lambda: self.judge.check(draft))
+        result = self.checks[draft.id] = self._ask(lambda: self.judge.check(draft))
         self.texts["log"] = result.log
         if not result.passed:
             raise ToolRefusal(check_failure(result, draft.source))
@@ -174,15 +183,38 @@ class Workbench:
 
     def read_candidate(self, candidate: str) -> str:
         """Source of an earlier candidate, by id or by the beginning of one."""
+        return self._source_of(self._find(candidate))
+
+    def compare_candidates(self, first: str, second: str) -> str:
+        """What differs between two of them, and what their verdicts allow to say."""
+        one, other = (self._side(self._find(name)) for name in (first, second))
+        if one.candidate.source == other.candidate.source:
+            raise ToolRefusal("both are the same text: name two different candidates")
+        facts, diff = compare(one, other)
+        self.texts["comparison"] = diff
+        return f"{facts}\n{shortened(diff, self.store.put(diff))}"
+
+    def _side(self, found: str) -> Side:
+        known = self.standings.get(found) or self._recalled.get(found) or Standing()
+        known = replace(known, check=self.checks.get(found), profile=self.profiles.get(found) or known.profile)
+        candidate = Candidate(source=self._source_of(found), language=self.language)
+        return Side(found, candidate, known)
+
+    def _find(self, candidate: str) -> str:
+        """The id that is meant. Raises ToolRefusal where that is none, or more than one."""
         wanted = candidate.strip().lower()
+        if wanted == DRAFT:
+            return self._need_draft().id
         hits = sorted(known for known in {*self.readable, *self.drafts} if known.startswith(wanted))
         exact = [known for known in hits if known == wanted]
         if not exact and len(wanted) < MIN_ID_PREFIX:
             raise ToolRefusal(f"{one_line(candidate)!r} is too short: give {MIN_ID_PREFIX} characters of an id or more")
         if len(exact or hits) != 1:
             problem = "names no candidate you may read" if not hits else "begins more than one id"
-            raise ToolRefusal(f"{one_line(candidate)!r} {problem}; there are: {self._readable_text()}")
-        found = (exact or hits)[0]
+            raise ToolRefusal(f"{one_line(candidate)!r} {problem}: choose one of {self._readable_text()}")
+        return (exact or hits)[0]
+
+    def _source_of(self, found: str) -> str:
         if found in self.drafts:
             return self.drafts[found]
         try:
@@ -281,6 +313,7 @@ class Workbench:
         lesson = hit.experience
         candidate = Candidate(source=lesson.source, language=lesson.language)
         self.readable.setdefault(candidate.id, self.store.put(lesson.source))
+        self._recalled[candidate.id] = Standing(elsewhere=lesson.speedup)
         speedup = "none" if lesson.speedup is None else f"{lesson.speedup:.4f}"
         return (
             f"- {candidate.id} problem={one_line(lesson.problem)} status={lesson.status} "

@@ -32,7 +32,7 @@ ID = Candidate(source=SOURCE, language="cpp").id
 
 NAMES = [
     "read_problem", "read_graph", "write_candidate", "edit_candidate", "compile_candidate", "test_candidate",
-    "read_log", "profile_candidate", "read_candidate", "search_memory", "search_knowledge",
+    "read_log", "profile_candidate", "read_candidate", "compare_candidates", "search_memory", "search_knowledge",
     "read_knowledge", "submit", "decline",
 ]  # fmt: skip
 
@@ -354,7 +354,7 @@ def test_earlier_candidates_are_read_by_id_or_its_beginning(tmp_path):
     }
     assert bench.good("read_candidate", id="abcd1") == SOURCE
     assert bench.good("read_candidate", id=" ABCD2222 ") == OTHER
-    assert "begins more than one id; there are: abcd1111, abcd2222" in bench.bad("read_candidate", id="abcd")
+    assert "begins more than one id: choose one of abcd1111, abcd2222" in bench.bad("read_candidate", id="abcd")
     assert "names no candidate" in bench.bad("read_candidate", id="ffff")
     assert "too short" in bench.bad("read_candidate", id="ab")
     assert "no longer stored" in bench.bad("read_candidate", id="beef")
