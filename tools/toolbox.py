@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tools.answers import ToolRefusal
 from tools.consulting import BOTTLENECKS
 from tools.problem_text import one_line
+from tools.profiling.generated import Part
 from tools.profiling.registry import AUTO, choices_text
-from tools.workbench import Text, Workbench
+from tools.workbench import DRAFT, Text, Workbench
 
 
 class _Arguments(BaseModel):
@@ -54,6 +55,13 @@ class PairArguments(_Arguments):
 
     first: str = Field(description="A candidate's id or its beginning; draft stands for the draft.")
     second: str = Field(description="Another one: the diff leads from the first to it.")
+
+
+class CodeArguments(_Arguments):
+    """Which code of which candidate."""
+
+    part: Part = Field(default="machine", description="machine: assembly or SASS; of a Triton kernel also ptx, ttgir.")
+    id: str = Field(default=DRAFT, description="A candidate's id or its beginning; draft stands for the draft.")
 
 
 class TextArguments(_Arguments):
@@ -157,6 +165,12 @@ def _to_look(bench: Workbench) -> list[_Tool]:
             "Say what limits the draft (memory, compute, latency, occupancy, launches), on what evidence, what helps.",
             ProfileArguments,
             bench.profile_candidate,
+        ),
+        _Tool(
+            "read_generated_code",
+            "What the compiler made of the draft or another candidate: its hot loops, vectors and widths, registers.",
+            CodeArguments,
+            lambda part, id: bench.read_generated_code(part, id),  # noqa: A006 - the argument's public name
         ),
         _Tool(
             "read_candidate",

@@ -33,6 +33,8 @@ from tools.judge import Judge
 from tools.problem import Description, Problem
 from tools.problem_text import baselines_text, cases_text, fenced, machine_text, one_line, roofline_text
 from tools.profiling.diagnosis import Diagnosis, ProfileResult
+from tools.profiling.excerpts import NoCode, code_text
+from tools.profiling.generated import CodeResult, Part
 from tools.profiling.telling import diagnosis_text, failure_text
 from tools.standings import Side, Standing, compare, shortened
 from tools.verdict import CheckResult, CompileResult
@@ -44,7 +46,7 @@ DRAFT = "draft"
 NEEDS_LANGUAGE_MODEL = "this operator needs a language model"
 """How a refusal begins when the proposer itself is too simple for the operator."""
 
-Result = TypeVar("Result", CompileResult, CheckResult, ProfileResult)
+Result = TypeVar("Result", CompileResult, CheckResult, ProfileResult, CodeResult)
 
 
 Text = Literal["log", "profile", "code", "comparison"]
@@ -180,6 +182,18 @@ class Workbench:
         self.compiled = draft
         self.profiles[draft.id] = result.diagnosis
         return diagnosis_text(result.diagnosis, self.store.put(result.report) if result.report else "")
+
+    def read_generated_code(self, part: Part, candidate: str = DRAFT) -> str:
+        """What the compiler made of the draft or of an earlier candidate."""
+        meant = Candidate(source=self._source_of(self._find(candidate)), language=self.language)
+        result = self._ask(lambda: self.judge.code(meant))
+        try:
+            told, self.texts["code"] = code_text(result, part)
+        except NoCode as error:
+            raise ToolRefusal(str(error)) from error
+        whole = self.texts["code"]
+        where = f"read_log what=code, {len(whole.splitlines())} lines (artifact {self.store.put(whole)[:16]})"
+        return f"candidate {meant.id}, {told}\nwhole: {where}"
 
     def read_candidate(self, candidate: str) -> str:
         """Source of an earlier candidate, by id or by the beginning of one."""

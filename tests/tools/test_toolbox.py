@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import warnings
 
@@ -32,7 +33,8 @@ ID = Candidate(source=SOURCE, language="cpp").id
 
 NAMES = [
     "read_problem", "read_graph", "write_candidate", "edit_candidate", "compile_candidate", "test_candidate",
-    "read_log", "profile_candidate", "read_candidate", "compare_candidates", "search_memory", "search_knowledge",
+    "read_log", "profile_candidate", "read_generated_code", "read_candidate", "compare_candidates", "search_memory",
+    "search_knowledge",
     "read_knowledge", "submit", "decline",
 ]  # fmt: skip
 
@@ -109,6 +111,13 @@ def test_names_and_order_are_fixed(bench):
     assert all(tool.description for tool in bench.tools)
     assert signature_text(bench.tools[3]) == "edit_candidate(search: string, replace: string)"
     assert all(name in usage_text(bench.tools) for name in NAMES)
+
+
+def test_the_page_on_tools_has_them_all_with_their_arguments(bench, repository):
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", (repository / "docs/tools.md").read_text(), re.MULTILINE)
+    assert [name for name, _ in rows] == NAMES
+    for tool, (_, told) in zip(bench.tools, rows, strict=True):
+        assert re.findall(r"`(\w+)`", told) == list(tool.tool_call_schema.model_json_schema().get("properties", {}))
 
 
 def test_the_problem_is_told_in_full(tmp_path):
