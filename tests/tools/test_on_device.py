@@ -374,7 +374,7 @@ def test_a_baseline_is_called_like_a_candidate(judge):
     try:
         form = crew.draw("default", 1)[0]
         call = understudy.run([form])
-        # A window ends when its outputs are seen: what stopping takes later is nobody's, however many threads there are.
+        # A window ends when its outputs are seen; what stopping takes comes later, however many threads there are.
         assert call.looking_s == 0
         crew.examiner().require(understudy.outputs(form), form)
     finally:
