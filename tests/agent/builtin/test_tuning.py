@@ -23,7 +23,7 @@ def ask(tried, slot=0, recalled=(), parent=None, much=True):
 
 
 def test_a_plan_is_its_text():
-    plan = Plan(block=512, tile=64, stream=True, recycle=False)
+    plan = Plan(block=512, tile=64, stream=True, cache=False)
     assert parse_plan(f"2 fused loop nests; {plan}") == plan
     assert parse_plan("no such thing") is None
     assert parse_plan("plan block=64 unknown=3") == Plan(block=64)
