@@ -48,7 +48,7 @@ def next_setting(
         return None
     lot = hashlib.sha256(f"{seed}/{len(tried)}".encode()).hexdigest()
     if settings_of(parameters) > most:
-        values = _suggested(parameters, tried, _tpe(int(lot[:8], 16), most))
+        values = _suggested(parameters, tried, _estimator(int(lot[:8], 16), most))
         if tuple(values.values()) not in done:
             return values
     return _drawn(parameters, done, random.Random(lot))  # noqa: S311 - a search, not a secret
@@ -62,7 +62,7 @@ def _drawn(parameters: tuple[Parameter, ...], done: set[tuple[int, ...]], chance
             return values
 
 
-def _tpe(seed: int, most: int) -> BaseSampler:
+def _estimator(seed: int, most: int) -> BaseSampler:
     from optuna.samplers import TPESampler
 
     return TPESampler(seed=seed, n_startup_trials=max(FEWEST_RANDOM, most // 3))
