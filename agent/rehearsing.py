@@ -21,7 +21,7 @@ from tools.candidate import Candidate
 from tools.judge import Judge, Notice
 from tools.problem import Description
 from tools.profiling.diagnosis import ProfileResult
-from tools.verdict import CheckResult, CompileResult, Timing, Verdict
+from tools.verdict import CheckResult, CompileResult, Measurement, Timing, Verdict
 
 Answer = TypeVar("Answer", CompileResult, CheckResult, ProfileResult)
 _NESTED = ("message", "malformed")
@@ -103,6 +103,10 @@ class RehearsedJudge:
         """The answer it got, or the judge's."""
         question = f"profile {profiler}"
         return self._ask(question, candidate, ProfileResult, lambda: self.real.profile(candidate, profiler))
+
+    def measure(self, candidate: Candidate, notice: Notice | None = None) -> Measurement:
+        """As the judge does."""
+        return self.real.measure(candidate, notice)
 
     def judge(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
         """As the judge does."""

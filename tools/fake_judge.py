@@ -16,7 +16,7 @@ from tools.harness.yardstick import ErrorFacts
 from tools.judge import Notice
 from tools.problem import CaseFacts, Description, TensorFacts
 from tools.profiling.diagnosis import ProfileResult
-from tools.verdict import CheckResult, CompileResult, Timing, Verdict
+from tools.verdict import CheckResult, CompileResult, Measurement, Timing, Verdict
 
 Script = Callable[[str], Verdict | None]
 """Candidate source to verdict; None for a candidate that was not foreseen."""
@@ -80,6 +80,7 @@ class FakeJudge:
         description: Description | None = None,
         baselines: Mapping[str, float] = DEFAULT_BASELINES,
         profile: ProfileResult = NO_PROFILE,
+        measurements: Callable[[str], Measurement | None] | None = None,
     ) -> None:
         self._script: Script = script.get if isinstance(script, Mapping) else script
         chosen = self._script if confirmations is None else confirmations
@@ -87,7 +88,10 @@ class FakeJudge:
         self._description = description or describe_softmax()
         self._baselines = dict(baselines)
         self._profile = profile
+        self._measurements = measurements
         self._lock = threading.Lock()
+        self.measured: list[str] = []
+        """Candidate ids passed to ``measure``."""
         self.judged: list[str] = []
         """Candidate ids passed to ``judge``."""
         self.confirmed: list[str] = []
@@ -126,6 +130,18 @@ class FakeJudge:
         if not built.ok:
             return ProfileResult(ok=False, profiler=profiler, reason=built.reason, detail="it does not compile")
         return self._profile.model_copy(update={"profiler": profiler})
+
+    def measure(self, candidate: Candidate, notice: Notice | None = None) -> Measurement:
+        """The scripted quick look, or what the verdict would be; ``measured`` records it."""
+        with self._lock:
+            self.measured.append(candidate.id)
+        told = None if self._measurements is None else self._measurements(candidate.source)
+        if told is not None:
+            return told
+        verdict = self._verdict(self._script, candidate)
+        if verdict.speedup is None:
+            return Measurement(reason=verdict.reason, detail=verdict.detail)
+        return Measurement(speedup=verdict.speedup, cases={"default": min(self._baselines.values()) / verdict.speedup})
 
     def judge(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
         """The scripted verdict, with the candidate's id and language filled in."""

@@ -111,6 +111,7 @@ def to_task(deps: Deps, pick: PickState, model: str) -> ProposalTask:
         seed=deps.settings.seed,
         diagnosis=researched["diagnosis"],
         knowledge=tuple(researched["knowledge"]),
+        tuned=deps.settings.tune_trials > 0,
         budget=budget_of(model, deps.settings.context_tokens),
     )
 
