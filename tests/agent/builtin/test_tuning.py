@@ -40,6 +40,8 @@ def test_what_memory_recalls_is_the_first_draft():
     known = Plan(block=4096, tile=64)
     (recalled,) = attempts(("recalled", "none", "2.5000", known))
     assert ask([], 0, [recalled]) == known
+    (slower,) = attempts(("recalled", "none", "0.1900", known))
+    assert ask([], 0, [slower]) == ask([], 0)
 
 
 def test_neighbours_of_the_best_come_next_and_nothing_twice():
