@@ -24,6 +24,10 @@ server that is out is not active. Types and their data:
 * ``judged`` candidate, parent, kind, inspirations, strategy, source_artifact, seconds, verdict (in full), round,
   slot, origin, likeness (``tools.likeness``), traits (``tools.traits``)
 * ``recognised`` round, slot, candidate, parent, strategy, same_as: not judged, it is the same program as another
+* ``tuning`` candidate, parameters (name to values), settings (how many there are), trials, seconds (at most);
+  ``setting_tried`` candidate, number, values, speedup (None: it failed), call_s, reason, detail, seconds;
+  ``tuned`` candidate, tried, failed, values and winner (None: the defaults stay), source_artifact, before, speedup
+  (both of quick measurements), ended_by. The winner's ``judged`` has the candidate as its parent
 * ``reflected`` candidate, bottleneck, evidence, lesson, author (rule or model)
 * ``remembered`` candidate, confirmed
 * ``champion`` candidate, speedup, speedup_ci95, previous
@@ -62,6 +66,7 @@ EVENT_TYPES = frozenset(
         *("run_started", "resumed", "interrupted", "run_finished"),
         *("described", "baselines_measured", "at_floor", "recalled", "round_started", "researched", "proposed"),
         *("judging", "judged", "recognised", "reflected", "remembered", "champion", "confirming", "confirmed"),
+        *("tuning", "setting_tried", "tuned"),
         *("replied", "answered", "round_ended", "search_ended"),
         *("model_call", "tool_call", "notice", "warning", "model_asked", "model_paused", "model_resumed"),
     }

@@ -15,6 +15,7 @@ from agent.nodes.recall import recall
 from agent.nodes.record import record
 from agent.nodes.reflect import reflect
 from agent.nodes.selection import select
+from agent.nodes.tune import tune
 from agent.routing import begin, fan_out, go_on
 from agent.state import RunState
 
@@ -22,7 +23,7 @@ from agent.state import RunState
 def build_graph() -> StateGraph[RunState, Deps]:
     """The uncompiled graph: the caller chooses the checkpointer."""
     builder = StateGraph(RunState, context_schema=Deps)
-    for node in (describe, baselines, recall, select, judge, reflect, record, confirm, finish):
+    for node in (describe, baselines, recall, select, judge, tune, reflect, record, confirm, finish):
         builder.add_node(node.__name__, node)
     builder.add_node("propose", propose)
     builder.add_edge(START, "describe")
@@ -31,7 +32,8 @@ def build_graph() -> StateGraph[RunState, Deps]:
     builder.add_edge("recall", "select")
     builder.add_conditional_edges("select", fan_out, ["propose", "judge", "confirm"])
     builder.add_edge("propose", "judge")
-    builder.add_edge("judge", "reflect")
+    builder.add_edge("judge", "tune")
+    builder.add_edge("tune", "reflect")
     builder.add_edge("reflect", "record")
     builder.add_conditional_edges("record", go_on, ["select", "confirm"])
     builder.add_edge("confirm", "finish")

@@ -27,6 +27,9 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "answered": ("round", "slot", "number"),
     "recognised": ("round", "slot"),
     "judged": ("candidate",),
+    "tuning": ("candidate",),
+    "setting_tried": ("candidate", "number"),
+    "tuned": ("candidate",),
     "reflected": ("candidate",),
     "remembered": ("candidate", "confirmed"),
     "champion": ("candidate",),
@@ -91,6 +94,7 @@ class Ledger:
         self._repeats: dict[str | None, list[dict[str, Any]]] = {}
         self._alike: dict[str, str] = {}
         """Likeness to the first candidate judged of it."""
+        self._tries: dict[str, list[dict[str, Any]]] = {}
         for event in history:
             self.note(event)
 
@@ -174,6 +178,10 @@ class Ledger:
         """The last proposals from a candidate, or from nothing, that were the same as another one."""
         return self._repeats.get(parent, [])[-MAX_REPEATS:]
 
+    def tries(self, candidate: str) -> list[dict[str, Any]]:
+        """Data of the settings of a candidate that were tried, in order."""
+        return list(self._tries.get(candidate, ()))
+
     def judging_s(self) -> float:
         """Mean seconds of a whole judgement; 0 while none is known. Rejections end early: they count last."""
         count, total = self._judging["accepted"] if self._judging["accepted"][0] else self._judging["rejected"]
@@ -214,6 +222,9 @@ class Ledger:
     def _reflected(self, data: dict[str, Any]) -> None:
         self._nodes.pop(data["candidate"], None)
 
+    def _setting_tried(self, data: dict[str, Any]) -> None:
+        self._tries.setdefault(data["candidate"], []).append(data)
+
     def _proposed(self, data: dict[str, Any]) -> None:
         slot = data["round"], data["slot"]
         self._ended[slot] = paid = _paid_in_all(self._calls.pop(slot, {}), data)
@@ -234,6 +245,7 @@ class Ledger:
 
 _HANDLERS: dict[str, Callable[[Ledger, dict[str, Any]], None]] = {
     "judged": Ledger._judged,
+    "setting_tried": Ledger._setting_tried,
     "reflected": Ledger._reflected,
     "proposed": Ledger._proposed,
     "recognised": Ledger._recognised,

@@ -17,6 +17,7 @@ from agent.rendering import TemplateError, render
 from memory.knowledge.base import KnowledgeBase
 from tools.artifacts import ArtifactStore
 from tools.errors import RequestError
+from tools.parameters import tuning_guide
 from tools.problem import Description, Problem
 from tools.problem_text import baselines_text, cases_text, fenced, machine_text, one_line
 
@@ -43,8 +44,11 @@ def language_guide(language: str) -> str:
     return str(guide).strip()
 
 
-def system_prompt(target: str, language: str, max_steps: int) -> str:
-    """Role, rules, chip, language and way of working: the same for every proposal of a run, and never shortened."""
+def system_prompt(target: str, language: str, max_steps: int, *, tuned: bool = True) -> str:
+    """Role, rules, chip, language and way of working: the same for every proposal of a run, and never shortened.
+
+    ``tuned``: whether numbers that candidates leave open are chosen by measuring.
+    """
     return render(
         "system",
         target=target,
@@ -52,6 +56,7 @@ def system_prompt(target: str, language: str, max_steps: int) -> str:
         rules=render("rules"),
         chip_guide=chip_guide(target),
         language_guide=language_guide(language),
+        tuning_guide=f"\n# Numbers\n\n{tuning_guide(language)}\n" if tuned else "",
         max_steps=max_steps,
     )
 

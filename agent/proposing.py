@@ -93,6 +93,8 @@ class ProposalTask:
     """Names of documents that may help, best first."""
     standings: Mapping[str, Standing] = field(default_factory=dict)
     """Candidate id to what is known of it, of those it may see."""
+    tuned: bool = True
+    """Whether numbers that it leaves open are chosen by measuring."""
     budget: Budget = field(default_factory=Budget)
     """How much may be sent."""
 
@@ -159,7 +161,8 @@ def propose(
         base=store.text(task.parent.source_artifact) if task.parent is not None else None,
     )
     conversation = _Conversation(task, model, bench, make_tools(bench), max_steps, emit, out_of_time, gate, past)
-    system, room = system_prompt(task.target, task.language, max_steps), task.budget.prompt_chars
+    system = system_prompt(task.target, task.language, max_steps, tuned=task.tuned)
+    room = task.budget.prompt_chars
     left = None if room is None else room - len(system)
 
     def tell(budget: int | None) -> HumanMessage:

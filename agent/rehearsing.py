@@ -22,7 +22,7 @@ from tools.judge import Judge, Notice
 from tools.problem import Description
 from tools.profiling.diagnosis import ProfileResult
 from tools.profiling.generated import CodeResult
-from tools.verdict import CheckResult, CompileResult, Timing, Verdict
+from tools.verdict import CheckResult, CompileResult, Measurement, Timing, Verdict
 
 Answer = TypeVar("Answer", CompileResult, CheckResult, ProfileResult, CodeResult)
 _NESTED = ("message", "malformed")
@@ -108,6 +108,10 @@ class RehearsedJudge:
     def code(self, candidate: Candidate) -> CodeResult:
         """The answer it got, or the judge's."""
         return self._ask("code", candidate, CodeResult, lambda: self.real.code(candidate))
+
+    def measure(self, candidate: Candidate, notice: Notice | None = None) -> Measurement:
+        """As the judge does."""
+        return self.real.measure(candidate, notice)
 
     def judge(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
         """As the judge does."""

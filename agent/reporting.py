@@ -8,6 +8,7 @@ from typing import Any
 from agent.events import read_events
 from agent.ledger import Ledger
 from agent.outcome import Outcome
+from agent.tuning.telling import tries_text, tuned_text
 from tools.roofline import roof_of
 
 
@@ -27,6 +28,7 @@ def to_report(ledger: Ledger, outcome: Outcome | None) -> str:
         _machine(ledger, started),
         _baselines(ledger),
         _candidates(ledger, outcome),
+        _tuned(ledger),
         _models(outcome),
         _recalled(ledger),
         _lessons(ledger),
@@ -144,6 +146,20 @@ def _candidates(ledger: Ledger, outcome: Outcome | None) -> str:
     if refusals:
         lines += ["", f"{len(refusals)} proposals brought none; the last one: {_cell(refusals[-1])}"]
     return "\n".join(lines)
+
+
+def _tuned(ledger: Ledger) -> str:
+    """Which numbers were left open, what was tried, and how quick it was."""
+    sections = []
+    for tuned in ledger.all("tuned"):
+        lines = [f"`{tuned['candidate']}`: {_cell(tuned_text(tuned))}"]
+        tries = ledger.tries(tuned["candidate"])
+        sections.append("\n".join([*lines, *(["", *_bullets(tries_text(tries))] if tries else [])]))
+    return "\n\n".join(["## Numbers", *sections]) if sections else ""
+
+
+def _bullets(text: str) -> list[str]:
+    return [f"- {line}" for line in text.splitlines()]
 
 
 def _models(outcome: Outcome | None) -> str:

@@ -98,6 +98,10 @@ class AgentSettings(BaseModel):
     """Candidates in a row without a better one after which a slot starts anew and sees nothing."""
     sight: Sight = "policy"
     """What a proposal sees of the tree."""
+    tune_trials: int = Field(default=16, ge=0)
+    """Settings that are tried of one candidate that declares numbers; 0 for no tuning."""
+    tune_seconds: float | None = Field(default=None, gt=0)
+    """For all tuning of the run; default a quarter of ``max_seconds``, of which it is a part."""
     seed: int = Field(default=0, ge=0)
     max_steps: int = Field(default=16, ge=1)
     """Model calls one proposal may take."""

@@ -51,11 +51,11 @@ class RunState(TypedDict):
     done: Annotated[list[list[int]], newest_round]
     """[round, slot] of the proposals that are there. Written by select (seeds) and propose."""
     fresh: list[str]
-    """Candidates judged in this round. Written by judge."""
+    """Candidates judged in this round. Written by judge and tune."""
     judged: int
-    """Candidates judged; which ones, the log knows. Written by judge."""
+    """Candidates judged; which ones, the log knows. Written by judge and tune."""
     faults: int
-    """Judgements in a row that failed for want of infrastructure. Written by judge."""
+    """Judgements in a row that failed for want of infrastructure. Written by judge and tune."""
     champion: str | None
     """Written by record."""
     since_better: int
@@ -63,7 +63,7 @@ class RunState(TypedDict):
     barren_rounds: int
     """Rounds in a row without a new candidate. Written by record."""
     stop_reason: str | None
-    """Why the search ended. Written by baselines, select, judge and record."""
+    """Why the search ended. Written by baselines, select, judge, tune and record."""
     confirmed: str | None
     """The champion that held when judged again. Written by confirm."""
 

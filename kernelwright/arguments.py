@@ -48,6 +48,12 @@ _SEARCH = (
     ("--drafts", "N", "independent proposals that see nothing, before anything is built upon"),
     ("--restart-after", "N", "let a slot start anew, seeing nothing, after N candidates without a better one"),
     ("--sight", "S", "what a proposal sees: policy (as that says), parent, siblings, both, all or none"),
+    ("--tune-trials", "N", "settings tried of a candidate that leaves numbers open; 0 for none, default 16"),
+    (
+        "--tune-seconds",
+        "S",
+        "seconds all tuning may take; default a quarter of --max-seconds, of which they are a part",
+    ),
     ("--max-candidates", "N", "stop after judging N candidates"),
     ("--max-seconds", "S", "stop after S seconds"),
     ("--max-tokens", "T", "spend no more than T tokens: no call begins whose worst case is beyond"),

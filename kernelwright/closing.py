@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kernelwright.output import one_line, table
-from kernelwright.run_view import RunView
+from kernelwright.run_view import CandidateRow, RunView
 from kernelwright.wording import seconds, speedup, verdict_line, verdict_rows
 
 _HEADLINES = {
@@ -61,7 +61,16 @@ def run_table(view: RunView) -> str:
             for row in view.rows.values()
         ]
         text += "\n\n" + table(lines, header=("  candidate", "verdict", "strategy"))
-    return text
+    return "\n\n".join([text, *(_settings_text(row) for row in view.rows.values() if row.tuned is not None)])
+
+
+def _settings_text(row: CandidateRow) -> str:
+    """What tuning tried of a candidate, and what came of it."""
+    from agent.tuning.telling import tries_text, tuned_text
+
+    assert row.tuned is not None
+    lines = [f"{row.candidate[:8]}: {tuned_text(row.tuned)}", *tries_text(row.settings).splitlines()]
+    return "\n  ".join(lines)
 
 
 def _search_line(outcome: dict[str, Any]) -> str:

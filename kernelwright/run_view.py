@@ -25,6 +25,10 @@ class CandidateRow:
     strategy: str = ""
     lesson: str = ""
     origin: str = ""
+    settings: list[dict[str, Any]] = field(default_factory=list)
+    """Values of the numbers it leaves open that were tried, and how quick they were."""
+    tuned: dict[str, Any] | None = None
+    """What came of that."""
 
 
 @dataclass
@@ -154,6 +158,22 @@ def _recognised(view: RunView, data: dict[str, Any]) -> str:
     return f"{str(data.get('candidate', ''))[:8]} is the same program as {str(data.get('same_as', ''))[:8]}: not judged"
 
 
+def _setting_tried(view: RunView, data: dict[str, Any]) -> None:
+    row = view.rows.get(data.get("candidate", ""))
+    if row is not None:
+        row.settings.append(data)
+
+
+def _tuned(view: RunView, data: dict[str, Any]) -> str | None:
+    from agent.tuning.telling import tuned_text
+
+    row = view.rows.get(data.get("candidate", ""))
+    if row is None:
+        return None
+    row.tuned = data
+    return f"{row.candidate[:8]} {tuned_text(data)}"
+
+
 def _reflected(view: RunView, data: dict[str, Any]) -> None:
     row = view.rows.get(data.get("candidate", ""))
     if row is not None:
@@ -227,6 +247,8 @@ _HANDLERS = {
     "judging": _judging,
     "judged": _judged,
     "recognised": _recognised,
+    "setting_tried": _setting_tried,
+    "tuned": _tuned,
     "reflected": _reflected,
     "champion": _champion,
     "confirming": _confirming,

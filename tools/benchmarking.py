@@ -26,6 +26,7 @@ from tools.contender import Call
 from tools.harness.wire import MAX_CALLS
 from tools.inputs import Draw
 from tools.intervals import quantiles, quartiles, ratio_interval, window_ratios
+from tools.readiness import told_s
 from tools.verdict import CaseVerdict, Timing
 
 WINDOW_S = 8e-3
@@ -67,6 +68,8 @@ DEFERRED_S = 400e-6
 """A twentieth of ``WINDOW_S``: so much longer than a baseline a candidate may take to get ready for a window, above
 all to drop what it answered before. Ten honest programs took up to 0.25 ms longer (2-core virtual machine, 2026-11-28).
 """
+LATE_WINDOWS = 4
+"""Getting ready once counts for no more than so many of the baseline's windows: longer is what the machine takes."""
 SHORTEST_CALL_S = 100e-9
 """No Python call returns sooner."""
 
@@ -165,11 +168,12 @@ class Series:
         Its code runs there, off the clock: what it left for when its answers are dropped belongs to its calls. As it
         may be left for the window of one call too, that counts along.
         """
-        trusted = [median(lays) for name, lays in self.lays.items() if name != CANDIDATE and lays]
-        longer = median(self.lays[CANDIDATE]) - median_low(trusted)
+        trusted = [lays for name, lays in self.lays.items() if name != CANDIDATE and lays]
+        usual = median_low(map(median, trusted)) + self.deferral_s
+        groups = [(self.lays[CANDIDATE], [lay for lays in trusted if median(lays) <= usual for lay in lays])]
         if self.alone:
-            longer += median(ours.laid_s for ours, _ in self.alone) - median(theirs.laid_s for _, theirs in self.alone)
-        return longer if longer > self.deferral_s else 0.0
+            groups.append(([ours.laid_s for ours, _ in self.alone], [theirs.laid_s for _, theirs in self.alone]))
+        return told_s(groups, self.deferral_s, LATE_WINDOWS * median(itertools.chain(*self.windows[self.best])))
 
     @property
     def lengthened(self) -> float:

@@ -60,7 +60,7 @@ class Call:
     window_s: float
     """By the same clock, until it stood still."""
     looking_s: float
-    """How much of that was looking whether it does."""
+    """How much of that was looking whether it does; none where somebody saw the outputs before."""
     calls: int = 1
     laid_s: float = 0.0
     """What getting ready for it took, by the controller's clock, until it was held; looking taken off."""
@@ -181,8 +181,10 @@ class Contender:
             self.close()
             raise self._blame(WorkerFailed(*trouble, self.log()))
         claimed_s = window.record.elapsed_ns / 1e9
-        window_s = window.window_s if seen.at is None else max(seen.at - window.began, window.answered_s)
-        return Call(claimed_s, window.answered_s, window_s, window.looking_s, self._calls, self._laid_s)
+        window_s, looking_s = window.window_s, window.looking_s
+        if seen.at is not None:  # then it has ended before anybody looks whether all stands still
+            window_s, looking_s = max(seen.at - window.began, window.answered_s), 0.0
+        return Call(claimed_s, window.answered_s, window_s, looking_s, self._calls, self._laid_s)
 
     def note(self) -> str:
         """See ``Arena.note``."""

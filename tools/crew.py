@@ -19,6 +19,7 @@ from tools.dresses import MOVED
 from tools.errors import JudgeUnavailable
 from tools.examining import Examiner, History
 from tools.harness.licence import Licence
+from tools.harness.wire import TRACE
 from tools.inputs import Draw, InputSet, Manners
 from tools.launching import VERIFIER, Launcher
 from tools.oracle import Constructor, Oracle
@@ -134,7 +135,7 @@ class Crew:
         device = self._launcher.device
         if name == ORACLE and device is not None:
             shelf = int(device.memory_bytes * SHELF_SHARE)
-            return self._launcher.start(VERIFIER, name, mounts, env, timeout_s, shelf=shelf)
+            return self._launcher.start(VERIFIER, name, mounts, env, timeout_s, shelf=shelf, warm=TRACE)
         if name != ORACLE and self.recipes[name].is_compiled:
             cache = Mount(self._site.cache_folder, "/cache", writable=True)
             mounts.append(cache)
@@ -146,7 +147,8 @@ class Crew:
             if device is not None:
                 env["TRITON_CACHE_DIR"] = f"{self._launcher.inside(cache)}/triton"
             timeout_s = max(self._launcher.timeout_s, COMPILING_S)
-        return self._launcher.start("reference", name, mounts, env, timeout_s)
+        traces = name == ORACLE or self.recipes[name].is_compiled
+        return self._launcher.start("reference", name, mounts, env, timeout_s, warm=TRACE if traces else None)
 
     def constructor(self) -> Constructor:
         """What a candidate's constructor needs. Raises RequestError."""

@@ -17,7 +17,7 @@ from tools.judge import Notice
 from tools.problem import CaseFacts, Description, TensorFacts
 from tools.profiling.diagnosis import ProfileResult
 from tools.profiling.generated import CodeResult
-from tools.verdict import CheckResult, CompileResult, Timing, Verdict
+from tools.verdict import CheckResult, CompileResult, Measurement, Timing, Verdict
 
 Script = Callable[[str], Verdict | None]
 """Candidate source to verdict; None for a candidate that was not foreseen."""
@@ -84,6 +84,7 @@ class FakeJudge:
         baselines: Mapping[str, float] = DEFAULT_BASELINES,
         profile: ProfileResult = NO_PROFILE,
         code: CodeResult = NO_CODE,
+        measurements: Callable[[str], Measurement | None] | None = None,
     ) -> None:
         self._script: Script = script.get if isinstance(script, Mapping) else script
         chosen = self._script if confirmations is None else confirmations
@@ -92,7 +93,10 @@ class FakeJudge:
         self._baselines = dict(baselines)
         self._profile = profile
         self._code = code
+        self._measurements = measurements
         self._lock = threading.Lock()
+        self.measured: list[str] = []
+        """Candidate ids passed to ``measure``."""
         self.judged: list[str] = []
         """Candidate ids passed to ``judge``."""
         self.confirmed: list[str] = []
@@ -136,6 +140,18 @@ class FakeJudge:
         """The code it was given, for whatever compiles."""
         built = self.compile(candidate)
         return self._code if built.ok else CodeResult(ok=False, reason=built.reason, detail="it does not compile")
+
+    def measure(self, candidate: Candidate, notice: Notice | None = None) -> Measurement:
+        """The scripted quick look, or what the verdict would be; ``measured`` records it."""
+        with self._lock:
+            self.measured.append(candidate.id)
+        told = None if self._measurements is None else self._measurements(candidate.source)
+        if told is not None:
+            return told
+        verdict = self._verdict(self._script, candidate)
+        if verdict.speedup is None:
+            return Measurement(reason=verdict.reason, detail=verdict.detail)
+        return Measurement(speedup=verdict.speedup, cases={"default": min(self._baselines.values()) / verdict.speedup})
 
     def judge(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
         """The scripted verdict, with the candidate's id and language filled in."""

@@ -9,7 +9,7 @@ from tools.candidate import Candidate
 from tools.problem import Description
 from tools.profiling.diagnosis import ProfileResult
 from tools.profiling.generated import CodeResult
-from tools.verdict import CheckResult, CompileResult, Timing, Verdict
+from tools.verdict import CheckResult, CompileResult, Measurement, Timing, Verdict
 
 Notice = Callable[[str], None]
 """Called with one short line when something worth showing has begun (``"timing 4/12"``)."""
@@ -22,8 +22,8 @@ def silent(text: str) -> None:
 class Judge(Protocol):
     """Judges candidates for one problem on one target. One instance a run; ``close`` when done.
 
-    ``compile``, ``check``, ``profile`` and ``code`` may be called from several threads; ``baselines``, ``judge`` and
-    ``confirm`` hold the machine for themselves (a lock inside), because they measure time.
+    ``compile``, ``check``, ``profile`` and ``code`` may be called from several threads; ``baselines``, ``measure``,
+    ``judge`` and ``confirm`` hold the machine for themselves (a lock inside), because they measure time.
     """
 
     def describe(self) -> Description:
@@ -43,6 +43,12 @@ class Judge(Protocol):
 
     def code(self, candidate: Candidate) -> CodeResult:
         """Build it and read what compilers made of it: machine code, and intermediate code where the build kept it."""
+
+    def measure(self, candidate: Candidate, notice: Notice | None = None) -> Measurement:
+        """Screen, compile, check and time it quickly, to rank settings of one program; no verdict rests on it.
+
+        Raises JudgeUnavailable.
+        """
 
     def judge(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
         """Screen, compile, check, time; stops at the first failure."""

@@ -22,7 +22,7 @@ from sandbox.devices import Device, Lease, device_of
 from sandbox.errors import SandboxError
 from sandbox.target import Target
 from tools.admission import Admission, admit
-from tools.benchmarking import CASE_BUDGET_S, a_lot, measure, plan_for
+from tools.benchmarking import CASE_BUDGET_S
 from tools.caches import Flush
 from tools.candidate import Candidate
 from tools.ceilings import CeilingStore, Roof
@@ -36,15 +36,15 @@ from tools.harness.licence import Licence
 from tools.inputs import InputSet
 from tools.judge import Notice, silent
 from tools.launching import launcher_for
+from tools.measuring import QUICK_SEEDS, measure_candidate, time_baselines
 from tools.problem import Description, JudgeSettings, Problem
 from tools.profiling.diagnosis import ProfileResult
 from tools.profiling.generated import CodeResult
 from tools.profiling.running import Profiling, unbuilt
-from tools.reserving import reserve
 from tools.screening import screen
 from tools.sittings import settle
-from tools.trial import Trial, check_once, unseen_shapes
-from tools.verdict import CheckResult, CompileResult, Timing, Verdict
+from tools.trial import Trial, check_once, require_screened, unseen_shapes
+from tools.verdict import CheckResult, CompileResult, Measurement, Timing, Verdict
 from tools.verdicts import accepted, doubts, failed_compile, infrastructure, rejected
 
 T = TypeVar("T")
@@ -52,7 +52,6 @@ T = TypeVar("T")
 EXTRA_CONFIRM_SEEDS = 2
 CONFIRM_TIMES = 2
 """Times the blocks, and the time for them, of an ordinary judgement."""
-BASELINE_BLOCKS = 6
 FLOOR_MARGIN = 4.0
 """Reading is quicker than copying, and caches are never quite cold; a floor must not touch an honest kernel."""
 
@@ -72,12 +71,9 @@ class SandboxedJudge:
         seed: int = 0,
         device: Device | None = None,
     ) -> None:
-        """``work_dir`` is where a private folder is made; ``cache_dir`` keeps the baselines' compiled code
-        and the device's ceilings.
-
+        """``work_dir`` is where a private folder is made; ``cache_dir`` keeps baselines' compiled code, and ceilings.
         ``device``: what candidates are called on; default: the target's. Raises SandboxUnavailable where there is
         none, JudgeUnavailable if what is needed for it cannot be built.
-
         ``language`` is what most candidates are in; a verdict names its own candidate's. ``seed`` is for the statistics
         only; what a candidate is tested with comes from the system's entropy.
         """
@@ -114,8 +110,7 @@ class SandboxedJudge:
         )
         about = (self._launcher, self._builder, self._site, settings, self._machine)
         self._profiling = Profiling(*about, self._make_room)
-        self._about: dict[str, Any] = {"target": target, "isolation": str(sandbox.isolation)}
-        self._about["precision"] = settings.precision
+        self._about = {"target": target, "isolation": str(sandbox.isolation), "precision": settings.precision}
 
     def prepare(self) -> None:
         """Start what describes the problem: it imports torch while somebody else may still hold the device."""
@@ -147,7 +142,8 @@ class SandboxedJudge:
         """See ``tools.judge.Judge``."""
         self.describe()
         with self._measuring, self._machine.alone():
-            found = self._once_again(lambda: self._time_baselines(notice or silent))
+            about = self._builder.settle, self.settings.memory_bytes, notice or silent
+            found = self._once_again(lambda: time_baselines(self._crew(), *about))
         if self._device is not None:  # not earlier: torch.compile keeps all processors busy
             self._builder.prepare()
         return found
@@ -180,9 +176,22 @@ class SandboxedJudge:
         built = self.compile(candidate)
         return self._once_again(partial(self._profiling.code, candidate, built))
 
+    def _floors_s(self) -> dict[str, float]:
+        """By case, a time that no call can be shorter than."""
+        return self._roof.least_s(self._admission.needed_bytes if self._admission else {}, FLOOR_MARGIN)
+
     def _make_room(self) -> None:
         if self._crew_now is not None and self._crew_now.on_device is not None:
             self._crew_now.on_device.bank.ask("forget", {})
+
+    def measure(self, candidate: Candidate, notice: Notice | None = None) -> Measurement:
+        """See ``tools.judge.Judge``."""
+        with self._measuring:
+            self.describe()
+            try:
+                return self._once_again(lambda: self._measure(candidate, notice or silent))
+            except Rejected as error:
+                return Measurement(reason=error.reason, detail=error.detail)
 
     def judge(self, candidate: Candidate, notice: Notice | None = None) -> Verdict:
         """See ``tools.judge.Judge``."""
@@ -256,25 +265,20 @@ class SandboxedJudge:
             return error.to_check(0)
         return check_once(crew, contender, self._seed, self.settings.memory_bytes)
 
-    def _time_baselines(self, notice: Notice) -> dict[str, dict[str, Timing]]:
-        crew, memory = self._crew(), self.settings.memory_bytes
-        self._builder.settle()
-        contenders = crew.baselines(notice)
-        found: dict[str, dict[str, Timing]] = {name: {} for name in contenders}
-        for case in crew.cases:
-            form = crew.draw(case, 1)[0]
-            warmed, best = crew.warmed[case], crew.best_guess(case)
-            times = warmed[best].seconds, warmed[best].overhead_s
-            plan = plan_for(*times, len(contenders) + 1, BASELINE_BLOCKS, crew.calls_of_a_window(form, memory))
-            reserve([*contenders.values()], form, plan.calls, memory)
-            draw = partial(crew.oracle.draw, case, plan.calls)
-            series = measure(contenders, plan, a_lot(), best, draw, flush=crew.flush, notice=notice)
-            for name, contender in contenders.items():
-                found[name][case] = series.timing(name)
-                contender.forget()
-            for name, timing in crew.slower_on(case).items():
-                found.setdefault(name, {})[case] = timing
-        return found
+    def _measure(self, candidate: Candidate, notice: Notice) -> Measurement:
+        require_screened(candidate.source)
+        crew = self._crew()
+        drawn = self._prepare(crew, candidate, notice, QUICK_SEEDS, {})
+        contender = self._builder.open(candidate, crew.constructor())
+        try:
+            with self._machine.alone():
+                self._builder.settle()
+                about = self._seed, notice, self.settings.memory_bytes, self._floors_s()
+                return measure_candidate(crew, contender, drawn, *about)
+        finally:
+            contender.close()
+            with suppress(JudgeUnavailable):  # the next one will say so itself
+                self._builder.prepare()
 
     def _verdict(self, candidate: Candidate, notice: Notice, *, confirm: bool) -> Verdict:
         """Judge once, a second time if our side failed, and never raise for either's fault."""
@@ -294,10 +298,8 @@ class SandboxedJudge:
         self, candidate: Candidate, notice: Notice, confirm: bool, about: dict[str, Any], stages: dict[str, float]
     ) -> Verdict:
         begin = time.monotonic()
-        screened = screen(candidate.source)
+        require_screened(candidate.source)
         stages["screen"] = time.monotonic() - begin
-        if screened.reason is not None:
-            raise Rejected(screened.reason, screened.detail)
         crew = self._crew()
         if confirm and crew.warmed:  # one that nothing was measured with yet is as fresh as a new one
             self._builder.discard_prepared()
@@ -326,7 +328,6 @@ class SandboxedJudge:
         seeds = max(2, self.settings.check_seeds + (EXTRA_CONFIRM_SEEDS if confirm else 0))
         drawn = self._prepare(crew, candidate, notice, seeds, stages)
         about["oracle"] = crew.describe()[0].oracle
-        needed = self._admission.needed_bytes if self._admission else {}
         contender = self._builder.open(candidate, crew.constructor())
         times = CONFIRM_TIMES if confirm else 1
         trial = Trial(
@@ -339,7 +340,7 @@ class SandboxedJudge:
             notice,
             self.settings.memory_bytes,
             DRESSES + CONFIRM_DRESSES if confirm else DRESSES,
-            self._roof.least_s(needed, FLOOR_MARGIN),
+            self._floors_s(),
         )
         try:
             with self._machine.alone(about):

@@ -18,6 +18,7 @@ from sandbox.ownership import owner_tag
 from tools.arena import Arena, roomy_folder
 from tools.device.arena import DeviceArena
 from tools.errors import JudgeUnavailable
+from tools.harness.wire import BUILD, RUN
 from tools.problem import JudgeSettings
 from tools.worker import Worker, WorkerFailed
 
@@ -111,7 +112,7 @@ class Launcher:
         try:
             known = {"threads": self.threads, "arena": self.inside(arena.mount), **settings}
             if kind == "candidate" and self.device is not None:
-                known["warm"] = "run" if on_device else "build"
+                known["warm"] = RUN if on_device else BUILD
             worker.greet({**known, "device": device.kind} if device else known)
         except WorkerFailed as error:
             raise JudgeUnavailable(f"the {name} process ended at once: {error.detail}") from error

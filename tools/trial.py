@@ -36,6 +36,7 @@ from tools.errors import JudgeUnavailable
 from tools.examining import Examiner
 from tools.inputs import InputSet, Manners
 from tools.reserving import reserve
+from tools.screening import screen
 from tools.verdict import CheckResult
 
 DEVICE_WINDOWS = 1
@@ -75,6 +76,8 @@ class Trial:
     dresses: tuple[str, ...] = DRESSES
     floors_s: Mapping[str, float] = field(default_factory=dict)
     """By case, a time that no call can be shorter than."""
+    only_best: bool = False
+    """Whether it is timed beside the best baseline alone."""
     refused: bool = field(default=False, init=False)
     """It raised an error instead of answering unusual inputs."""
     recorded: bool = field(default=False, init=False)
@@ -96,8 +99,9 @@ class Trial:
             form = sets[0]
             del sets  # or else large ones would lie about all the time that is measured
             with self._clocked("time"):
-                baselines = self.crew.baselines(self.notice)
-                results.append(self._time(case, form, baselines, self.crew.best_guess(case)))
+                baselines, best = self.crew.baselines(self.notice), self.crew.best_guess(case)
+                beside = {best: baselines[best]} if self.only_best else baselines
+                results.append(self._time(case, form, beside, best))
         return results
 
     def again(self, open_candidate: Callable[[], Contender], cases: Sequence[CaseRatios]) -> list[CaseRatios]:
@@ -287,6 +291,13 @@ class Trial:
                 f"a call takes {seconds * 1e6:.3g} us; this machine cannot read the inputs, all of which count, "
                 f"in less than {floor_s * 1e6:.3g} us",
             )
+
+
+def require_screened(source: str) -> None:
+    """Raises Rejected for a text that cannot run."""
+    screened = screen(source)
+    if screened.reason is not None:
+        raise Rejected(screened.reason, screened.detail)
 
 
 def check_once(crew: Crew, candidate: Contender, statistics_seed: int, memory_bytes: int) -> CheckResult:

@@ -6,6 +6,7 @@ not judge, and is never held against the candidate.
 
 from __future__ import annotations
 
+import math
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -58,6 +59,25 @@ class Timing(_Frozen):
     p5_s: float
     p95_s: float
     samples: int
+
+
+class Measurement(_Frozen):
+    """A quick look at one candidate, by which settings of one program are ranked; never believed as a verdict is."""
+
+    reason: str | None = None
+    """None, or what it would have been rejected for: ``compile_error``, ``wrong_output`` ..."""
+    detail: str = ""
+    speedup: float | None = None
+    """Like a verdict's, of far fewer samples."""
+    cases: dict[str, float] = {}
+    """Name to seconds a call."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Of a call, geometric mean over the cases."""
+        if not self.cases:
+            return None
+        return math.exp(sum(map(math.log, self.cases.values())) / len(self.cases))
 
 
 class CaseVerdict(_Frozen):

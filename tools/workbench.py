@@ -30,6 +30,7 @@ from tools.candidate import Candidate
 from tools.consulting import HITS, Unanswerable, read_text, search_text
 from tools.errors import JudgeUnavailable, ToolError
 from tools.judge import Judge
+from tools.parameters import BadDeclaration, parameters_of, settings_of
 from tools.problem import Description, Problem
 from tools.problem_text import baselines_text, cases_text, fenced, machine_text, one_line, roofline_text
 from tools.profiling.diagnosis import Diagnosis, ProfileResult
@@ -281,10 +282,16 @@ class Workbench:
 
     def _accept(self, source: str) -> str:
         check_source(source)
+        try:
+            declared = parameters_of(source)
+        except BadDeclaration as error:
+            raise ToolRefusal(f"{error}. The draft is unchanged") from error
         self.draft = Candidate(source=source, language=self.language)
         self.drafts[self.draft.id] = source
         known = "; this very text was judged before, change it" if self.draft.id in self.judged else ""
-        return f"candidate {self.draft.id} written ({len(source.splitlines())} lines){known}"
+        names = ", ".join(one.name for one in declared)
+        open_ = f"; left open: {names}, {settings_of(declared)} settings" if declared else ""
+        return f"candidate {self.draft.id} written ({len(source.splitlines())} lines){open_}{known}"
 
     def _need_draft(self) -> Candidate:
         if self.draft is None:

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.builtin import cexpr
 from agent.builtin.expr import Buffer
 from agent.builtin.lowering import Lowering, Unsupported
 
-RECYCLED_BYTES = 1 << 21
-"""Results at least this large come from recycled memory."""
-KEPT_REGIONS = 3
-"""Free regions kept for each size."""
-
-HELPERS = f'''\
+HELPERS = '''\
 
 
 def _fits(expected):
@@ -28,31 +22,6 @@ def _fits(expected):
     return True
 
 
-def _release(size, region):
-    free = FREE.setdefault(size, [])
-    if len(free) < {KEPT_REGIONS}:
-        free.append(region)
-
-
-def _fresh(shape, dtype, size):
-    """An uninitialised tensor. Large ones come from memory of earlier results that nobody holds any more.
-
-    A large tensor is otherwise mapped anew at every call, at the cost of a page fault every 4 KiB. The memory comes
-    back only when the storage dies, so no result that is still in use, nor a view of one, is ever overwritten.
-    """
-    if not RECYCLE or size < {RECYCLED_BYTES}:
-        return torch.empty(shape, dtype=dtype)
-    try:
-        region = FREE[size].pop()
-    except (KeyError, IndexError):
-        region = mmap.mmap(-1, size)
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            region.madvise(mmap.MADV_HUGEPAGE)
-    owner = (ctypes.c_char * size).from_buffer(region)
-    weakref.finalize(owner, _release, size, region).atexit = False
-    return torch.frombuffer(owner, dtype=dtype).view(shape)
-
-
 class ModelNew(Model):
     """Model with a generated forward; shapes, layouts and gradients it was not made for go to Model's own."""
 
@@ -63,9 +32,7 @@ class ModelNew(Model):
     def forward(self, *inputs, **named):'''
 
 
-def write_forward(
-    low: Lowering, steps: list[str], slots: dict[Buffer, int], outputs: list[Buffer], recycle: bool
-) -> str:
+def write_forward(low: Lowering, steps: list[str], slots: dict[Buffer, int], outputs: list[Buffer]) -> str:
     """Python text; ``steps`` are lines of forward, ``#runN`` standing for a call of the N-th kernel."""
     users = [b for b in low.inputs if b.origin == "user"]
     held = [b for b in low.inputs if b.origin in ("parameter", "buffer") and b in slots]
@@ -83,8 +50,7 @@ def write_forward(
     body += _allocations(slots, outputs)
     body += _steps(steps, slots)
     body.append(f"return {result_text(low.outputs)}")
-    head = ["import mmap", "import threading", "import weakref", "", "import torch", ""]
-    head += ["library = load_library(SOURCE)", f"RECYCLE = {recycle}", "FREE = {}", *made]
+    head = ["import threading", "", "import torch", "", "library = load_library(SOURCE)", *made]
     return "\n".join(head) + HELPERS + "\n" + "\n".join(f"        {line}" for line in body) + "\n"
 
 
@@ -137,7 +103,7 @@ def _allocations(slots: dict[Buffer, int], outputs: list[Buffer]) -> list[str]:
 
 
 def _allocation(buffer: Buffer) -> str:
-    return f"_fresh({tuple(buffer.shape)}, torch.{buffer.dtype}, {buffer.numel * cexpr.SIZE[buffer.dtype]})"
+    return f"torch.empty({tuple(buffer.shape)}, dtype=torch.{buffer.dtype})"
 
 
 def _steps(steps: list[str], slots: dict[Buffer, int]) -> list[str]:

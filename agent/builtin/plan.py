@@ -34,8 +34,6 @@ class Plan(Choices):
     """Keep costly values of one pass for the next instead of computing them again."""
     stream: bool = False
     """Write results past the cache (non-temporal stores)."""
-    recycle: bool = True
-    """Take the memory of large results from earlier ones that nobody holds any more."""
     fast: bool = True
     """Shorter exponential where the argument cannot be positive, and quicker tanh and erf."""
     exact: bool = False

@@ -126,7 +126,7 @@ def _assemble(low: Lowering, problem: str, plan: Plan, parts: _Parts, outputs: l
             _cpp(parts, slots).rstrip(),
             '"""',
             "",
-            write_forward(low, parts.body, slots, outputs, plan.recycle),
+            write_forward(low, parts.body, slots, outputs),
         ]
     )
 

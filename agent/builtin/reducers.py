@@ -1,8 +1,9 @@
 """How each kind of reduction accumulates: per row, per lane, per thread, and how partial results are combined.
 
 Floating sums are accumulated in float over at most one block (or ``FEW`` values) and in double over blocks, so that
-a long row is as exact as torch's cascade. Means and squared deviations are combined by Chan's formula; extremes keep
-NaN, as torch does; the first of equal extremes wins.
+a long row is as exact as torch's cascade. Means and squared deviations of a block take two passes, of which the second
+corrects the first, and are combined by Chan's formula; extremes keep NaN, as torch does; the first of equal extremes
+wins.
 """
 
 from __future__ import annotations
@@ -136,10 +137,13 @@ class Reducer:
             return [f"a{n} = b{n} {self.better} a{n} ? b{n} : a{n};", *nan]
         if self.kind == "moments":
             return [
-                f"const {element} bm{n} = b{n} / ({element})m; {element} bq{n} = 0;",
-                f'_Pragma("omp simd reduction(+:bq{n})")',
-                f"for (int64_t j = 0; j < m; ++j) {{ const {element} d = t{n}[j] - bm{n}; bq{n} += d * d; }}",
-                *self._chan("(double)m", f"(double)bm{n}", f"(double)bq{n}"),
+                f"const {element} bm{n} = b{n} / ({element})m; {element} bs{n} = 0, bq{n} = 0;",
+                f'_Pragma("omp simd reduction(+:bs{n}, bq{n})")',
+                "for (int64_t j = 0; j < m; ++j) {",
+                f"  const {element} d = t{n}[j] - bm{n}; bs{n} += d; bq{n} += d * d; }}",
+                # Far from 0 the first sum is off by more than the deviations can bear: what it left is in their sum.
+                f"const double be{n} = (double)bs{n} / (double)m, bw{n} = (double)bq{n} - be{n} * (double)bs{n};",
+                *self._chan("(double)m", f"((double)bm{n} + be{n})", f"(bw{n} < 0 ? 0 : bw{n})"),
             ]
         return [
             f"if (!n{n}) {{",

@@ -86,7 +86,7 @@ CPP = Space(Plan(), neighbours, first_plans, careful)
 
 def drafts(recalled: list[Tried], writes_much: bool, space: Space = CPP) -> list[Choices]:
     """First plans: what worked before, then those of the language."""
-    known = [t.plan for t in recalled if t.plan is not None and t.speedup > 0]
+    known = [t.plan for t in recalled if t.plan is not None and t.speedup > 1]
     return [*known[:1], *space.drafts(writes_much)]
 
 

@@ -51,12 +51,21 @@ def plays(ledger: Ledger, names: tuple[str, ...], *, before: int) -> list[Play]:
     for data in sorted(proposals, key=lambda data: (data["round"], data["slot"])):
         judged = ledger.find("judged", data["candidate"])
         own = judged is not None and (judged["round"], judged["slot"]) == (data["round"], data["slot"])
-        speedup = ledger.node(data["candidate"]).speedup if own else None
+        speedup = _speedup(ledger, data["candidate"]) if own else None
         if data["origin"] in names and data["transcript"] is not None:
             # Not what was paid besides, for a conversation that a kill cut off: the choice must not hang on kills.
             found.append(Play(data["origin"], reward(speedup, best), data["cost_usd"], data["tokens"]))
         best = max((value for value in (best, speedup) if value is not None), default=None)
     return found
+
+
+def _speedup(ledger: Ledger, candidate: str) -> float | None:
+    """Of a judged candidate, or of what it became when its numbers were chosen: whoever left them open earned that."""
+    tuned = ledger.find("tuned", candidate)
+    winner = "" if tuned is None else tuned["winner"] or ""
+    names = [name for name in (candidate, winner) if ledger.place(name) is not None]
+    known = [speedup for speedup in (ledger.node(name).speedup for name in names) if speedup is not None]
+    return max(known, default=None)
 
 
 def exhausted(ledger: Ledger, names: tuple[str, ...], *, before: int | None = None) -> dict[str, str]:
@@ -77,18 +86,18 @@ def summary(ledger: Ledger, names: tuple[str, ...]) -> list[dict[str, Any]]:
     for name in names:
         own = [data for data in mine if data["origin"] == name]
         places = {(data["round"], data["slot"]) for data in own}
-        speedups = [
-            node.speedup
-            for node in ledger.tree()
+        speedups = {
+            (node.round, node.slot): node.speedup
+            for node in sorted(ledger.tree(), key=lambda node: node.speedup or 0.0)
             if node.status == "accepted" and node.speedup is not None and (node.round, node.slot) in places
-        ]
+        }
         spent = usage.get(name)
         rows.append(
             {
                 "model": name,
                 "proposals": len(own),
                 "accepted": len(speedups),
-                "best": max(speedups, default=None),
+                "best": max(speedups.values(), default=None),
                 "tokens": 0 if spent is None else spent.tokens,
                 "cost_usd": 0.0 if spent is None else spent.cost_usd,
                 "share": round(len(own) / len(mine), 4) if mine else 0.0,

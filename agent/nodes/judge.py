@@ -50,7 +50,7 @@ def judge(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
             if reason is not None:
                 break
             deps.stop.check()
-            faults = _judge(deps, proposal, candidate, looks, done + 1, faults)
+            faults = judge_one(deps, proposal, candidate, looks, done + 1, faults)
         if deps.ledger.place(candidate.id) is not None:
             fresh.append(candidate.id)
     return {"fresh": fresh, "judged": state["judged"] + len(fresh), "faults": faults, "stop_reason": reason}
@@ -62,13 +62,25 @@ def _recognise(deps: Deps, proposal: dict[str, Any], known: str) -> None:
     deps.once("recognised", proposal["round"], proposal["slot"], **facts, same_as=known)
 
 
-def _judge(
-    deps: Deps, proposal: dict[str, Any], candidate: Candidate, looks: str | None, order: int, faults: int
+def judge_one(
+    deps: Deps,
+    proposal: dict[str, Any],
+    candidate: Candidate,
+    looks: str | None,
+    order: int,
+    faults: int,
+    *,
+    log: str = "",
 ) -> int:
-    """Judge one candidate and write what came of it; the number of faults in a row."""
+    """Judge one candidate and write what came of it; the number of faults in a row.
+
+    ``log``: what else is known of it, for whoever reads the verdict. Raises JudgeUnavailable when there are too many.
+    """
     deps.emit("judging", candidate=candidate.id, order=order, of=deps.settings.max_candidates)
     before_s = deps.log.elapsed_s()
     verdict = deps.judge.judge(candidate, deps.notice(candidate=candidate.id))
+    if log:
+        verdict = verdict.model_copy(update={"log": "\n".join(filter(None, [verdict.log, log]))})
     taken = ("parent", "round", "slot", "language", "strategy", "source_artifact", "origin")
     deps.emit(
         "judged",

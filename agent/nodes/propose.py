@@ -114,6 +114,7 @@ def to_task(deps: Deps, pick: PickState, model: str) -> ProposalTask:
         diagnosis=researched["diagnosis"],
         knowledge=tuple(researched["knowledge"]),
         standings=_standings(deps, pick, memories),
+        tuned=deps.settings.tune_trials > 0,
         budget=budget_of(model, deps.settings.context_tokens),
     )
 

@@ -67,7 +67,9 @@ def to_recalled(deps: Deps, hit: Recalled) -> dict[str, Any]:
 
 
 def _seeds(deps: Deps, state: RunState, hits: list[Recalled]) -> list[dict[str, Any]]:
-    """The best source accepted for the very same operator and shapes: judged first, as it stands."""
+    """The best source accepted for the very same operator and shapes: judged first, as it stands. One that was slower
+    than the baselines is not worth a judgement that a new one could have.
+    """
     if not hits:
         return []
     description = deps.description(state)
@@ -77,7 +79,7 @@ def _seeds(deps: Deps, state: RunState, hits: list[Recalled]) -> list[dict[str, 
             experience.shape_signature == description.shape_signature
             and experience.operator_signature == description.operator_signature
         )
-        if same and experience.status == "accepted":
+        if same and experience.status == "accepted" and (experience.speedup or 0.0) > 1:
             strategy = "recalled: " + experience.strategy.removeprefix("recalled: ")
             return [
                 {

@@ -19,6 +19,7 @@ from agent.diagnosing import LONGEST_EVIDENCE, LONGEST_LESSON, Bottleneck, Diagn
 from agent.rendering import render
 from agent.subagents.asking import ask_model, may_ask, room_for_question
 from agent.subagents.running import run_graph
+from agent.tuning.telling import tuned_text
 from tools.answers import bounded
 from tools.problem import Description
 from tools.problem_text import cases_text, fenced, machine_text, one_line
@@ -102,9 +103,14 @@ def explain(state: DiagnoseState, runtime: Runtime[Deps]) -> dict[str, Any]:
 
 
 def conclude(state: DiagnoseState, runtime: Runtime[Deps]) -> dict[str, Any]:
-    """Write it down."""
-    candidate = state["candidate"]
-    runtime.context.once("reflected", candidate, candidate=candidate, **state["diagnosis"])
+    """Write it down, with what tuning did."""
+    candidate, deps = state["candidate"], runtime.context
+    parent = _judged(deps, state)[0]["parent"]
+    tuned = deps.ledger.find("tuned", candidate) or deps.ledger.find("tuned", parent)
+    found = dict(state["diagnosis"])
+    if tuned is not None and candidate in (tuned["candidate"], tuned["winner"]):
+        found["lesson"] = f"{found['lesson']}; {tuned_text(tuned)}"
+    deps.once("reflected", candidate, candidate=candidate, **found)
     return {}
 
 

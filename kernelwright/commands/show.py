@@ -90,6 +90,8 @@ def to_json(view: RunView) -> dict[str, Any]:
                 "lesson": row.lesson,
                 "origin": row.origin,
                 "verdict": row.verdict,
+                "tuned": row.tuned,
+                "settings": row.settings,
             }
             for row in view.rows.values()
         ],

@@ -66,6 +66,16 @@ def test_a_second_run_begins_with_the_champion_of_the_first(toy, home: Path, mem
     assert third.candidates_to_best == 1
 
 
+def test_what_was_slower_than_the_baselines_is_not_judged_again(toy, home: Path, memory: InMemoryStore) -> None:
+    run(toy, home, FakeJudge(toy.follow), lambda task, **_: toy.proposal(90), memory, max_candidates=1)
+    (hit,) = memory.search("value")
+    assert (hit.experience.status, hit.experience.speedup) == ("accepted", pytest.approx(0.9))
+    judge = FakeJudge(toy.follow)
+    outcome = run(toy, home, judge, lambda task, **_: toy.proposal(150), memory, max_candidates=1)
+    assert judge.judged[0] == toy.id_of(150)
+    assert recalled_of(outcome)["seeds"] == []
+
+
 def test_at_another_shape_the_source_is_shown_but_not_judged(toy, home: Path, memory: InMemoryStore) -> None:
     run(toy, home, FakeJudge(toy.follow), lambda task, **_: toy.proposal(150), memory, max_candidates=1)
     seen: list[Any] = []

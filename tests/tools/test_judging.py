@@ -49,6 +49,21 @@ def test_the_problem_is_described(judge):
     assert description.graph is not None
 
 
+def test_a_quick_measurement_ranks_and_refuses(judge):
+    """Its figure is about that of a verdict's; what is wrong or does not build has none."""
+    found = judge.measure(candidate(HONEST))
+    assert found.reason is None, found.detail
+    assert set(found.cases) == {"default"}
+    assert found.seconds > 0
+    slower = judge.measure(candidate(f"for _ in range(20): {HONEST.replace('return', 'y =')}\nreturn y"))
+    assert slower.speedup < found.speedup / 4
+    wrong = judge.measure(candidate("return torch.softmax(x, dim=-1)"))
+    assert (wrong.reason, wrong.speedup) == ("wrong_output", None)
+    assert judge.measure(Candidate(source="class ModelNew", language="python")).reason == "compile_error"
+    broken = judge.measure(candidate(HONEST, before="raise ValueError('no')"))
+    assert (broken.speedup, broken.seconds) == (None, None)
+
+
 def test_the_same_thing_again_is_right_and_not_faster(judge):
     verdict = judge.judge(candidate(HONEST))
     assert (verdict.status, verdict.reason) == ("accepted", None), (verdict.detail, verdict.log)

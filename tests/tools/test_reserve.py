@@ -1,5 +1,6 @@
 """A heap in order, as every window finds it. In a process of its own, with the environment that workers have."""
 
+import json
 import os
 import subprocess
 import sys
@@ -51,10 +52,29 @@ if tidied:
     print("in order")
 """
 
+KEPT = """
+import ctypes
+from tools.harness.reserve import Reserve
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+libc.free.restype, libc.free.argtypes = None, [ctypes.c_void_p]
+MIB = 1 << 20
+reserve = Reserve()
+reserve.grow(64 * MIB)
+touched = reserve._touched
+windows = [[], []]
+for number in range(60):
+    for block in windows.pop(0):  # the last window's stay
+        libc.free(block)
+    reserve.tidy()
+    windows.append([libc.malloc(3 * MIB + 64) for _ in range(1 if number % 3 == 2 else 5)])
+print([end - begin for begin, end in (touched, reserve._touched)])
+"""
 
-def run(*arguments: str) -> str:
+
+def run(*arguments: str, script: str = SCRIPT) -> str:
     environment = {**os.environ, **STEADY}
-    done = subprocess.run([sys.executable, "-c", SCRIPT, *arguments], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", script, *arguments], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -69,3 +89,8 @@ def test_a_hole_above_all_that_was_touched_does_not_keep_the_others_open():
 
 def test_without_it_holes_are_filled_first():
     assert run() == "scattered"
+
+
+def test_while_windows_come_and_go_the_heap_does_not_grow():
+    before, after = json.loads(run(script=KEPT))
+    assert after == before

@@ -173,6 +173,14 @@ def test_write_compile_test_submit(bench):
     assert "has ended" in bench.bad("write_candidate", source=OTHER)
 
 
+def test_numbers_that_are_left_open_are_told_and_mistakes_in_them_are_refused(bench):
+    written = bench.good("write_candidate", source=f"BLOCK = 64  # tune: 32, 64\n{SOURCE}")
+    assert "left open: BLOCK, 2 settings" in written
+    refused = bench.bad("write_candidate", source=f"BLOCK = 65  # tune: 32, 64\n{SOURCE}")
+    assert "line 1: BLOCK = 65 is not among the values" in refused
+    assert "The draft is unchanged" in refused
+
+
 def test_submit_refuses_what_was_never_built(bench):
     assert "call write_candidate" in bench.bad("submit", strategy="x")
     bench.good("write_candidate", source=SOURCE)

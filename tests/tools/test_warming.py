@@ -17,7 +17,7 @@ from tools.harness.warming import warm_up
 import os
 
 was = os.environ["TRITON_CACHE_DIR"]
-warm_up(building=sys.argv[1] == "build")
+warm_up(sys.argv[1])
 import triton
 from triton.runtime.jit import JITFunction
 

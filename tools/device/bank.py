@@ -13,13 +13,11 @@ from typing import Any
 
 from sandbox.errors import HoldFailed
 from tools.errors import JudgeUnavailable
+from tools.harness.wire import LOOKED_AT
 from tools.worker import Worker, WorkerFailed
 
 LASTING = ("made", "drawn", "wavering")
 """Kinds of names that always mean the same content."""
-
-IN_A_WINDOW = ("flush", "arm")
-"""Asked while the device is looked at: nothing else is told then."""
 
 Ref = list[Any]
 """See ``tools.harness.verifier``."""
@@ -99,7 +97,7 @@ class Bank:
     def turn(self, op: str = "") -> Iterator[None]:
         """Nobody else asks meanwhile."""
         with self._asking:
-            if op not in IN_A_WINDOW:
+            if op not in LOOKED_AT:
                 self._tell_released()
             yield
 

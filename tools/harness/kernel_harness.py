@@ -66,7 +66,7 @@ class Harness:
             arena = Arena(body["arena"])
         self.subject = Subject(body["threads"], arena, self.memory)
         if body.get("warm"):
-            warm_up(building=body["warm"] == "build")
+            warm_up(body["warm"])
         return Record(self.seq, Status.OK), []
 
     def do_attach(self, body: dict[str, Any]) -> tuple[Record, Chunks]:

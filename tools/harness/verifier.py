@@ -25,7 +25,7 @@ from tools.harness.reference import Reference
 from tools.harness.shelf import Made, Shelf
 from tools.harness.tensors import Packed, decode, view
 from tools.harness.wholes import wrong_wholes
-from tools.harness.wire import Leaf
+from tools.harness.wire import LOOKED_AT, Leaf
 from tools.harness.yardstick import ErrorFacts, Yardstick
 
 Ref = list[Any]
@@ -60,8 +60,6 @@ OPERATIONS = [
     "forget",
     "keep",
 ]
-LOOKED_AT = ("flush", "arm")
-"""What is done while the device is looked at; all else ends that first, for it may wait for all that runs there."""
 COLD = 2
 """Times the cache is written over to make it cold."""
 MIXER = 0x9E3779B97F4A7C15

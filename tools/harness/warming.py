@@ -1,9 +1,10 @@
-"""What a worker that waits for a candidate gets ready meanwhile: nobody's code but ours has run in it. Runs inside a
-sandbox.
+"""What a worker gets ready while it waits for what it will be asked: nobody's code but ours has run in it. Runs inside
+a sandbox.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import tempfile
 from contextlib import contextmanager
@@ -12,16 +13,21 @@ from typing import TYPE_CHECKING
 import torch
 
 from tools.harness.dry_run import WARP, architecture_of, build_launcher, stand_in
+from tools.harness.wire import BUILD, TRACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def warm_up(*, building: bool) -> None:
-    """Import Triton; ``building``: compile something small, so that its compiler and torch's tensors without values
-    have been through all that happens once. On processors: nothing of a device is begun. Does nothing where Triton or
-    a device's architecture is not known; a border, for a failure here will show where it matters.
+def warm_up(what: str) -> None:
+    """Get ready to ``BUILD`` or ``RUN`` a candidate for a device, or to ``TRACE`` a reference.
+
+    On processors: nothing of a device is begun. A border, for a failure here will show where it matters.
     """
+    if what == TRACE:
+        importlib.import_module("torch._dynamo")  # takes as long as torch itself
+        importlib.import_module("torch.export")
+        return
     architecture = architecture_of(os.environ)
     if architecture is None:
         return
@@ -30,7 +36,7 @@ def warm_up(*, building: bool) -> None:
     except ImportError:
         return
     try:
-        if building:
+        if what == BUILD:
             _compile_once(warming_kernel, architecture)
         else:
             _know_the_compiler(architecture)

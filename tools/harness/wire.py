@@ -32,6 +32,14 @@ PARTS = 4
 MAX_CALLS = 512
 """Calls in one window."""
 
+LOOKED_AT = ("flush", "arm")
+"""What a verifier does while it looks at the device; all else ends that first, for it may wait for all that runs
+there. So nothing else is asked meanwhile.
+"""
+
+BUILD, RUN, TRACE = "build", "run", "trace"
+"""What a worker may get ready for while it waits (``tools.harness.warming``)."""
+
 ARENA_TABLE = struct.Struct("<Q")
 """How many addresses follow; each is another of these."""
 ARENA_HEADER_BYTES = 1 << 18

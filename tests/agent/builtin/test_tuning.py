@@ -23,7 +23,7 @@ def ask(tried, slot=0, recalled=(), parent=None, much=True):
 
 
 def test_a_plan_is_its_text():
-    plan = Plan(block=512, tile=64, stream=True, recycle=False)
+    plan = Plan(block=512, tile=64, stream=True, cache=False)
     assert parse_plan(f"2 fused loop nests; {plan}") == plan
     assert parse_plan("no such thing") is None
     assert parse_plan("plan block=64 unknown=3") == Plan(block=64)
@@ -40,6 +40,8 @@ def test_what_memory_recalls_is_the_first_draft():
     known = Plan(block=4096, tile=64)
     (recalled,) = attempts(("recalled", "none", "2.5000", known))
     assert ask([], 0, [recalled]) == known
+    (slower,) = attempts(("recalled", "none", "0.1900", known))
+    assert ask([], 0, [slower]) == ask([], 0)
 
 
 def test_neighbours_of_the_best_come_next_and_nothing_twice():

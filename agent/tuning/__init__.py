@@ -1,0 +1,1 @@
+"""Choosing the numbers that a candidate leaves open, by measuring, beside the model."""
