@@ -31,6 +31,7 @@ from tools.judge import Judge
 from tools.problem import Description, Problem
 from tools.problem_text import one_line
 from tools.profiling.diagnosis import Diagnosis
+from tools.standings import Standing
 from tools.toolbox import make_tools, run_tool, signature_text, usage_text
 from tools.workbench import NEEDS_LANGUAGE_MODEL, Workbench
 
@@ -90,6 +91,8 @@ class ProposalTask:
     """What limits the parent, as text; empty without one."""
     knowledge: tuple[str, ...] = ()
     """Names of documents that may help, best first."""
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    """Candidate id to what is known of it, of those it may see."""
     tuned: bool = True
     """Whether numbers that it leaves open are chosen by measuring."""
     budget: Budget = field(default_factory=Budget)
@@ -153,6 +156,7 @@ def propose(
         knowledge=knowledge,
         platform=platform_of(task.target),
         readable=_readable(task),
+        standings=task.standings,
         judged=frozenset(attempt.candidate for attempt in task.visible),
         base=store.text(task.parent.source_artifact) if task.parent is not None else None,
     )

@@ -21,9 +21,10 @@ from tools.candidate import Candidate
 from tools.judge import Judge, Notice
 from tools.problem import Description
 from tools.profiling.diagnosis import ProfileResult
+from tools.profiling.generated import CodeResult
 from tools.verdict import CheckResult, CompileResult, Measurement, Timing, Verdict
 
-Answer = TypeVar("Answer", CompileResult, CheckResult, ProfileResult)
+Answer = TypeVar("Answer", CompileResult, CheckResult, ProfileResult, CodeResult)
 _NESTED = ("message", "malformed")
 
 
@@ -103,6 +104,10 @@ class RehearsedJudge:
         """The answer it got, or the judge's."""
         question = f"profile {profiler}"
         return self._ask(question, candidate, ProfileResult, lambda: self.real.profile(candidate, profiler))
+
+    def code(self, candidate: Candidate) -> CodeResult:
+        """The answer it got, or the judge's."""
+        return self._ask("code", candidate, CodeResult, lambda: self.real.code(candidate))
 
     def measure(self, candidate: Candidate, notice: Notice | None = None) -> Measurement:
         """As the judge does."""

@@ -16,6 +16,7 @@ from tools.harness.yardstick import ErrorFacts
 from tools.judge import Notice
 from tools.problem import CaseFacts, Description, TensorFacts
 from tools.profiling.diagnosis import ProfileResult
+from tools.profiling.generated import CodeResult
 from tools.verdict import CheckResult, CompileResult, Measurement, Timing, Verdict
 
 Script = Callable[[str], Verdict | None]
@@ -26,6 +27,8 @@ DEFAULT_BASELINES = {"eager": 2.0e-3, "compile": 1.5e-3}
 
 
 NO_PROFILE = ProfileResult(ok=False, profiler="auto", reason="profiler_missing", detail="a scripted judge runs nothing")
+
+NO_CODE = CodeResult(ok=True)
 
 
 class UnscriptedCandidate(ToolError):
@@ -80,6 +83,7 @@ class FakeJudge:
         description: Description | None = None,
         baselines: Mapping[str, float] = DEFAULT_BASELINES,
         profile: ProfileResult = NO_PROFILE,
+        code: CodeResult = NO_CODE,
         measurements: Callable[[str], Measurement | None] | None = None,
     ) -> None:
         self._script: Script = script.get if isinstance(script, Mapping) else script
@@ -88,6 +92,7 @@ class FakeJudge:
         self._description = description or describe_softmax()
         self._baselines = dict(baselines)
         self._profile = profile
+        self._code = code
         self._measurements = measurements
         self._lock = threading.Lock()
         self.measured: list[str] = []
@@ -130,6 +135,11 @@ class FakeJudge:
         if not built.ok:
             return ProfileResult(ok=False, profiler=profiler, reason=built.reason, detail="it does not compile")
         return self._profile.model_copy(update={"profiler": profiler})
+
+    def code(self, candidate: Candidate) -> CodeResult:
+        """The code it was given, for whatever compiles."""
+        built = self.compile(candidate)
+        return self._code if built.ok else CodeResult(ok=False, reason=built.reason, detail="it does not compile")
 
     def measure(self, candidate: Candidate, notice: Notice | None = None) -> Measurement:
         """The scripted quick look, or what the verdict would be; ``measured`` records it."""

@@ -8,6 +8,7 @@ from typing import Protocol
 from tools.candidate import Candidate
 from tools.problem import Description
 from tools.profiling.diagnosis import ProfileResult
+from tools.profiling.generated import CodeResult
 from tools.verdict import CheckResult, CompileResult, Measurement, Timing, Verdict
 
 Notice = Callable[[str], None]
@@ -21,8 +22,8 @@ def silent(text: str) -> None:
 class Judge(Protocol):
     """Judges candidates for one problem on one target. One instance a run; ``close`` when done.
 
-    ``compile``, ``check`` and ``profile`` may be called from several threads; ``baselines``, ``measure``, ``judge`` and
-    ``confirm`` hold the machine for themselves (a lock inside), because they measure time.
+    ``compile``, ``check``, ``profile`` and ``code`` may be called from several threads; ``baselines``, ``measure``,
+    ``judge`` and ``confirm`` hold the machine for themselves (a lock inside), because they measure time.
     """
 
     def describe(self) -> Description:
@@ -39,6 +40,9 @@ class Judge(Protocol):
 
     def profile(self, candidate: Candidate, profiler: str = "auto") -> ProfileResult:
         """Say why it takes as long as it does (``tools.profiling.registry``); nothing of it enters a verdict."""
+
+    def code(self, candidate: Candidate) -> CodeResult:
+        """Build it and read what compilers made of it: machine code, and intermediate code where the build kept it."""
 
     def measure(self, candidate: Candidate, notice: Notice | None = None) -> Measurement:
         """Screen, compile, check and time it quickly, to rank settings of one program; no verdict rests on it.

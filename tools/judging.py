@@ -39,6 +39,7 @@ from tools.launching import launcher_for
 from tools.measuring import QUICK_SEEDS, measure_candidate, time_baselines
 from tools.problem import Description, JudgeSettings, Problem
 from tools.profiling.diagnosis import ProfileResult
+from tools.profiling.generated import CodeResult
 from tools.profiling.running import Profiling, unbuilt
 from tools.screening import screen
 from tools.sittings import settle
@@ -71,12 +72,10 @@ class SandboxedJudge:
         device: Device | None = None,
     ) -> None:
         """``work_dir`` is where a private folder is made; ``cache_dir`` keeps baselines' compiled code, and ceilings.
-
         ``device``: what candidates are called on; default: the target's. Raises SandboxUnavailable where there is
         none, JudgeUnavailable if what is needed for it cannot be built.
-        ``language`` is what most candidates are in; a verdict names its own candidate's.
-
-        ``seed`` is for the statistics only; what a candidate is tested with comes from the system's entropy.
+        ``language`` is what most candidates are in; a verdict names its own candidate's. ``seed`` is for the statistics
+        only; what a candidate is tested with comes from the system's entropy.
         """
         self.settings = settings
         self._seed = seed
@@ -172,14 +171,18 @@ class SandboxedJudge:
         work = partial(self._profiling.profile, candidate, profiler)
         return self._once_again(work) if built.ok else unbuilt(profiler, built)
 
+    def code(self, candidate: Candidate) -> CodeResult:
+        """See ``tools.judge.Judge``."""
+        built = self.compile(candidate)
+        return self._once_again(partial(self._profiling.code, candidate, built))
+
     def _floors_s(self) -> dict[str, float]:
         """By case, a time that no call can be shorter than."""
         return self._roof.least_s(self._admission.needed_bytes if self._admission else {}, FLOOR_MARGIN)
 
     def _make_room(self) -> None:
-        on_device = self._crew_now.on_device if self._crew_now is not None else None
-        if on_device is not None:
-            on_device.bank.ask("forget", {})
+        if self._crew_now is not None and self._crew_now.on_device is not None:
+            self._crew_now.on_device.bank.ask("forget", {})
 
     def measure(self, candidate: Candidate, notice: Notice | None = None) -> Measurement:
         """See ``tools.judge.Judge``."""
@@ -243,19 +246,16 @@ class SandboxedJudge:
         except (JudgeUnavailable, SandboxError, RequestError) as error:
             if self._closed or (isinstance(error, RequestError) and not self._usable):
                 raise
-            self._renew()
+            with self._lock:
+                if self._crew_now is not None:
+                    self._dismiss(self._crew_now)
+                    self._crew_now = None
         try:
             return work()
         except SandboxError as error:
             raise JudgeUnavailable(f"the sandbox failed: {error}") from error
         except RequestError as error:
             raise JudgeUnavailable(str(error)) from error
-
-    def _renew(self) -> None:
-        with self._lock:
-            if self._crew_now is not None:
-                self._dismiss(self._crew_now)
-                self._crew_now = None
 
     def _check(self, candidate: Candidate) -> CheckResult:
         crew = self._crew()

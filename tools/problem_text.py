@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from tools.problem import CaseFacts, Description
@@ -31,6 +32,29 @@ def baselines_text(baselines: Mapping[str, float]) -> str:
     """One line a baseline, fastest first, in seconds and in a unit one can read."""
     rows = sorted(baselines.items(), key=lambda item: (item[1], item[0]))
     return "\n".join(f"- {one_line(name)}: {seconds:.6g} s" for name, seconds in rows) or "- not measured"
+
+
+def roofline_text(description: Description, baselines: Mapping[str, float]) -> str:
+    """One line a case: the least time of a call, what takes it, whether that is certain; then what is left to win."""
+    floors = [case.floor for case in description.cases if case.floor is not None]
+    if not floors:
+        return "- not known: nobody measured what this device reaches, or what the operator has to do"
+    lines = [_floor_line(case) for case in description.cases]
+    if len(floors) == len(description.cases) and baselines:
+        mean_s = math.exp(sum(math.log(floor.seconds) for floor in floors) / len(floors))
+        name = min(baselines, key=lambda one: (baselines[one], one))
+        reached = f"{mean_s / baselines[name]:.0%} of {roof_of(floor.bound for floor in floors)}"
+        most = baselines[name] / mean_s
+        left = f"a speed-up of {most:.2f} at most" if most > 1 else "nothing is left to win by this reckoning"
+        lines.append(f"- the fastest baseline, {one_line(name)}, reaches {reached}: {left}")
+    return "\n".join(lines)
+
+
+def _floor_line(case: CaseFacts) -> str:
+    if case.floor is None:
+        return f"- {one_line(case.name)}: not known"
+    doubt = f"; perhaps less: {one_line(case.floor.doubt)}" if case.floor.doubt else ""
+    return f"- {one_line(case.name)}: {case.floor.seconds:.3g} s a call at least, for {case.floor.bound}{doubt}"
 
 
 def machine_text(description: Description) -> str:

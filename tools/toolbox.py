@@ -14,10 +14,12 @@ from langchain_core.messages import ToolCall, ToolMessage
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tools.answers import ToolRefusal
 from tools.consulting import BOTTLENECKS
 from tools.problem_text import one_line
+from tools.profiling.generated import Part
 from tools.profiling.registry import AUTO, choices_text
-from tools.workbench import ToolRefusal, Workbench
+from tools.workbench import DRAFT, Text, Workbench
 
 
 class _Arguments(BaseModel):
@@ -48,6 +50,20 @@ class IdArguments(_Arguments):
     id: str = Field(description="A candidate's id from Attempts, Recalled or search_memory, or its beginning.")
 
 
+class PairArguments(_Arguments):
+    """Two candidates."""
+
+    first: str = Field(description="A candidate's id or its beginning; draft stands for the draft.")
+    second: str = Field(description="Another one: the diff leads from the first to it.")
+
+
+class CodeArguments(_Arguments):
+    """Which code of which candidate."""
+
+    part: Part = Field(default="machine", description="machine: assembly or SASS; of a Triton kernel also ptx, ttgir.")
+    id: str = Field(default=DRAFT, description="A candidate's id or its beginning; draft stands for the draft.")
+
+
 class TextArguments(_Arguments):
     """Words to look for."""
 
@@ -73,6 +89,13 @@ class ProfileArguments(_Arguments):
     profiler: str = Field(default=AUTO, description=f"{AUTO} takes the best that works here. {choices_text()}.")
 
 
+class LogArguments(_Arguments):
+    """Which text, and where to begin."""
+
+    what: Text = Field(default="log", description="log: of the last compilation or test; or the tool that it is of.")
+    line: int = Field(default=1, ge=1, description="The first line shown. 1 shows the beginning and the end.")
+
+
 class SubmitArguments(_Arguments):
     """How the candidate differs."""
 
@@ -95,10 +118,14 @@ class _Tool:
 
 def _specify(bench: Workbench) -> list[_Tool]:
     """All tools, always in this order, so that prompts are the same every time."""
+    return [*_to_write(bench), *_to_look(bench), *_to_end(bench)]
+
+
+def _to_write(bench: Workbench) -> list[_Tool]:
     return [
         _Tool(
             "read_problem",
-            "The reference's source, cases, baselines, machine, and the rules of a candidate file.",
+            "The reference's source, cases, roofline, baselines, machine, and the rules of a candidate file.",
             NoArguments,
             bench.read_problem,
         ),
@@ -122,19 +149,40 @@ def _specify(bench: Workbench) -> list[_Tool]:
             NoArguments,
             bench.test_candidate,
         ),
-        _Tool("read_log", "The whole log of the last compilation or test.", NoArguments, bench.read_log),
+    ]
+
+
+def _to_look(bench: Workbench) -> list[_Tool]:
+    return [
+        _Tool(
+            "read_log",
+            "The whole text behind a short answer: the log of the last compilation or test, or what else there is.",
+            LogArguments,
+            bench.read_log,
+        ),
         _Tool(
             "profile_candidate",
             "Say what limits the draft (memory, compute, latency, occupancy, launches), on what evidence, what helps.",
             ProfileArguments,
             bench.profile_candidate,
         ),
-        _Tool("read_profile", "The whole report of the last profile.", NoArguments, bench.read_profile),
+        _Tool(
+            "read_generated_code",
+            "What the compiler made of the draft or another candidate: its hot loops, vectors and widths, registers.",
+            CodeArguments,
+            lambda part, id: bench.read_generated_code(part, id),  # noqa: A006 - the argument's public name
+        ),
         _Tool(
             "read_candidate",
             "The source of an earlier candidate.",
             IdArguments,
             lambda id: bench.read_candidate(id),  # noqa: A006 - the argument's public name
+        ),
+        _Tool(
+            "compare_candidates",
+            "Two candidates side by side: verdicts, times, errors, profiles, whether one is faster, and their diff.",
+            PairArguments,
+            bench.compare_candidates,
         ),
         _Tool("search_memory", "What earlier runs learned.", TextArguments, bench.search_memory),
         _Tool(
@@ -144,6 +192,11 @@ def _specify(bench: Workbench) -> list[_Tool]:
             bench.search_knowledge,
         ),
         _Tool("read_knowledge", "One of those documents.", NameArguments, bench.read_knowledge),
+    ]
+
+
+def _to_end(bench: Workbench) -> list[_Tool]:
+    return [
         _Tool(
             "submit",
             "End this proposal with the draft. It must have been compiled.",
@@ -180,12 +233,16 @@ def usage_text(tools: list[BaseTool]) -> str:
 def signature_text(tool: BaseTool) -> str:
     """``name(argument: type, ...)``."""
     properties: dict[str, Any] = tool.tool_call_schema.model_json_schema().get("properties", {})  # type: ignore[union-attr]
-    inside = ", ".join(f"{name}: {facts.get('type', 'any')}" for name, facts in properties.items())
+    inside = ", ".join(f"{name}: {_type_text(facts)}" for name, facts in properties.items())
     return f"{tool.name}({inside})"
 
 
+def _type_text(facts: dict[str, Any]) -> str:
+    return "|".join(map(str, facts["enum"])) if "enum" in facts else str(facts.get("type", "any"))
+
+
 def _build(spec: _Tool, bench: Workbench) -> BaseTool:
-    def call(**arguments: str) -> str:
+    def call(**arguments: Any) -> str:
         if bench.done:
             raise ToolException("this proposal has ended: nothing more is done")
         try:

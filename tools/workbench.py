@@ -7,44 +7,57 @@ proposal in one thread.
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar
 
 from memory.errors import StoreError
 from memory.knowledge.base import KnowledgeBase, KnowledgeQuery
 from memory.store import ExperienceStore, Recalled
 from sandbox.errors import SandboxError
+from tools.answers import (
+    ToolRefusal,
+    check_failure,
+    check_source,
+    compile_failure,
+    errors_text,
+    page,
+    replaced,
+)
 from tools.artifacts import ArtifactStore
 from tools.candidate import Candidate
 from tools.consulting import HITS, Unanswerable, read_text, search_text
 from tools.errors import JudgeUnavailable, ToolError
-from tools.harness.yardstick import ErrorFacts
 from tools.judge import Judge
 from tools.parameters import BadDeclaration, parameters_of, settings_of
-from tools.parsing import parse
 from tools.problem import Description, Problem
-from tools.problem_text import baselines_text, cases_text, fenced, machine_text, one_line
+from tools.problem_text import baselines_text, cases_text, fenced, machine_text, one_line, roofline_text
 from tools.profiling.diagnosis import Diagnosis, ProfileResult
+from tools.profiling.excerpts import NoCode, code_text
+from tools.profiling.generated import CodeResult, Part
 from tools.profiling.telling import diagnosis_text, failure_text
+from tools.standings import Side, Standing, compare, shortened
 from tools.verdict import CheckResult, CompileResult
 
-MAX_SOURCE_BYTES = 256 << 10
-LOG_LINES = 60
-LOG_CHARS = 4_000
-FULL_LOG_CHARS = 20_000
 SEARCH_HITS = 5
 MIN_ID_PREFIX = 4
+DRAFT = "draft"
+"""What stands for the draft's id."""
 NEEDS_LANGUAGE_MODEL = "this operator needs a language model"
 """How a refusal begins when the proposer itself is too simple for the operator."""
 
-Result = TypeVar("Result", CompileResult, CheckResult, ProfileResult)
+Result = TypeVar("Result", CompileResult, CheckResult, ProfileResult, CodeResult)
 
 
-class ToolRefusal(ToolError):
-    """The call cannot be done as it was made; the message says how to mend it."""
+Text = Literal["log", "profile", "code", "comparison"]
+"""What a tool's short answer may leave out; ``read_log`` reads it."""
+_MAKERS: dict[Text, str] = {
+    "log": "compile_candidate",
+    "profile": "profile_candidate",
+    "code": "read_generated_code",
+    "comparison": "compare_candidates",
+}
 
 
 @dataclass
@@ -71,18 +84,23 @@ class Workbench:
     """The parent's source: ``edit_candidate`` starts from it while nothing is written."""
 
     draft: Candidate | None = None
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    """Candidate id to what is known of it: what ``compare_candidates`` may tell."""
     drafts: dict[str, str] = field(default_factory=dict)
     """Id to source of everything written here: ``read_candidate`` opens these too."""
     compiled: Candidate | None = None
     """The candidate that compiled last."""
-    last_log: str = ""
-    last_profile: str = ""
-    """What the last profiler printed."""
+    texts: dict[Text, str] = field(default_factory=dict)
+    """The whole of what was last said, as ``read_log`` reads it."""
+    checks: dict[str, CheckResult] = field(default_factory=dict)
+    """Candidate id to what its last test said."""
     profiles: dict[str, Diagnosis] = field(default_factory=dict)
     """Candidate id to what a profiler last said of it."""
     submitted: Candidate | None = None
     strategy: str = ""
     declined: str | None = None
+    _recalled: dict[str, Standing] = field(default_factory=dict)
+    """Of what ``search_memory`` found."""
     failure: ToolError | SandboxError | None = None
     """The judge's own failure, when it failed in the last call that needed it."""
     failures: int = 0
@@ -101,6 +119,7 @@ class Workbench:
                 f"Cases:\n{cases_text(self.description)}",
                 f"Parameters and buffers:\n{self._parameters_text()}",
                 f"Baselines (seconds a call):\n{baselines_text(self.baselines)}",
+                f"Roofline:\n{roofline_text(self.description, self.baselines)}",
                 f"Machine: {machine_text(self.description)}",
                 f"Rules of a candidate file:\n{self.rules.strip()}",
             ]
@@ -122,70 +141,95 @@ class Workbench:
         text = self.draft.source if self.draft is not None else self.base
         if text is None:
             raise ToolRefusal("nothing is written yet: call write_candidate with a whole file first")
-        if not search:
-            raise ToolRefusal("search is empty: copy the lines to be replaced from the file")
-        found = text.count(search)
-        if found == 0:
-            raise ToolRefusal(
-                "search was not found: it must equal the file's text to the last space; nothing was changed"
-            )
-        if found > 1:
-            raise ToolRefusal(f"search was found {found} times: add lines around it until it is unique")
-        return self._accept(text.replace(search, replace))
+        return self._accept(replaced(text, search, replace))
 
     def compile_candidate(self) -> str:
         """Build the draft in a sandbox."""
         draft = self._need_draft()
         result = self._ask(lambda: self.judge.compile(draft))
-        self.last_log = result.log
+        self.texts["log"] = result.log
         if not result.ok:
-            raise ToolRefusal(_compile_failure(result))
+            raise ToolRefusal(compile_failure(result, draft.source))
         self.compiled = draft
         return f"candidate {draft.id} compiles ({result.seconds:.1f} s)"
 
     def test_candidate(self) -> str:
         """Compare the draft with the oracle, without timing."""
         draft = self._need_draft()
-        result = self._ask(lambda: self.judge.check(draft))
-        self.last_log = result.log
+        result = self.checks[draft.id] = self._ask(lambda: self.judge.check(draft))
+        self.texts["log"] = result.log
         if not result.passed:
-            raise ToolRefusal(_check_failure(result))
+            raise ToolRefusal(check_failure(result, draft.source))
         self.compiled = draft
-        errors = _errors_text(result.error, result.eager_error)
+        errors = errors_text(result.error, result.eager_error)
         return f"candidate {draft.id} passed on {result.seeds} seeds" + (f"; {errors}" if errors else "")
 
-    def read_log(self) -> str:
-        """The log of the last compilation or test."""
-        return bounded(self.last_log, FULL_LOG_CHARS) if self.last_log.strip() else "the last log is empty"
+    def read_log(self, what: Text = "log", line: int = 1) -> str:
+        """The whole of what the last tool of a kind had to say, from a line on."""
+        text = self.texts.get(what, "")
+        if not text.strip() and what == "log":
+            return "the last log is empty"
+        if not text.strip():
+            raise ToolRefusal(f"there is no {what} yet: call {_MAKERS[what]} first")
+        return page(text, line, what)
 
     def profile_candidate(self, profiler: str) -> str:
         """Say what the draft's time goes into, and what usually helps."""
         draft = self._need_draft()
         result = self._ask(lambda: self.judge.profile(draft, profiler))
-        self.last_profile = result.report
+        self.texts["profile"] = result.report
         if result.diagnosis is None:
             raise ToolRefusal(failure_text(result))
         self.compiled = draft
         self.profiles[draft.id] = result.diagnosis
         return diagnosis_text(result.diagnosis, self.store.put(result.report) if result.report else "")
 
-    def read_profile(self) -> str:
-        """The report of the last profile, in the profiler's own words."""
-        if not self.last_profile.strip():
-            raise ToolRefusal("there is no profile yet: call profile_candidate first")
-        return bounded(self.last_profile, FULL_LOG_CHARS)
+    def read_generated_code(self, part: Part, candidate: str = DRAFT) -> str:
+        """What the compiler made of the draft or of an earlier candidate."""
+        meant = Candidate(source=self._source_of(self._find(candidate)), language=self.language)
+        result = self._ask(lambda: self.judge.code(meant))
+        try:
+            told, self.texts["code"] = code_text(result, part)
+        except NoCode as error:
+            raise ToolRefusal(str(error)) from error
+        whole = self.texts["code"]
+        where = f"read_log what=code, {len(whole.splitlines())} lines (artifact {self.store.put(whole)[:16]})"
+        return f"candidate {meant.id}, {told}\nwhole: {where}"
 
     def read_candidate(self, candidate: str) -> str:
         """Source of an earlier candidate, by id or by the beginning of one."""
+        return self._source_of(self._find(candidate))
+
+    def compare_candidates(self, first: str, second: str) -> str:
+        """What differs between two of them, and what their verdicts allow to say."""
+        one, other = (self._side(self._find(name)) for name in (first, second))
+        if one.candidate.source == other.candidate.source:
+            raise ToolRefusal("both are the same text: name two different candidates")
+        facts, diff = compare(one, other)
+        self.texts["comparison"] = diff
+        return f"{facts}\n{shortened(diff, self.store.put(diff))}"
+
+    def _side(self, found: str) -> Side:
+        known = self.standings.get(found) or self._recalled.get(found) or Standing()
+        known = replace(known, check=self.checks.get(found), profile=self.profiles.get(found) or known.profile)
+        candidate = Candidate(source=self._source_of(found), language=self.language)
+        return Side(found, candidate, known)
+
+    def _find(self, candidate: str) -> str:
+        """The id that is meant. Raises ToolRefusal where that is none, or more than one."""
         wanted = candidate.strip().lower()
+        if wanted == DRAFT:
+            return self._need_draft().id
         hits = sorted(known for known in {*self.readable, *self.drafts} if known.startswith(wanted))
         exact = [known for known in hits if known == wanted]
         if not exact and len(wanted) < MIN_ID_PREFIX:
             raise ToolRefusal(f"{one_line(candidate)!r} is too short: give {MIN_ID_PREFIX} characters of an id or more")
         if len(exact or hits) != 1:
             problem = "names no candidate you may read" if not hits else "begins more than one id"
-            raise ToolRefusal(f"{one_line(candidate)!r} {problem}; there are: {self._readable_text()}")
-        found = (exact or hits)[0]
+            raise ToolRefusal(f"{one_line(candidate)!r} {problem}: choose one of {self._readable_text()}")
+        return (exact or hits)[0]
+
+    def _source_of(self, found: str) -> str:
         if found in self.drafts:
             return self.drafts[found]
         try:
@@ -290,79 +334,10 @@ class Workbench:
         lesson = hit.experience
         candidate = Candidate(source=lesson.source, language=lesson.language)
         self.readable.setdefault(candidate.id, self.store.put(lesson.source))
+        self._recalled[candidate.id] = Standing(elsewhere=lesson.speedup)
         speedup = "none" if lesson.speedup is None else f"{lesson.speedup:.4f}"
         return (
             f"- {candidate.id} problem={one_line(lesson.problem)} status={lesson.status} "
             f"reason={lesson.reason or 'none'} speedup={speedup} ({hit.why}) "
             f"strategy: {one_line(lesson.strategy)} lesson: {one_line(lesson.lesson, 500)}"
         )
-
-
-def check_source(source: str) -> None:
-    """Cheap checks before anything is started. Raises ToolRefusal naming the line to mend."""
-    try:
-        size = len(source.encode())
-    except UnicodeEncodeError as error:
-        raise ToolRefusal("the file is not valid Unicode text: write it again without lone surrogates") from error
-    if size > MAX_SOURCE_BYTES:
-        raise ToolRefusal(f"the file has {size} bytes, {MAX_SOURCE_BYTES} are allowed: write a shorter one")
-    try:
-        tree = parse(source)
-    except SyntaxError as error:
-        line = one_line(error.text or "", 120)
-        raise ToolRefusal(
-            f"syntax error in line {error.lineno}: {error.msg}: {line!r}. The draft is unchanged; send the "
-            "whole file again, plain Python without Markdown around it"
-        ) from error
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise ToolRefusal(f"the file cannot be parsed ({one_line(str(error))}): write it again, simpler") from error
-    if not any(isinstance(node, ast.ClassDef) and node.name == "ModelNew" for node in tree.body):
-        raise ToolRefusal("the file defines no class ModelNew(nn.Module): the whole file is needed, not a part of it")
-
-
-def _compile_failure(result: CompileResult) -> str:
-    return f"{result.reason or 'compile_error'} after {result.seconds:.1f} s\n{_numbered(result.log)}"
-
-
-def _check_failure(result: CheckResult) -> str:
-    parts = [f"not passed: {result.reason or 'wrong_output'}"]
-    if result.detail:
-        parts.append(one_line(result.detail, 500))
-    errors = _errors_text(result.error, result.eager_error, result.bound)
-    if errors:
-        parts.append(errors)
-    if result.log.strip():
-        parts.append(_numbered(result.log))
-    return "\n".join(parts)
-
-
-def _errors_text(error: ErrorFacts | None, eager: ErrorFacts | None, bound: ErrorFacts | None = None) -> str:
-    """Relative errors against the float64 oracle, worst element / norm."""
-    rows = (("error", error), ("eager's", eager), ("allowed", bound))
-    told = [f"{name} {facts.worst:.3g} / {facts.norm:.3g}" for name, facts in rows if facts is not None]
-    return ", ".join(told) + " (worst / norm, relative to float64)" if told else ""
-
-
-def _numbered(log: str) -> str:
-    """The log's beginning with line numbers, bounded; says how much is left out."""
-    lines = log.rstrip().splitlines()
-    shown: list[str] = []
-    used = 0
-    for number, line in enumerate(lines[:LOG_LINES], 1):
-        text = f"{number:4d}| {line[:400]}"
-        used += len(text) + 1
-        if used > LOG_CHARS:
-            break
-        shown.append(text)
-    left = len(lines) - len(shown)
-    if left > 0:
-        shown.append(f"... {left} more lines: read_log shows them")
-    return "\n".join(shown) or "(no log)"
-
-
-def bounded(text: str, limit: int) -> str:
-    """Beginning and end of a long text: the middle of a log matters least."""
-    if len(text) <= limit:
-        return text
-    half = limit // 2
-    return f"{text[:half]}\n... {len(text) - 2 * half} characters left out ...\n{text[-half:]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from agent.deps import Deps
 from agent.errors import ModelError, ModelOut, ModelRejected
 from agent.proposing import Attempt, Proposal, ProposalTask
 from agent.rehearsing import Rehearsal
+from agent.standing import Standings
 from agent.state import PickState
 from agent.subagents.research import research
 from agent.tree import Node
@@ -111,8 +113,17 @@ def to_task(deps: Deps, pick: PickState, model: str) -> ProposalTask:
         seed=deps.settings.seed,
         diagnosis=researched["diagnosis"],
         knowledge=tuple(researched["knowledge"]),
+        standings=_standings(deps, pick, memories),
         tuned=deps.settings.tune_trials > 0,
         budget=budget_of(model, deps.settings.context_tokens),
+    )
+
+
+def _standings(deps: Deps, pick: PickState, memories: Sequence[dict[str, Any]]) -> Standings:
+    parent = () if pick["parent"] is None else (pick["parent"],)
+    recalled = {data["candidate"]: data["speedup"] for data in memories}
+    return Standings(
+        deps.ledger, deps.store, recalled, frozenset((*pick["visible"], *pick["inspirations"], *parent, *recalled))
     )
 
 

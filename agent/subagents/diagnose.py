@@ -20,11 +20,11 @@ from agent.rendering import render
 from agent.subagents.asking import ask_model, may_ask, room_for_question
 from agent.subagents.running import run_graph
 from agent.tuning.telling import tuned_text
+from tools.answers import bounded
 from tools.problem import Description
 from tools.problem_text import cases_text, fenced, machine_text, one_line
 from tools.profiling.diagnosis import Diagnosis as Profile
 from tools.verdict import Verdict
-from tools.workbench import bounded
 
 LOG_VERSIONS = (6_000, 2_000, 500)
 SOURCE_VERSIONS = (24_000, 8_000, 2_000)

@@ -102,6 +102,6 @@ def test_what_begins_anew_on_purpose_is_told_of_nothing(kind: str, shown: int) -
         "round": 1, "slot": 0, "slots": 1, "parent": None, "visible": [], "inspirations": [], "kind": kind,
         "number": 4, "description": "", "baselines": {},
     }  # fmt: skip
-    task = to_task(SimpleNamespace(ledger=log, settings=settings), pick, "builtin")  # type: ignore[arg-type]
+    task = to_task(SimpleNamespace(ledger=log, settings=settings, store=None), pick, "builtin")  # type: ignore[arg-type]
     assert (len(task.recalled), len(task.repeats)) == (shown, shown)
     assert task.number == (None if shown else 4)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from sandbox.fake import FakeSandbox
 from tests.tools.judged import candidate, problem
 from tests.tools.test_dry_run import source_of
 from tests.tools.test_profilers import facts, stored
+from tools.answers import ToolRefusal
+from tools.artifacts import ArtifactStore
 from tools.candidate import Candidate
 from tools.compiling import Builder
 from tools.contender import Rejected
@@ -28,8 +31,10 @@ from tools.launching import Launcher
 from tools.oracle import Constructor
 from tools.problem import JudgeSettings, Problem
 from tools.profiling import running
+from tools.profiling.excerpts import NoCode, code_text
 from tools.profiling.programs import mounts_for
 from tools.profiling.running import OUT_OF_BOUNDS, Profiling
+from tools.workbench import Workbench
 
 GPU = Device("cuda", "a GPU", "sm90", 1 << 30, nodes=("/dev/null",))
 DRAFT = Candidate(source="class ModelNew: pass", language="cuda")
@@ -287,6 +292,32 @@ class TestOnThisProcessor:
         assert result.ok, (result.detail, result.report)
         assert any("vectors" in name for kernel in result.diagnosis.kernels for name in kernel.instructions)
 
+    def test_the_generated_code_shows_what_keeps_a_loop_from_vectors(self, judge, tmp_path):
+        guide = source_of(CPP_GUIDE).replace(
+            "def forward", "def __init__(self, width):\n        super().__init__()\n    def forward"
+        )
+        wide = Candidate(source=guide, language="cpp")
+        called = guide.replace("<cstdint>", "<cstdint>\n#include <cmath>").replace("x[i] < 0.0f ? 0.0f : x[i]", "NEW")
+        scalar = Candidate(source=called.replace("NEW", "std::exp(x[i])"), language="cpp")
+        (text,) = judge.code(wide).texts
+        assert (text.part, text.about) == ("machine", "")
+        first = next(line for line in code_text(judge.code(wide), "machine")[0].splitlines() if line[:2] == "1.")
+        assert re.search(
+            r"relu.*: loop, depth \d, \d+ instructions, lines \d+ to \d+; (512|256|128)-bit vectors: v?mov", first
+        )
+        slow = code_text(judge.code(scalar), "machine")[0]
+        assert re.search(r"^1\. .*one number: .*; calls expf@plt", slow, re.MULTILINE), slow
+        with pytest.raises(NoCode, match="torch's operators do the work"):
+            code_text(judge.code(candidate("return x")), "machine")
+        broken = judge.code(candidate("return x", before="import no_such_module"))
+        assert (broken.ok, broken.reason) == (False, "import_error")
+        store = ArtifactStore(tmp_path)
+        bench = Workbench(judge, problem(256), judge.describe(), store, {"eager": 1e-3}, "cpp", "")
+        bench.write_candidate(guide.replace("x[i] < 0.0f", "z[i] < 0.0f"))
+        number = 1 + next(at for at, line in enumerate(guide.splitlines()) if "y[i] = x[i] < 0.0f" in line)
+        with pytest.raises(ToolRefusal, match=rf"\nline {number} of the candidate: for \(int64_t i = 0.*‘?z"):
+            bench.compile_candidate()
+
     def test_what_does_not_build_is_told_as_by_the_build(self, judge):
         result = judge.profile(candidate("return x", before="import no_such_module"), "auto")
         assert (result.ok, result.reason) == (False, "import_error")
@@ -338,3 +369,12 @@ def test_triton_kernels_are_taken_apart_without_a_gpu(enclosed, tmp_path):
         assert spilling.diagnosis.kernels[0].spill_bytes > 0
         assert spilling.diagnosis.findings[0].kind == "spills"
         assert "STL" in spilling.report
+        plain = Candidate(source=source_of(TRITON_GUIDE), language="triton")
+        code = profilers.code(plain, builder.compile(plain))
+        assert {text.part for text in code.texts} == {"machine", "ptx", "ttgir"}
+        sass, whole = code_text(code, "machine")
+        assert "relu_kernel: REG:" in sass
+        assert "global accesses a thread: 128 bits 4" in sass
+        assert "LDG.E.128" in whole
+        assert "ld.global.v4.b32 2" in code_text(code, "ptx")[0]
+        assert "#ttg.blocked<{sizePerThread = [4]" in code_text(code, "ttgir")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import warnings
 
@@ -13,6 +14,7 @@ from memory.experience import Experience
 from memory.knowledge.folders import open_knowledge
 from memory.store import Recalled
 from sandbox.errors import SessionEnded
+from tools.answers import FULL_LOG_CHARS, LOG_LINES, ToolRefusal, check_source
 from tools.artifacts import ArtifactStore
 from tools.candidate import Candidate
 from tools.consulting import DOCUMENT_CHARS
@@ -21,8 +23,9 @@ from tools.fake_judge import FakeJudge, accepted, describe_softmax, rejected
 from tools.problem import Problem
 from tools.problem_text import fenced, one_line
 from tools.profiling.diagnosis import Diagnosis, Finding, KernelFacts, ProfileResult
+from tools.roofline import Floor
 from tools.toolbox import make_tools, run_tool, signature_text, usage_text
-from tools.workbench import FULL_LOG_CHARS, LOG_LINES, ToolRefusal, Workbench, check_source
+from tools.workbench import Workbench
 
 SOURCE = "import torch\n\n\nclass ModelNew(torch.nn.Module):\n    def forward(self, x):\n        return x\n"
 OTHER = SOURCE.replace("return x", "return x + 0")
@@ -30,7 +33,8 @@ ID = Candidate(source=SOURCE, language="cpp").id
 
 NAMES = [
     "read_problem", "read_graph", "write_candidate", "edit_candidate", "compile_candidate", "test_candidate",
-    "read_log", "profile_candidate", "read_profile", "read_candidate", "search_memory", "search_knowledge",
+    "read_log", "profile_candidate", "read_generated_code", "read_candidate", "compare_candidates", "search_memory",
+    "search_knowledge",
     "read_knowledge", "submit", "decline",
 ]  # fmt: skip
 
@@ -109,6 +113,13 @@ def test_names_and_order_are_fixed(bench):
     assert all(name in usage_text(bench.tools) for name in NAMES)
 
 
+def test_the_page_on_tools_has_them_all_with_their_arguments(bench, repository):
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", (repository / "docs/tools.md").read_text(), re.MULTILINE)
+    assert [name for name, _ in rows] == NAMES
+    for tool, (_, told) in zip(bench.tools, rows, strict=True):
+        assert re.findall(r"`(\w+)`", told) == list(tool.tool_call_schema.model_json_schema().get("properties", {}))
+
+
 def test_the_problem_is_told_in_full(tmp_path):
     graph = {"inputs": [{"kind": "parameter", "target": "fc.weight", "dtype": "float32", "shape": [4, 8]}]}
     description = describe_softmax().model_copy(update={"graph": graph})
@@ -117,6 +128,27 @@ def test_the_problem_is_told_in_full(tmp_path):
                  "- fc.weight: float32[4, 8]", "2 threads", "a processor of no kind", "- be quick"):  # fmt: skip
         assert part in text
     assert text.index("eager: 0.001 s") < text.index("torch.compile: 0.002 s")
+
+
+def test_the_roofline_is_told_by_case_with_what_is_left_to_win(tmp_path):
+    case = describe_softmax().cases[0]
+    cases = (
+        case.model_copy(update={"name": "small", "floor": Floor(1e-4, "memory", "its operators are not known")}),
+        case.model_copy(update={"name": "large", "floor": Floor(4e-4, "memory")}),
+    )
+    description = describe_softmax().model_copy(update={"cases": cases})
+    lines = Bench(tmp_path, description=description).good("read_problem").splitlines()
+    at = lines.index("Roofline:")
+    assert lines[at + 1 : at + 4] == [
+        "- small: 0.0001 s a call at least, for memory; perhaps less: its operators are not known",
+        "- large: 0.0004 s a call at least, for memory",
+        "- the fastest baseline, eager, reaches 20% of the memory bandwidth: a speed-up of 5.00 at most",
+    ]
+    half = description.model_copy(update={"cases": (cases[0], case)})
+    text = Bench(tmp_path, description=half).good("read_problem")
+    assert "- default: not known" in text
+    assert "at most" not in text.partition("Roofline:")[2].partition("Machine")[0]
+    assert "Roofline:\n- not known: nobody measured" in Bench(tmp_path).good("read_problem")
 
 
 def test_the_graph_is_exactly_its_json(tmp_path):
@@ -168,6 +200,13 @@ def test_a_failed_build_shows_the_beginning_of_its_log(bench):
     whole = bench.good("read_log")
     assert "kernel.cpp:4000: error" in whole
     assert len(whole) < FULL_LOG_CHARS + 100
+    middle = int(whole.split("line=")[1].split()[0])
+    further = bench.good("read_log", line=middle)
+    assert further.startswith(f"kernel.cpp:{middle}: error")
+    assert f"kernel.cpp:{int(further.split('line=')[-1]) - 1}: error" in further
+    assert bench.good("read_log", what="log", line=4000) == "kernel.cpp:4000: error: no"
+    assert "the log has lines 1 to 4000" in bench.bad("read_log", line=4001)
+    assert "greater than or equal to 1" in bench.bad("read_log", line=0)
     assert "has not been compiled" in bench.bad("submit", strategy="x")
 
 
@@ -176,6 +215,28 @@ def test_a_failed_test_says_how_it_failed(bench):
     text = bench.bad("test_candidate")
     assert text.splitlines()[:2] == ["not passed: wrong_output", "off by 3e-2 of the scale"]
     assert "   1| max 3e-2" in text
+    assert text.endswith("Mend it with edit_candidate, then call compile_candidate.")
+
+
+def test_a_failed_build_names_the_line_of_the_candidate_not_of_its_text(tmp_path):
+    log = "/build/x/kernel.cpp:2:5: error: no such thing\n    2 | nonsense;\n"
+    judge = FakeJudge(lambda source: rejected("compile_error").model_copy(update={"log": log}))
+    bench = Bench(tmp_path, judge=judge)
+    bench.good("write_candidate", source='SOURCE = """\nnonsense;\n"""\n' + SOURCE)
+    lines = bench.bad("compile_candidate").splitlines()
+    assert lines[1] == "line 2 of the candidate: nonsense;   <- no such thing"
+
+
+def test_a_failed_test_shows_the_candidates_frames_only(tmp_path):
+    frames = '  File "/harness.py", line 1, in go\n    go()\n  File "/candidate/candidate.py", line 6, in forward\n'
+    log = f"Traceback (most recent call last):\n{frames}    return x\nValueError: no\n"
+    judge = FakeJudge(lambda source: rejected("runtime_error", "ValueError: no").model_copy(update={"log": log}))
+    bench = Bench(tmp_path, judge=judge)
+    bench.good("write_candidate", source=SOURCE)
+    text = bench.bad("test_candidate")
+    assert "line 6 of the candidate: return x   <- ValueError: no" in text
+    assert "harness.py" not in text
+    assert "harness.py" in bench.good("read_log")
 
 
 DIAGNOSIS = Diagnosis(
@@ -196,7 +257,7 @@ def test_a_profile_is_a_few_lines_and_its_report_is_kept(tmp_path):
     profile = ProfileResult(ok=True, profiler="ncu", diagnosis=DIAGNOSIS, report=report)
     bench = Bench(tmp_path, judge=FakeJudge(verdicts, profile=profile))
     assert "call write_candidate" in bench.bad("profile_candidate")
-    assert "call profile_candidate first" in bench.bad("read_profile")
+    assert "call profile_candidate first" in bench.bad("read_log", what="profile")
     bench.good("write_candidate", source=SOURCE)
     lines = bench.good("profile_candidate", profiler="ncu").splitlines()
     assert list(bench.bench.profiles.values()) == [DIAGNOSIS]
@@ -209,9 +270,9 @@ def test_a_profile_is_a_few_lines_and_its_report_is_kept(tmp_path):
         "kernels:",
         "- relu kernel: 100 %, DRAM 82 %, 24 registers",
         "note: cold caches",
-        f"whole report: read_profile (artifact {artifact[:16]})",
+        f"whole report: read_log what=profile (artifact {artifact[:16]})",
     ]  # fmt: skip
-    whole = bench.good("read_profile")
+    whole = bench.good("read_log", what="profile")
     assert "counter 19999" in whole
     assert len(whole) < FULL_LOG_CHARS + 100
 
@@ -279,7 +340,9 @@ def test_odd_escapes_warn_nobody_not_even_from_threads():
 def test_edits_are_exact(bench):
     bench.good("write_candidate", source=SOURCE)
     assert "search was not found" in bench.bad("edit_candidate", search="return y", replace="return z")
-    assert "search was found 2 times" in bench.bad("edit_candidate", search="torch", replace="t")
+    assert "Line 6 comes nearest: '        return x'" in bench.bad("edit_candidate", search=" return  x", replace="y")
+    assert "read_candidate shows the file" in bench.bad("edit_candidate", search="while True:", replace="y")
+    assert "search was found 2 times (lines 1, 4)" in bench.bad("edit_candidate", search="torch", replace="t")
     assert "search is empty" in bench.bad("edit_candidate", search="", replace="t")
     assert "syntax error" in bench.bad("edit_candidate", search="return x", replace="return (")
     assert bench.bench.draft.source == SOURCE
@@ -308,7 +371,7 @@ def test_earlier_candidates_are_read_by_id_or_its_beginning(tmp_path):
     }
     assert bench.good("read_candidate", id="abcd1") == SOURCE
     assert bench.good("read_candidate", id=" ABCD2222 ") == OTHER
-    assert "begins more than one id; there are: abcd1111, abcd2222" in bench.bad("read_candidate", id="abcd")
+    assert "begins more than one id: choose one of abcd1111, abcd2222" in bench.bad("read_candidate", id="abcd")
     assert "names no candidate" in bench.bad("read_candidate", id="ffff")
     assert "too short" in bench.bad("read_candidate", id="ab")
     assert "no longer stored" in bench.bad("read_candidate", id="beef")

@@ -1,4 +1,4 @@
-"""What compilers made of a candidate: every file of code that its build left, taken apart. Runs nothing of it.
+"""What compilers made of a candidate: every file of code that its build left, taken apart or as it is. Runs nothing.
 
 Run as ``python compiled_report.py JSON`` in a sandbox of its own, with the build folder read-only. The files are the
 candidate's and may be anything; only NVIDIA's and GNU's tools read them, each within a time limit.
@@ -78,25 +78,46 @@ def of_host(file: Path, objdump: str) -> str:
     return said_by(objdump, "--disassemble", "--no-show-raw-insn", "--demangle", str(file))
 
 
+def of_text(file: Path) -> str:
+    """Intermediate code as it lies there, cut."""
+    with file.open("rb") as opened:
+        return opened.read(MAX_TEXT).decode("utf-8", "replace")
+
+
+def chosen(request: dict[str, Any], tool: str | None) -> list[tuple[Path, str]]:
+    """Files to tell of, and what each of them holds."""
+    found: list[tuple[Path, str]] = []
+    if tool is not None:
+        endings = (".cubin", ".so") if request["device"] == "cuda" else (".so",)
+        found += [(file, "machine") for ending in endings for file in files_below(request["build"], ending)]
+    if request.get("texts"):
+        found += [(file, file.suffix[1:]) for file in files_below(request["build"], ".ttgir", ".ptx")]
+    return found
+
+
 def carry_out(request: dict[str, Any]) -> dict[str, Any]:
     """Print everything below the folder that holds code; what else there is to say."""
-    libraries = files_below(request["build"], ".so")
     on_gpu = request["device"] == "cuda"
     tool = find_tool("cuobjdump" if on_gpu else "objdump")
-    if tool is None:
-        where = "cuobjdump comes with the CUDA toolkit and with Triton" if on_gpu else "apt-get install binutils"
-        return {"missing": f"what takes compiled code apart is not installed in the sandbox: {where}"}
-    files = [*files_below(request["build"], ".cubin"), *libraries] if on_gpu else libraries
+    where = "cuobjdump comes with the CUDA toolkit and with Triton" if on_gpu else "apt-get install binutils"
+    missing = f"what takes compiled code apart is not installed in the sandbox: {where}" if tool is None else ""
+    if missing and not request.get("texts"):
+        return {"missing": missing}
+    files = chosen(request, tool)
     left, told = MAX_TEXT, 0
-    for file in files[:MAX_FILES]:
-        text = of_device(file, tool) if on_gpu else of_host(file, tool)
+    for file, part in files[: 2 * MAX_FILES]:
+        if part != "machine":
+            text = of_text(file)
+        else:
+            text = of_device(file, str(tool)) if on_gpu else of_host(file, str(tool))
         if len(text) > left:
             break
         left -= len(text)
         told += 1
-        header = {"file": file.name, "given": given_beside(file) if on_gpu else {}}
+        header = {"file": file.name, "part": part, "given": given_beside(file) if on_gpu else {}}
         sys.stdout.write(f"{SECTION}{json.dumps(header)}\n{text}\n")
-    return {"device": request["device"], "files": told, "left_out": len(files) - told}
+    facts = {"device": request["device"], "files": told, "left_out": len(files) - told}
+    return facts | ({"no_tool": missing} if missing else {})
 
 
 def main() -> None:

@@ -52,6 +52,8 @@ class Plan:
     program: str = "profiled.py"
     """Of ``tools/harness/``."""
     mode: Mode = "plain"
+    texts: bool = False
+    """``compiled_report.py``: intermediate code too, and whatever can be had where a tool is missing."""
     calls: int = 1
     warmup: int = 2
     """Calls before those: kernels are tuned and caches are filled by then."""

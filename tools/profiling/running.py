@@ -25,6 +25,7 @@ from tools.problem import JudgeSettings
 from tools.problem_text import one_line
 from tools.profiling.base import MARK, Output, Place, Plan, Profiler
 from tools.profiling.diagnosis import ProfileResult, ProfilerFailed
+from tools.profiling.generated import CODE_S, PLAN, CodeResult, read_code
 from tools.profiling.programs import find_program, mounts_for
 from tools.profiling.registry import AUTO, PROFILERS, best_first
 from tools.rooms import Room
@@ -82,6 +83,16 @@ class Profiling:
             return ProfileResult(ok=False, profiler=name, reason="profiler_missing", detail=detail)
         with self._machine.alone() if self._launcher.device is not None else self._machine.shared():
             return self._best(candidate, limit_s) if name == AUTO else self._under(PROFILERS[name], candidate, limit_s)
+
+    def code(self, candidate: Candidate, built: CompileResult) -> CodeResult:
+        """What compilers made of it. Raises JudgeUnavailable, SandboxError."""
+        if not built.ok:
+            return CodeResult(ok=False, reason=built.reason, detail=failed_compile(built))
+        try:
+            with self._machine.shared(), self._builder.borrowed(candidate) as room:
+                return read_code(self._launcher.sandbox.run(self._job(PLAN, room, CODE_S)))
+        except Rejected as error:
+            return CodeResult(ok=False, reason=error.reason, detail=error.detail)
 
     def examine(self, verdict: Verdict, candidate: Candidate, stages: MutableMapping[str, float]) -> Verdict:
         """A champion's verdict with what memcheck says of it. Raises Rejected for a wrong access.
@@ -176,6 +187,7 @@ class Profiling:
             "mode": plan.mode,
             "calls": plan.calls,
             "warmup": plan.warmup,
+            "texts": plan.texts,
         }
         return Job(
             argv=(*plan.prefix, *sandbox.python, f"{launcher.inside(harness)}/{plan.program}", json.dumps(request)),

@@ -28,7 +28,7 @@ def diagnosis_text(diagnosis: Diagnosis, artifact: str) -> str:
         lines += [f"- {left} more"] if left > 0 else []
     lines += [f"note: {one_line(note)}" for note in diagnosis.notes[:MOST_NOTES]]
     if artifact:
-        lines.append(f"whole report: read_profile (artifact {artifact[:16]})")
+        lines.append(f"whole report: read_log what=profile (artifact {artifact[:16]})")
     return "\n".join(lines)
 
 
