@@ -49,6 +49,24 @@ def verdict_line(verdict: Json) -> str:
     return f"{word}: {verdict['reason']}" + (f": {detail}" if detail else "")
 
 
+def start_line(start: Json) -> str:
+    """What became of a kernel that the user gave."""
+    name = one_line(start["strategy"]).removeprefix("the user's own kernel ").strip("()")
+    if start["status"] == "accepted":
+        return f"{name}: accepted, {speedup(start['speedup'], start['speedup_ci95'])} over the best baseline"
+    if start["status"] == "not_judged":
+        return f"{name}: not judged"
+    detail = one_line(start.get("detail") or "")
+    return f"{name}: rejected: {start['reason']}" + (f": {detail}" if detail else "")
+
+
+def over_start_line(compared: Json) -> str:
+    """How much faster the champion is than that kernel."""
+    if compared["speedup"] is None:
+        return f"not comparable: {compared['why']}"
+    return f"{speedup(compared['speedup'], compared['speedup_ci95'])}, by what both reach over one baseline"
+
+
 def error_line(verdict: Json) -> str:
     """The candidate's distance from the oracle beside eager's own."""
     mine, eager = verdict.get("error"), verdict.get("eager_error")

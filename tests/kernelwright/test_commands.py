@@ -24,7 +24,7 @@ PROBLEM = "class Model: ...\ndef get_inputs(): ...\n"
 RUN_KEYS = {
     "schema", "run_id", "status", "problem", "model", "target", "language", "candidates", "accepted", "elapsed_s",
     "tokens", "cost_usd", "recalled", "stored", "best", "run_dir", "stop_reason", "message", "candidates_to_best",
-    "models",
+    "models", "starts",
 }  # fmt: skip
 VERDICT_KEYS = {
     "schema", "status", "reason", "detail", "target", "language", "evidence", "isolation", "speedup", "speedup_ci95",
@@ -105,6 +105,21 @@ def test_the_outcome_as_json(command, engine, problem):
     assert (outcome["candidates"], outcome["accepted"], outcome["best"]["speedup"]) == (3, 2, 1.5)
     assert set(outcome["best"]) >= VERDICT_KEYS | {"path"}
     assert Path(outcome["best"]["path"]).read_text() == source_of(150)
+
+
+def test_a_run_starts_from_a_kernel_of_ones_own(command, engine, problem, tmp_path):
+    engine(90, 90, 170, 190)  # the first round is the kernel's
+    mine = tmp_path / "mine.py"
+    mine.write_text(source_of(150))
+    answer = command("optimize", problem, "--max-candidates", "3", "--start", mine)
+    assert answer.code == 0
+    assert "mine.py: accepted, 1.50x [1.48, 1.51] over the best baseline" in answer.out
+    assert "1.27x" in answer.out
+    missing = command("optimize", problem, "--start", tmp_path / "none.py")
+    assert missing.code == 2
+    assert "no candidate file at" in missing.err
+    text = command("export", command("runs", "--json").json["runs"][0]["run_id"]).out
+    assert text.strip() == source_of(190).strip()
 
 
 def test_no_improvement_is_exit_code_1(command, engine, problem):
