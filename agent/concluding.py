@@ -117,6 +117,9 @@ def explain_improvement(ledger: Ledger, candidate: str) -> str:
     baselines: dict[str, float] = verdict["baselines"]
     best = f" ({min(baselines, key=lambda name: baselines[name])})" if baselines else ""
     text = f"{verdict['speedup']:.2f}x [{low:.2f}, {high:.2f}] over the best baseline{best}"
+    lost = [case for case in verdict["cases"] if len(verdict["cases"]) > 1 and case["speedup_ci95"][1] < 1]
+    if lost:
+        text += "; slower in " + ", ".join(f"{case['name']} ({case['speedup']:.2f}x)" for case in lost)
     return text + _over_start(ledger.find("confirmed", candidate) or {})
 
 
