@@ -74,7 +74,7 @@ class Oracle:
             facts["state"],
             tuple(payload),
             parameter_seed,
-            facts["backward"],
+            facts.get("backward"),
         )
         return self.constructor
 
@@ -242,7 +242,7 @@ def expected_from(facts: Any, buffers: list[bytearray]) -> tuple[Expected, ...]:
             buffers[index],
             has_oracle=facts["precise"],
             spared=spared.get(index),
-            name=facts["names"].get(str(index), ""),
+            name=facts.get("names", {}).get(str(index), ""),
         )
         for index, (eager, oracle) in enumerate(zip(facts["eager"], facts["oracle"], strict=True))
     )
