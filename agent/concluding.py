@@ -11,6 +11,7 @@ from agent.deps import Deps
 from agent.ledger import Ledger
 from agent.models.roster import summary
 from agent.outcome import Outcome, RunStatus
+from agent.starting import KIND, best_start, starts_told
 from agent.tree import Node, ranked
 from tools.roofline import Reached, roof_of
 
@@ -91,6 +92,7 @@ def to_outcome(ledger: Ledger, about: About, ending: Ending, *, elapsed_s: float
         message=ending.message,
         candidates_to_best=None if confirmed is None else _place(tree, confirmed),
         models=summary(ledger, about.models),
+        starts=starts_told(ledger, confirmed),
     )
 
 
@@ -114,7 +116,21 @@ def explain_improvement(ledger: Ledger, candidate: str) -> str:
     low, high = verdict["speedup_ci95"] or (verdict["speedup"], verdict["speedup"])
     baselines: dict[str, float] = verdict["baselines"]
     best = f" ({min(baselines, key=lambda name: baselines[name])})" if baselines else ""
-    return f"{verdict['speedup']:.2f}x [{low:.2f}, {high:.2f}] over the best baseline{best}"
+    text = f"{verdict['speedup']:.2f}x [{low:.2f}, {high:.2f}] over the best baseline{best}"
+    lost = [case for case in verdict["cases"] if len(verdict["cases"]) > 1 and case["speedup_ci95"][1] < 1]
+    if lost:
+        text += "; slower in " + ", ".join(f"{case['name']} ({case['speedup']:.2f}x)" for case in lost)
+    return text + _over_start(ledger.find("confirmed", candidate) or {})
+
+
+def _over_start(confirmed: dict[str, Any]) -> str:
+    compared = confirmed.get("over_start")
+    if compared is None:
+        return ""
+    if compared["speedup"] is None:
+        return f"; not comparable with your kernel: {compared['why']}"
+    low, high = compared["speedup_ci95"]
+    return f"; {compared['speedup']:.2f}x [{low:.2f}, {high:.2f}] over your kernel"
 
 
 def at_floor_line(reached: Sequence[Reached]) -> str:
@@ -140,9 +156,22 @@ def explain_failure(ledger: Ledger, stop_reason: str | None) -> str:
         return f"no candidate was judged: {refusals[-1] if refusals else 'the time was up before the first'}"
     if not accepted:
         return f"none of {len(tree)} candidates was accepted; the last one: {tree[-1].reason}"
+    start = best_start(tree)
+    if start is not None:
+        return _no_better_than_start(ledger, start, [node for node in accepted if node.kind != KIND])
     if ledger.all("confirmed"):
         return "no candidate was faster when it was judged again"
     return f"no candidate is clearly faster than the best baseline; the best one: {accepted[0].speedup:.2f}x"
+
+
+def _no_better_than_start(ledger: Ledger, start: Node, others: list[Node]) -> str:
+    told = f"no candidate is clearly faster than your kernel ({start.speedup:.2f}x the best baseline)"
+    for data in ledger.all("confirmed"):
+        compared = data.get("over_start")
+        if compared is not None and compared["speedup"] is not None:
+            low, high = compared["speedup_ci95"]
+            return f"{told}; judged again, one was {compared['speedup']:.2f}x [{low:.2f}, {high:.2f}] over it"
+    return f"{told}; the best one: {others[0].speedup:.2f}x" if others else f"{told}; no other was accepted"
 
 
 def _place(tree: list[Node], candidate: str) -> int:

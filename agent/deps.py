@@ -15,6 +15,7 @@ from agent.models.roster import Roster
 from agent.policies.base import SelectionPolicy
 from agent.policies.phases import Phases
 from agent.settings import AgentSettings
+from agent.starting import Start, best_start
 from agent.stopping import StopFlag
 from memory.knowledge.base import KnowledgeBase
 from memory.store import ExperienceStore
@@ -76,6 +77,8 @@ class Deps:
     ledger: Ledger
     stop: StopFlag
     knowledge: KnowledgeBase | None = None
+    starts: tuple[Start, ...] = ()
+    """Kernels of the user's."""
     trusted_only: bool = False
     """Nothing written by a language model may run: there is no sandbox worth the name, and nobody agreed."""
 
@@ -131,5 +134,7 @@ class Deps:
             speedup=None if best is None else best.speedup,
             roofline_fraction=None if best is None else best.roofline_fraction,
             at_floor=best is not None and best.at_floor is True,
-            reserve_s=confirmation_reserve_s(judging_s, has_champion=champion is not None),
+            # A kernel of the user's is judged again too, for comparison.
+            reserve_s=confirmation_reserve_s(judging_s, has_champion=champion is not None)
+            * (1 if best_start(self.ledger.tree()) is None else 2),
         )

@@ -86,6 +86,7 @@ def _announce(deps: Deps) -> None:
         settings=settings.model_dump(mode="json"),
         version=package_version(),
         source=deps.store.put(deps.problem.source),
+        starts=[{"name": start.name, "source": deps.store.put(start.source)} for start in deps.starts],
     )
 
 

@@ -7,12 +7,13 @@ One JSON object a line, only ever appended::
 ``elapsed_s`` counts active seconds of the run, accumulated over interruptions; a run that waits for a model's
 server that is out is not active. Types and their data:
 
-* ``run_started`` run_id, problem, target, language, model, settings, version, source (artifact: the problem file);
+* ``run_started`` run_id, problem, target, language, model, settings, version, source (artifact: the problem file),
+  starts (name and source of each kernel of the user's);
   ``resumed`` run_id
 * ``described`` description (artifact), operators, cases, cpu, threads
 * ``baselines_measured`` baselines (name to seconds), cases (name to case to timing)
 * ``at_floor`` cases (case, baseline, fraction of the floor, bound), message: nothing is left to win, no search begins
-* ``recalled`` attempts (list), seeds (candidate ids that are judged before any model call)
+* ``recalled`` attempts (list), seeds (judged before any model call: the user's kernels, then candidates from memory)
 * ``round_started`` round, slots, parents, kinds (``draft``, ``restart`` or empty, a slot each)
 * ``researched`` round, slot, author, question, diagnosis, knowledge (names), remembered (attempts)
 * ``proposed`` round, slot, parent, kind, inspirations, candidate, language, source_artifact, strategy, refusal,
@@ -32,7 +33,8 @@ server that is out is not active. Types and their data:
 * ``remembered`` candidate, confirmed
 * ``champion`` candidate, speedup, speedup_ci95, previous
 * ``round_ended`` round, champion, since_better, barren_rounds; ``search_ended`` rounds, reason
-* ``confirming`` candidate; ``confirmed`` candidate, holds, verdict
+* ``confirming`` candidate; ``confirmed`` candidate, holds, verdict, over_start (where the user's kernel was
+  accepted: start, speedup, speedup_ci95, faster, why); ``start_confirmed`` candidate, verdict: that kernel judged again
 * ``run_finished`` the outcome; ``interrupted`` message
 * ``model_call`` round, slot, step, model, tokens_in, tokens_out, cached, reasoning, approximate, cost_usd, seconds,
   finish (``lost``: it broke off, and is counted at its worst), ``role`` where no proposal asks
@@ -67,6 +69,7 @@ EVENT_TYPES = frozenset(
         *("described", "baselines_measured", "at_floor", "recalled", "round_started", "researched", "proposed"),
         *("judging", "judged", "recognised", "reflected", "remembered", "champion", "confirming", "confirmed"),
         *("tuning", "setting_tried", "tuned"),
+        "start_confirmed",
         *("replied", "answered", "round_ended", "search_ended"),
         *("model_call", "tool_call", "notice", "warning", "model_asked", "model_paused", "model_resumed"),
     }

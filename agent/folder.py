@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from typing import Any
 from agent.errors import RunError
 from agent.events import utc_now
 from agent.settings import AgentSettings
+from agent.starting import Start
 from tools.artifacts import ArtifactStore
 from tools.errors import RequestError
 from tools.problem import Problem
@@ -72,6 +73,18 @@ class RunFolder:
             raise RunError(f"the run in {self.path} has lost its problem.py") from error
         return Problem(name=self.info()["problem"], source=source)
 
+    def starts(self) -> tuple[Start, ...]:
+        """The user's kernels as they were when the run began."""
+        try:
+            sources = [(self.path / file).read_text(encoding="utf-8") for file in self._start_files()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(f"the run in {self.path} has lost the kernel it started from") from error
+        names = self.info().get("starts", [])
+        return tuple(Start(name, source) for name, source in zip(names, sources, strict=True))
+
+    def _start_files(self) -> list[str]:
+        return [start_file(place) for place in range(len(self.info().get("starts", [])))]
+
     def enter_index(self, home: Path) -> None:
         """Make the run findable by its id, unless it is. Raises OSError."""
         entry = home / "index" / f"{self.run_id}.json"
@@ -84,7 +97,7 @@ class RunFolder:
     def clear_work(self) -> None:
         """Remove what a killed process left behind: the judge's scratch space, files that were not whole yet."""
         shutil.rmtree(self.work, ignore_errors=True)
-        begun = [path for name in _WRITTEN_WHOLE for path in self.path.glob(f".{name}.*")]
+        begun = [path for name in (*_WRITTEN_WHOLE, "start-*.py") for path in self.path.glob(f".{name}.*")]
         for path in (*begun, *ArtifactStore(self.artifacts).unfinished()):
             with suppress(OSError):  # in nobody's way
                 path.unlink()
@@ -92,13 +105,19 @@ class RunFolder:
     def discard(self, home: Path) -> None:
         """Remove the run, files of other origin in the same folder excepted."""
         entry = home / "index" / f"{self.run_id}.json"
-        for target in (entry, *(self.path / name for name in (*_OURS, *_DATABASES))):
+        begun = self.path.glob("start-*.py")
+        for target in (entry, *begun, *(self.path / name for name in (*_OURS, *_DATABASES))):
             shutil.rmtree(target, ignore_errors=True)
             with suppress(OSError):  # where nothing can be written, nothing was
                 target.unlink(missing_ok=True)
         with suppress(OSError):  # not empty: somebody else's
             for folder in reversed(self.made):
                 folder.rmdir()
+
+
+def start_file(place: int) -> str:
+    """Name of the file in a run folder that keeps one of the user's kernels."""
+    return f"start-{place + 1}.py"
 
 
 def new_run_id() -> str:
@@ -114,7 +133,7 @@ def package_version() -> str:
         return "unknown"
 
 
-def create_folder(problem: Problem, settings: AgentSettings) -> RunFolder:
+def create_folder(problem: Problem, settings: AgentSettings, starts: Sequence[Start] = ()) -> RunFolder:
     """Make the folder of a new run and put it into the index.
 
     Raises RequestError where nothing can be written or a run lives already, RunError on a full disk; nothing
@@ -123,7 +142,7 @@ def create_folder(problem: Problem, settings: AgentSettings) -> RunFolder:
     run_id = new_run_id()
     path = settings.out or settings.home / "runs" / run_id
     try:
-        _check_unused(path, problem)
+        _check_unused(path, problem, starts)
         folder = RunFolder(path, run_id, made=_missing(path))
     except OSError as error:
         raise _explain(error, path, _ELSEWHERE) from error
@@ -133,7 +152,10 @@ def create_folder(problem: Problem, settings: AgentSettings) -> RunFolder:
         if free < MIN_FREE_BYTES:
             raise OSError(errno.ENOSPC, f"only {free >> 10} KiB left on this disk")
         write_atomically(path / "problem.py", problem.source)
+        for place, start in enumerate(starts):
+            write_atomically(path / start_file(place), start.source)
         info = _info(run_id, problem, settings)
+        info |= {"starts": [start.name for start in starts]} if starts else {}
         write_atomically(path / "run.json", json.dumps(info, indent=2) + "\n")
     except OSError as error:
         folder.discard(settings.home)
@@ -193,21 +215,22 @@ def _read_info(path: Path) -> dict[str, Any]:
     return info
 
 
-def _check_unused(path: Path, problem: Problem) -> None:
+def _check_unused(path: Path, problem: Problem, starts: Sequence[Start]) -> None:
     """Nothing of the user's is ever written over. Raises RequestError, or OSError where nobody can look."""
     if (path / "run.json").exists():
         raise RequestError(f"{path} already holds a run: resume it, or choose another folder with --out")
     if path.exists() and not path.is_dir():
         raise RequestError(f"{path} is a file: choose a folder with --out")
-    if path.is_dir() and any(not _is_left_over(entry, problem) for entry in path.iterdir()):
+    texts = {"problem.py": problem.source, **{start_file(place): one.source for place, one in enumerate(starts)}}
+    if path.is_dir() and any(not _is_left_over(entry, texts) for entry in path.iterdir()):
         raise RequestError(f"{path} is not empty: choose another folder with --out")
 
 
-def _is_left_over(entry: Path, problem: Problem) -> bool:
-    """Whether a run that was killed while its folder was made put it there: begun files, or this very problem."""
-    if entry.name == "problem.py":
-        return entry.is_file() and entry.read_bytes() == problem.source.encode("utf-8", "surrogateescape")
-    return entry.is_file() and entry.name.startswith((".problem.py.", ".run.json."))
+def _is_left_over(entry: Path, texts: Mapping[str, str]) -> bool:
+    """Whether a run that was killed while its folder was made put it there: begun files, or those with these texts."""
+    if entry.name in texts:
+        return entry.is_file() and entry.read_bytes() == texts[entry.name].encode("utf-8", "surrogateescape")
+    return entry.is_file() and entry.name.startswith((".problem.py.", ".run.json.", ".start-"))
 
 
 def _missing(path: Path) -> tuple[Path, ...]:

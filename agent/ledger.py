@@ -36,6 +36,7 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "round_ended": ("round",),
     "search_ended": (),
     "confirmed": ("candidate",),
+    "start_confirmed": ("candidate",),
     "run_finished": (),
 }
 MAX_REPEATS = 40
@@ -272,6 +273,6 @@ def _add(totals: Paid, more: Paid) -> None:
 
 def _is_final(event: Event) -> bool:
     """A judge that could not judge has said nothing; a failed run may be taken up again."""
-    if event.type in ("judged", "confirmed"):
+    if event.type in ("judged", "confirmed", "start_confirmed"):
         return bool(event.data["verdict"]["status"] != "infrastructure_error")
     return True

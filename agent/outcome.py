@@ -48,6 +48,11 @@ class Outcome:
     models: list[dict[str, Any]] | None = None
     """Per model: proposals, accepted, best, tokens, cost_usd, share (``agent.models.roster.summary``)."""
 
+    starts: list[dict[str, Any]] | None = None
+    """Per kernel of the user's: candidate, strategy, status (``not_judged`` where it did not come to that), reason,
+    detail, speedup, speedup_ci95, over_start (how much faster the champion is than the best of them:
+    ``agent.starting.over_start``); None where the run started from none."""
+
     @property
     def exit_code(self) -> int:
         """0 improved, 1 no improvement, 3 infrastructure, 130 interrupted."""

@@ -9,6 +9,8 @@ NOISE = 0.01
 """Relative difference below which two speed-ups are called the same."""
 NEAR_ROOFLINE = 0.6
 FAR_FROM_ROOFLINE = 0.3
+MOST_CASES = 8
+"""That are told one by one."""
 _LONGEST = 300
 _ELSEWHERE: dict[Bound | None, str] = {
     "memory": "computing, latency or threads",
@@ -76,7 +78,24 @@ def _speed(verdict: Verdict, parent_speedup: float | None) -> str:
     if worst is not None and len(verdict.cases) > 1 and worst < 0.9 * speedup:
         slowest = min(verdict.cases, key=lambda case: case.speedup)
         parts.append(f"weakest in case {slowest.name} ({slowest.speedup:.2f}x)")
+    parts += _by_case(verdict)
     return "; ".join([*parts, *_bottleneck(verdict)])
+
+
+def _by_case(verdict: Verdict) -> list[str]:
+    """Every case, the worst first, and which of them are lost: a mean hides that."""
+    if len(verdict.cases) < 2:
+        return []
+    order = sorted(verdict.cases, key=lambda case: case.speedup)
+    told = [f"{case.name} {case.speedup:.2f}x" for case in order[:MOST_CASES]]
+    left = len(order) - len(told)
+    parts = [f"by case: {', '.join(told)}" + (f" and {left} faster ones" if left else "")]
+    lost = [case.name for case in order if case.speedup_ci95[1] < 1]
+    if lost and verdict.faster is not False:
+        parts.append(
+            f"it loses to the best baseline in {', '.join(lost[:MOST_CASES])}: do not trade cases for the mean"
+        )
+    return parts
 
 
 def _bottleneck(verdict: Verdict) -> list[str]:

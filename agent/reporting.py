@@ -25,6 +25,7 @@ def to_report(ledger: Ledger, outcome: Outcome | None) -> str:
     sections = [
         _head(started, outcome),
         _champion(outcome),
+        _starts(outcome),
         _machine(ledger, started),
         _baselines(ledger),
         _candidates(ledger, outcome),
@@ -87,6 +88,28 @@ def _champion(outcome: Outcome | None) -> str:
             for case in best["cases"]
         ]
     return "\n".join(lines)
+
+
+def _starts(outcome: Outcome | None) -> str:
+    """The user's own kernels, where the run started from some."""
+    if outcome is None or not outcome.starts:
+        return ""
+    lines = ["## Started from", "", "| kernel | verdict | over the best baseline | the champion over it |"]
+    lines.append("|---|---|---|---|")
+    for start in outcome.starts:
+        verdict = start["reason"] or start["status"]
+        detail = f": {_cell(start['detail'])}" if start["detail"] else ""
+        over = "-" if start["speedup"] is None else f"{start['speedup']:.3f}x {_interval(start)}"
+        lines.append(f"| {_cell(start['strategy'])} | {verdict}{detail} | {over} | {_over(start['over_start'])} |")
+    return "\n".join(lines)
+
+
+def _over(compared: dict[str, Any] | None) -> str:
+    if compared is None:
+        return "-"
+    if compared["speedup"] is None:
+        return f"not comparable: {_cell(compared['why'])}"
+    return f"{compared['speedup']:.3f}x {_interval(compared)}"
 
 
 def _machine(ledger: Ledger, started: dict[str, Any]) -> str:
@@ -215,6 +238,7 @@ def _usage(started: dict[str, Any], outcome: Outcome | None) -> str:
         ]
     settings = started.get("settings", {})
     flags = [f"--{name.replace('_', '-')} {settings[name]}" for name in _REPRODUCED if settings.get(name)]
+    flags += [f"--start start-{place}.py" for place, _ in enumerate(started.get("starts") or (), 1)]
     seed = f"--seed {settings.get('seed', 0)}"
     lines += ["## How to reproduce", "", "```", " ".join(["kernelwright optimize problem.py", *flags, seed])]
     return "\n".join([*lines, "```"])

@@ -23,6 +23,7 @@ from agent.outcome import Outcome
 from agent.policies.registry import make_policy
 from agent.runs import find_run, finished_outcome, list_runs
 from agent.settings import AgentSettings
+from agent.starting import Start, check_starts
 from agent.stopping import StopFlag
 from memory.errors import KnowledgeError
 from memory.knowledge.base import KnowledgeBase
@@ -63,19 +64,21 @@ def optimize(
     problem: Problem,
     settings: AgentSettings,
     *,
+    starts: Sequence[Start] = (),
     subscribers: Sequence[Subscriber] = (),
     seams: Seams | None = None,
 ) -> Outcome:
-    """Search for a faster kernel; SIGINT and SIGTERM stop it cleanly.
+    """Search for a faster kernel; SIGINT and SIGTERM stop it cleanly. ``starts``: the user's own, to start from.
 
     Raises RequestError (ModelRejected included) for a request that cannot be met; then, unless something was
     judged already, no trace of the run remains. Raises SandboxError, StoreError or RunError if it could not
     begin. What fails after it has begun is an Outcome with status ``failed``, which can be resumed.
     """
     seams = seams or Seams()
+    check_starts(starts, settings.language)
     with ExitStack() as stack:
-        parts = _open_parts(settings, seams, stack)
-        folder = create_folder(problem, settings)
+        parts = _open_parts(settings, seams, stack, starts=bool(starts))
+        folder = create_folder(problem, settings, starts)
         try:
             return _run(folder, problem, settings, parts, subscribers, seams)
         except RequestError:
@@ -97,7 +100,7 @@ def resume(path: Path, *, subscribers: Sequence[Subscriber] = (), seams: Seams |
     with suppress(OSError):  # killed before it was listed; the run itself needs no list
         folder.enter_index(settings.home)
     with ExitStack() as stack:
-        parts = _open_parts(settings, seams, stack)
+        parts = _open_parts(settings, seams, stack, starts=bool(folder.starts()))
         return _run(folder, problem, settings, parts, subscribers, seams)
 
 
@@ -119,11 +122,11 @@ class _Parts:
     knowledge: KnowledgeBase
 
 
-def _open_parts(settings: AgentSettings, seams: Seams, stack: ExitStack) -> _Parts:
+def _open_parts(settings: AgentSettings, seams: Seams, stack: ExitStack, *, starts: bool) -> _Parts:
     settings.check()
     make_policy(settings.policy)
     models = seams.models or _make_models(settings, seams.model)
-    sandbox = None if seams.judge is not None else _open_sandbox(settings, stack)
+    sandbox = None if seams.judge is not None else _open_sandbox(settings, stack, starts=starts)
     memory = seams.memory
     if memory is None and settings.memory:
         from memory.sqlite import SqliteStore
@@ -153,7 +156,7 @@ def _make_models(settings: AgentSettings, given: BaseChatModel | None) -> Mappin
     return make_models(settings)
 
 
-def _open_sandbox(settings: AgentSettings, stack: ExitStack) -> Sandbox:
+def _open_sandbox(settings: AgentSettings, stack: ExitStack, *, starts: bool) -> Sandbox:
     from sandbox.opening import open_sandbox
 
     sandbox = open_sandbox(settings.isolation)
@@ -163,6 +166,8 @@ def _open_sandbox(settings: AgentSettings, stack: ExitStack) -> Sandbox:
         raise RequestError(
             f"code written by {settings.model} needs a sandbox, a child process is none: {INSTALL_A_SANDBOX}"
         )
+    if unsafe and starts:
+        raise RequestError(f"a kernel to start from needs a sandbox, a child process is none: {INSTALL_A_SANDBOX}")
     return sandbox
 
 
@@ -200,6 +205,7 @@ def _run(
             ledger=ledger,
             stop=seams.stop,
             knowledge=parts.knowledge,
+            starts=folder.starts(),
             trusted_only=parts.trusted_only,
         )
         return drive(deps, folder.checkpoints, parts.sandbox)

@@ -35,7 +35,7 @@ class Node:
     at_floor: bool | None = None
     """Whether nothing is left to win, for certain."""
     kind: str = ""
-    """``draft``, ``restart`` or ``seed`` where it began a line of its own, else empty."""
+    """``draft``, ``restart``, ``seed`` or ``start`` where it began a line of its own, else empty."""
     inspirations: tuple[str, ...] = ()
     """Other candidates whose sources were shown beside the parent's."""
     traits: tuple[int, ...] = ()

@@ -24,17 +24,28 @@ if TYPE_CHECKING:
 MAX_CANDIDATE_BYTES = 1 << 20
 
 
-def optimize(problem: Path | str, *, subscribers: Iterable[Subscriber] = (), **settings: Any) -> Outcome:
+def optimize(
+    problem: Path | str,
+    *,
+    start: Path | str | Iterable[Path | str] = (),
+    subscribers: Iterable[Subscriber] = (),
+    **settings: Any,
+) -> Outcome:
     """Make the operator in a problem file faster; ``subscribers`` are called with every event.
+
+    ``start``: one or several candidate files of yours, which are judged first, built upon, and have to be beaten.
 
     Raises RequestError (the request is wrong), or an error of the room whose infrastructure failed.
     """
     from agent.run import optimize as run
     from agent.settings import AgentSettings
+    from agent.starting import to_starts
     from tools.problem import load_problem
 
     loaded = AgentSettings.load(settings)
-    return run(load_problem(Path(problem)), loaded, subscribers=tuple(subscribers))
+    paths = [Path(one) for one in ((start,) if isinstance(start, str | Path) else start)]
+    starts = to_starts(paths, read_candidate)
+    return run(load_problem(Path(problem)), loaded, starts=starts, subscribers=tuple(subscribers))
 
 
 def resume(run_id: Path | str, *, subscribers: Iterable[Subscriber] = ()) -> Outcome:

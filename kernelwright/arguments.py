@@ -156,6 +156,12 @@ def _add_optimize(commands: Any) -> None:
     parser.add_argument(
         "problem", metavar="PROBLEM", help="a Python file: class Model, get_inputs(), get_init_inputs()"
     )
+    parser.add_argument(
+        "--start",
+        metavar="FILE",
+        action="append",
+        help="a kernel of yours (class ModelNew): judged first, built upon, to be beaten; may be given several times",
+    )
     parser.add_argument("--out", metavar="DIR", help="run folder; default a new one under KERNELWRIGHT_HOME")
     parser.add_argument("--no-memory", action="store_true", help="neither recall nor remember")
     parser.add_argument("--no-streaming", action="store_true", help="ask the model for whole replies")

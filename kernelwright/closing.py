@@ -6,7 +6,7 @@ from typing import Any
 
 from kernelwright.output import one_line, table
 from kernelwright.run_view import CandidateRow, RunView
-from kernelwright.wording import seconds, speedup, verdict_line, verdict_rows
+from kernelwright.wording import over_start_line, seconds, speedup, start_line, verdict_line, verdict_rows
 
 _HEADLINES = {
     "improved": "faster",
@@ -25,6 +25,7 @@ def closing_table(outcome: dict[str, Any]) -> str:
         rows.append(("because", one_line(str(outcome["message"]))))
     if best:
         rows += verdict_rows(best)[1:]  # its first row is the result again
+    rows += [row for start in outcome.get("starts") or [] for row in _start_rows(start)]
     rows.append(("search", _search_line(outcome)))
     rows += [(f"  {row['model']}", _model_line(row)) for row in _several(outcome)]
     if outcome.get("recalled") is not None:
@@ -84,6 +85,14 @@ def _search_line(outcome: dict[str, Any]) -> str:
     if outcome.get("stop_reason"):
         parts.append(f"stopped by {outcome['stop_reason']}")
     return ", ".join(parts)
+
+
+def _start_rows(start: dict[str, Any]) -> list[tuple[str, str]]:
+    """A kernel of the user's, and how it compares with what was found."""
+    rows = [("your kernel", start_line(start))]
+    if start.get("over_start"):
+        rows.append(("  over it", over_start_line(start["over_start"])))
+    return rows
 
 
 def _several(outcome: dict[str, Any]) -> list[dict[str, Any]]:

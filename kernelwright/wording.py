@@ -43,10 +43,30 @@ def verdict_line(verdict: Json) -> str:
     """What was decided, in a few words."""
     if verdict["status"] == "accepted":
         word = {True: "faster", False: "not faster", None: "no clear difference"}[verdict.get("faster")]
-        return f"accepted, {speedup(verdict.get('speedup'), verdict.get('speedup_ci95'))}, {word}"
+        lost = lost_cases(verdict)
+        but = f" but slower in {', '.join(map(one_line, lost))}" if lost else ""
+        return f"accepted, {speedup(verdict.get('speedup'), verdict.get('speedup_ci95'))}, {word}{but}"
     detail = one_line(verdict.get("detail") or "")
     word = "could not be judged" if verdict["status"] == "infrastructure_error" else "rejected"
     return f"{word}: {verdict['reason']}" + (f": {detail}" if detail else "")
+
+
+def start_line(start: Json) -> str:
+    """What became of a kernel that the user gave."""
+    name = one_line(start["strategy"]).removeprefix("the user's own kernel ").strip("()")
+    if start["status"] == "accepted":
+        return f"{name}: accepted, {speedup(start['speedup'], start['speedup_ci95'])} over the best baseline"
+    if start["status"] == "not_judged":
+        return f"{name}: not judged"
+    detail = one_line(start.get("detail") or "")
+    return f"{name}: rejected: {start['reason']}" + (f": {detail}" if detail else "")
+
+
+def over_start_line(compared: Json) -> str:
+    """How much faster the champion is than that kernel."""
+    if compared["speedup"] is None:
+        return f"not comparable: {compared['why']}"
+    return f"{speedup(compared['speedup'], compared['speedup_ci95'])}, by what both reach over one baseline"
 
 
 def error_line(verdict: Json) -> str:
@@ -68,6 +88,7 @@ def verdict_rows(verdict: Json) -> list[tuple[str, str]]:
         rows.append(("speed-up", f"{speedup(verdict['speedup'], verdict.get('speedup_ci95'))} over the best baseline"))
     if len(verdict.get("cases") or ()) > 1:
         rows.append(("worst case", speedup(verdict.get("worst_case_speedup"))))
+        rows += [(f"  {one_line(case['name'])}", case_line(case)) for case in verdict["cases"]]
     if verdict.get("error"):
         rows.append(("error", error_line(verdict)))
     if verdict.get("roofline_fraction") is not None:
@@ -76,6 +97,19 @@ def verdict_rows(verdict: Json) -> list[tuple[str, str]]:
     if verdict.get("stage_seconds"):
         rows.append(("cost", cost_line(verdict)))
     return rows
+
+
+def case_line(case: Json) -> str:
+    """One case of several, and whether it is lost: the mean of all does not tell."""
+    text = speedup(case["speedup"], case["speedup_ci95"])
+    return text + (", slower than the best baseline" if case["speedup_ci95"][1] < 1 else "")
+
+
+def lost_cases(verdict: Json) -> list[str]:
+    """Names of the cases in which a candidate is slower than the best baseline, though it is faster on the whole."""
+    cases = verdict.get("cases") or ()
+    lost = [str(case["name"]) for case in cases if len(cases) > 1 and case["speedup_ci95"][1] < 1]
+    return lost if verdict["status"] == "accepted" and verdict.get("faster") is not False else []
 
 
 def roofline_line(verdict: Json) -> str:

@@ -97,6 +97,7 @@ class Contender:
             "tensors": constructor.tensors[:count],
             "state": constructor.state if with_state else {},
             "forms": list(forms),
+            "backward": constructor.backward,
         }
         self._ask("load", body, constructor.payload[:count])
 

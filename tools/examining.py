@@ -114,7 +114,8 @@ class Examiner:
             if found.passed and inputs.dress == EXACT_DRESS and expected.leaf.dtype in EPS:
                 found = self._exactly(found, raw, expected)
             if not found.passed:
-                return found
+                named = f"{expected.name}: {found.detail}" if expected.name else found.detail
+                return replace(found, detail=named)
             if inputs.dress is None:
                 self._keep(found)
         return None

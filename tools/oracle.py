@@ -34,6 +34,8 @@ class Constructor:
     state: dict[str, int]
     payload: tuple[bytearray, ...]
     seed: int
+    backward: Any = None
+    """Which gradients belong to a call (``tools.harness.backward.Plan`` as JSON); None without a backward."""
     bank: Any = None
     """Of the device's memory (``tools.device.bank.Bank``), where there is one."""
 
@@ -67,7 +69,12 @@ class Oracle:
         body = {"path": self._path, "name": f"{self._problem.name}.py", "seed": parameter_seed, "compiled": False}
         facts, payload = self._ask("problem", body, lambda facts: sizes(facts["tensors"]))
         self.constructor = Constructor(
-            facts["init"], tuple(facts["tensors"]), facts["state"], tuple(payload), parameter_seed
+            facts["init"],
+            tuple(facts["tensors"]),
+            facts["state"],
+            tuple(payload),
+            parameter_seed,
+            facts.get("backward"),
         )
         return self.constructor
 
@@ -235,6 +242,7 @@ def expected_from(facts: Any, buffers: list[bytearray]) -> tuple[Expected, ...]:
             buffers[index],
             has_oracle=facts["precise"],
             spared=spared.get(index),
+            name=facts.get("names", {}).get(str(index), ""),
         )
         for index, (eager, oracle) in enumerate(zip(facts["eager"], facts["oracle"], strict=True))
     )

@@ -124,6 +124,8 @@ class Description(BaseModel):
     oracle: Literal["float64", "native"] = "float64"
     """``native`` where the reference cannot run in float64; then eager itself is the oracle."""
     training: bool = False
+    gradients: tuple[str, ...] = ()
+    """Of what gradients belong to the answer, where forward and backward are one call; they follow the outputs."""
     notes: tuple[str, ...] = ()
     """What the reader of a verdict should know about the reference, one line each."""
     torch_version: str = ""

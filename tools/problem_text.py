@@ -25,7 +25,22 @@ def fenced(text: str, info: str = "python") -> str:
 
 def cases_text(description: Description) -> str:
     """One line a case: inputs, outputs, compulsory bytes, flops, and the least time where it is known."""
-    return "\n".join(_case_line(case) for case in description.cases) or "- none"
+    lines = [_case_line(case) for case in description.cases]
+    return "\n".join([*lines, *_backward_lines(description)]) or "- none"
+
+
+def _backward_lines(description: Description) -> list[str]:
+    if not description.gradients:
+        return []
+    return [
+        "- One call is forward() and its backward together: the last inputs above are the gradients of forward()'s "
+        f"outputs, the last {len(description.gradients)} outputs are the gradients of "
+        f"{one_line(', '.join(description.gradients), 2000)}, in this order. "
+        "forward() takes the other inputs only, and returns what Model's returns; ModelNew has parameters of the "
+        "same names, and its outputs come from a torch.autograd.Function (or from operators that torch "
+        "differentiates). Both halves are compared with float64 and timed as one; do not write to the gradients that "
+        "come in, and return None for inputs that want none."
+    ]
 
 
 def baselines_text(baselines: Mapping[str, float]) -> str:

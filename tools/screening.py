@@ -76,6 +76,31 @@ def screen(source: str) -> Screening:
     return Screening(labels=_labels(tree))
 
 
+def shown_languages(source: str) -> tuple[str, ...]:
+    """Languages that a candidate's text shows it to be written in; none for plain torch, or for what cannot be read."""
+    try:
+        tree = parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ()
+    found: dict[str, None] = {}
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for name in names:
+            language = _IMPORTED.get(name.partition(".")[0])
+            if language is not None:
+                found[language] = None
+        if isinstance(node, ast.keyword) and node.arg in _SOURCES:
+            found[_SOURCES[node.arg]] = None
+    # Sources in CUDA are declared in C++ beside them.
+    return tuple(name for name in found if not (name == "cpp" and "cuda" in found))
+
+
+_IMPORTED = {"triton": "triton", "cutlass": "cute"}
+_SOURCES = {"cpp_sources": "cpp", "cuda_sources": "cuda"}
+"""Argument of ``torch.utils.cpp_extension.load_inline`` to language."""
+
+
 def _binds_model(tree: ast.Module) -> bool:
     """Whether the name ModelNew is bound anywhere: by class, assignment or import."""
     for node in ast.walk(tree):

@@ -7,6 +7,7 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from agent.deps import Deps
+from agent.starting import seeds_of
 from agent.state import RunState
 from memory.errors import StoreError
 from memory.experience import Experience
@@ -17,14 +18,17 @@ BUILTIN = "builtin"
 
 
 def recall(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
-    """Writes ``seeds``. A memory that cannot be read is a warning: the search works without."""
+    """Writes ``seeds``, the user's kernels first. A memory that cannot be read is a warning: a search needs none."""
     deps = runtime.context
     known = deps.ledger.find("recalled")
     if known is None:
         deps.stop.check()
         hits = _ask_memory(deps, state)
         attempts = [to_recalled(deps, hit) for hit in hits]
-        known = deps.emit("recalled", attempts=attempts, seeds=_seeds(deps, state, hits)).data
+        own = seeds_of(deps.starts, deps.settings.language, deps.store.put)
+        there = {seed["candidate"] for seed in own}
+        seeds = own + [seed for seed in _seeds(deps, state, hits) if seed["candidate"] not in there]
+        known = deps.emit("recalled", attempts=attempts, seeds=seeds).data
     return {"seeds": [seed["candidate"] for seed in known["seeds"]]}
 
 

@@ -57,7 +57,7 @@ def _pick(deps: Deps, state: RunState, number: int) -> list[PickState]:
 
 
 def _propose_seed(deps: Deps, number: int, slot: int) -> list[int]:
-    """A recalled source takes the place of a proposal."""
+    """A recalled source, or a kernel of the user's, takes the place of a proposal."""
     recalled = deps.ledger.find("recalled")
     assert recalled is not None
     seeds = recalled["seeds"]
@@ -70,7 +70,6 @@ def _propose_seed(deps: Deps, number: int, slot: int) -> list[int]:
         round=number,
         slot=slot,
         parent=None,
-        kind="seed",
         inspirations=[],
         refusal=None,
         needs_language_model=False,
@@ -80,6 +79,6 @@ def _propose_seed(deps: Deps, number: int, slot: int) -> list[int]:
         cost_usd=0.0,
         model_calls=0,
         tool_calls=0,
-        **seed,
+        **{"kind": "seed", **seed},
     )
     return [number, slot]

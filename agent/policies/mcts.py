@@ -121,7 +121,9 @@ def _descend(root: _Branch, chance: random.Random) -> list[_Branch]:
 
 def _least_width(branch: _Branch) -> int:
     if branch.node is None:
-        return ROOT_WIDTH
+        # Who brought a kernel wants that one to be built upon.
+        started = any(one.node is not None and one.node.kind == "start" and one.own > 0 for one in branch.children)
+        return 1 if started else ROOT_WIDTH
     return WIDTH if branch.node.status == "accepted" else 1
 
 

@@ -40,11 +40,23 @@ def plan_round(
     picks = [Pick(None, (), kind="draft")] * drafting
     if drafting == slots:
         return picks
+    own = [node for node in tree if node.kind == "start"]
+    if own and drafting == 0 and (round_ - phases.first_round) * slots - phases.drafts < slots:
+        return _from_starts(own, slots)
     apart = _restart(policy, phases, tree, round_=round_, seed=seed) if tree and not drafting else []
     rest = slots - drafting - len(apart)
     chosen = policy.select(tree, slots=rest, round_=round_, seed=seed) if rest else []
     seen = [apply_sight(phases.sight, tree, pick) for pick in chosen]
     return [most_telling(tree, pick) for pick in (*picks, *seen, *apart)]
+
+
+def _from_starts(own: Sequence[Node], slots: int) -> list[Pick]:
+    """The first picks of a run that starts from the user's kernels: those that are right in turn, or, where none is,
+    the reference; whatever is wrong with them is seen. So it is whatever else a proposal may see.
+    """
+    right = [node.id for node in own if node.status == "accepted"]
+    shown = tuple(node.id for node in own)
+    return [Pick(right[slot % len(right)] if right else None, shown) for slot in range(slots)]
 
 
 def draft_number(phases: Phases, tree: Sequence[Node], *, slots: int, round_: int, slot: int) -> int:

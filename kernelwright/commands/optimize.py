@@ -13,9 +13,9 @@ from kernelwright.output import write, write_json
 def run(arguments: dict[str, Any]) -> int:
     """Optimize, showing progress; print the outcome; 0 improved, 1 not."""
     as_json = arguments.pop("json", False)
-    problem = arguments.pop("problem")
+    problem, start = arguments.pop("problem"), arguments.pop("start", ())
     with watching() as watcher:
-        outcome = optimize(problem, subscribers=(watcher,), **to_settings(arguments))
+        outcome = optimize(problem, start=start, subscribers=(watcher,), **to_settings(arguments))
     show_outcome(outcome.to_json(), as_json)
     return outcome.exit_code
 

@@ -76,7 +76,12 @@ def test_the_weakest_case_is_named() -> None:
         for name, speedup in (("small", 0.8), ("large", 3.2))
     )
     verdict = accepted(1.6).model_copy(update={"cases": cases, "worst_case_speedup": 0.8})
-    assert "weakest in case small (0.80x)" in to_lesson(verdict)
+    lesson = to_lesson(verdict)
+    assert "weakest in case small (0.80x)" in lesson
+    assert "by case: small 0.80x, large 3.20x" in lesson
+    assert "it loses to the best baseline in small: do not trade cases for the mean" in lesson
+    even = tuple(case.model_copy(update={"speedup_ci95": (0.7, 1.1)}) for case in cases)
+    assert "loses" not in to_lesson(verdict.model_copy(update={"cases": even})), "what may be even is not lost"
 
 
 def test_a_long_detail_is_cut() -> None:

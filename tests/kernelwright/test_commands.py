@@ -24,7 +24,7 @@ PROBLEM = "class Model: ...\ndef get_inputs(): ...\n"
 RUN_KEYS = {
     "schema", "run_id", "status", "problem", "model", "target", "language", "candidates", "accepted", "elapsed_s",
     "tokens", "cost_usd", "recalled", "stored", "best", "run_dir", "stop_reason", "message", "candidates_to_best",
-    "models",
+    "models", "starts",
 }  # fmt: skip
 VERDICT_KEYS = {
     "schema", "status", "reason", "detail", "target", "language", "evidence", "isolation", "speedup", "speedup_ci95",
@@ -105,6 +105,46 @@ def test_the_outcome_as_json(command, engine, problem):
     assert (outcome["candidates"], outcome["accepted"], outcome["best"]["speedup"]) == (3, 2, 1.5)
     assert set(outcome["best"]) >= VERDICT_KEYS | {"path"}
     assert Path(outcome["best"]["path"]).read_text() == source_of(150)
+
+
+def test_a_run_starts_from_a_kernel_of_ones_own(command, engine, problem, tmp_path):
+    engine(90, 90, 170, 190)  # the first round is the kernel's
+    mine = tmp_path / "mine.py"
+    mine.write_text(source_of(150))
+    answer = command("optimize", problem, "--max-candidates", "3", "--start", mine)
+    assert answer.code == 0
+    assert "mine.py: accepted, 1.50x [" in answer.out
+    assert "1.27x" in answer.out
+    missing = command("optimize", problem, "--start", tmp_path / "none.py")
+    assert missing.code == 2
+    assert "no candidate file at" in missing.err
+    text = command("export", command("runs", "--json").json["runs"][0]["run_id"]).out
+    assert text.strip() == source_of(190).strip()
+
+
+def test_a_case_that_is_lost_is_told_beside_the_mean():
+    from kernelwright.wording import verdict_line, verdict_rows
+    from tools.fake_judge import accepted
+    from tools.verdict import CaseVerdict, Timing
+
+    timing = Timing(median_s=1.0, p5_s=1.0, p95_s=1.0, samples=1)
+    cases = tuple(
+        CaseVerdict(
+            name=name,
+            speedup=value,
+            speedup_ci95=(value - 0.1, value + 0.1),
+            candidate=timing,
+            baselines={},
+            aa_spread=0.0,
+        )
+        for name, value in (("small", 0.6), ("large", 4.0), ("middle", 0.95))
+    )
+    verdict = accepted(1.3).model_copy(update={"cases": cases, "worst_case_speedup": 0.6}).to_json()
+    assert verdict_line(verdict).endswith("faster but slower in small")
+    rows = dict(verdict_rows(verdict))
+    assert rows["  small"] == "0.60x [0.50, 0.70], slower than the best baseline"
+    assert rows["  middle"] == "0.95x [0.85, 1.05]", "what may be even is not lost"
+    assert verdict_line({**verdict, "cases": verdict["cases"][1:]}).endswith("faster")
 
 
 def test_no_improvement_is_exit_code_1(command, engine, problem):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tools.harness.backward import Plan
 from tools.harness.faults import Fault, blamed_on
 from tools.harness.operator_graph import GraphError, export_graph
 from tools.harness.tensors import Leaves, dtype_name, encode
@@ -69,8 +70,12 @@ def _with_double(tensor: torch.Tensor) -> int:
     return int(tensor.numel() * (tensor.element_size() + size))
 
 
-def graph_facts(model: torch.nn.Module, inputs: list[Any]) -> dict[str, Any]:
-    """The operator graph of the module, or one line that says why there is none."""
+def graph_facts(model: torch.nn.Module, inputs: list[Any], plan: Plan | None = None) -> dict[str, Any]:
+    """The operator graph of the module, or one line that says why there is none; with a backward there never is."""
+    if plan is not None:
+        forward = graph_facts(model, inputs[: -len(plan.outputs)])
+        why = "the operator is judged with its backward, which is in no operator graph"
+        return {"graph": None, "graph_error": why, "operators": [*forward["operators"], "backward"]}
     try:
         _require_short(model, inputs)
         graph = export_graph(model, inputs)
@@ -129,7 +134,7 @@ def require_usable(leaves: Leaves) -> None:
             raise Fault("forward() returns only NaN or infinity: there is nothing to compare; mend its inputs")
 
 
-def mutates(model: torch.nn.Module, inputs: list[Any]) -> bool:
+def mutates(model: Callable[..., Any], inputs: list[Any]) -> bool:
     """Whether forward() writes to its inputs."""
     copied = duplicate(inputs)
     with torch.no_grad(), blamed_on("forward()"):

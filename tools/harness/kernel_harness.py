@@ -21,6 +21,7 @@ import torch  # noqa: E402 - the path of this package must be known first
 
 from tools.harness.altering import changes, mutate  # noqa: E402
 from tools.harness.arena import Arena  # noqa: E402
+from tools.harness.backward import Plan, asked  # noqa: E402
 from tools.harness.ceilings import measure_ceilings  # noqa: E402
 from tools.harness.channel import Channel, Hangup  # noqa: E402
 from tools.harness.cute_dsl import use_cute_dsl  # noqa: E402
@@ -99,7 +100,8 @@ class Harness:
             adopt_state(model, state)
             if self.memory is not None:
                 model.to(device)
-            self.subject.adopt(model, model)
+            plan = Plan.from_json(body["backward"]) if body.get("backward") else None
+            self.subject.adopt(model, asked(model, plan))
             if body.get("forms"):
                 sys.stderr.write(compile_kernels(model, body["forms"], Path(body["path"]).read_text("utf-8")) + "\n")
         else:
@@ -192,6 +194,7 @@ class ReferenceHarness(Harness):
         model = self.reference.model
         made = ChannelsLast(model) if body.get("channels_last") else model
         call = compiled(made, **body.get("options") or {}) if body["compiled"] else made
+        call = asked(model, self.reference.plan, call)
         self.subject.adopt(model, call)
         if body.get("warm"):
             self._warm(call, body["seed"])

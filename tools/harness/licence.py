@@ -104,6 +104,8 @@ class Expected:
     """Alike to the oracle: what is right besides it where a masked NaN reached its answer, NaN everywhere else."""
     wavering: Sequence[Raw] = ()
     """Whole answers that are right besides the oracle's where rounding decides: integers, or numbers that jump."""
+    name: str = ""
+    """Of a leaf that nobody could tell from its number: the gradient of what it is."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ sys.path.insert(0, _ROOT)
 
 import torch  # noqa: E402 - the path of this package must be known first
 
+from tools.harness.backward import asked  # noqa: E402
 from tools.harness.cute_dsl import use_cute_dsl  # noqa: E402
 from tools.harness.extensions import find_what_was_built, use_what_was_compiled  # noqa: E402
 from tools.harness.reference import Reference  # noqa: E402
@@ -88,8 +89,9 @@ def prepare(request: Facts) -> tuple[Call, str]:
     model = build(*init)
     adopt_state(model, state)
     model.to(reference.device)
+    call = asked(model, reference.plan)
     del reference, state
-    return lambda: model(*inputs), case
+    return lambda: call(*inputs), case
 
 
 def settle(device: str) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from tools.harness.backward import Backward, Plan, asked
+from tools.harness.cases import draw_cases
 from tools.harness.conditioning import Fineness, fineness_of, responses
 from tools.harness.counting import count_work
 from tools.harness.describing import (
@@ -38,7 +40,6 @@ from tools.harness.values import (
     default_double,
     duplicate,
     leaf_json,
-    map_tensors,
     no_context,
     own_double,
     same_form,
@@ -60,6 +61,7 @@ class Reference:
         self.module = ModuleType("problem")
         self.model = torch.nn.Module()
         self._init: list[Any] = []
+        self._backward: Backward | None = None
         self._seed = 0
         self._precise: torch.nn.Module | None = None
         self.buffers: dict[str, torch.Tensor] = {}
@@ -86,8 +88,17 @@ class Reference:
         with blamed_on("Model()"):
             self.model.to(self.device)
         self.buffers = buffers_of(self.model)
+        if getattr(self.module, "GRADIENTS", False):
+            self._backward = Backward(self.model, self.module.GRADIENTS)
+            self.cases(seed)
+            put_back(self.model, self.buffers)
         self._precise = self._make_precise()
         return self._constructor_facts()
+
+    @property
+    def plan(self) -> Plan | None:
+        """Which gradients belong to a call; None where there is no backward."""
+        return None if self._backward is None else self._backward.plan
 
     def _construct(self, seed: int) -> torch.nn.Module:
         with blamed_on("Model()"):
@@ -108,7 +119,13 @@ class Reference:
                 tensors.append(value)
         with blamed_on("Model()"):
             packs = [pack(tensor) for tensor in tensors]
-        facts = {"init": spec, "state": state, "tensors": [packed.to_json() for packed, _ in packs]}
+        backward = None if self.plan is None else self.plan.to_json()
+        facts = {
+            "init": spec,
+            "state": state,
+            "backward": backward,
+            "tensors": [packed.to_json() for packed, _ in packs],
+        }
         return json.dumps(facts).encode(), [flat for _, flat in packs]
 
     def _make_precise(self) -> torch.nn.Module | None:
@@ -133,26 +150,8 @@ class Reference:
     def cases(self, seed: int) -> dict[str, list[Any]]:
         """Input lists by case name, drawn from ``seed``. Raises Fault."""
         seed_everything(seed)
-        # Factories that name no device make their tensors where they are needed: drawing and moving gigabytes takes
-        # minutes.
-        here = nullcontext() if self.device.type == "cpu" else self.device
-        if hasattr(self.module, "get_cases"):
-            with blamed_on("get_cases()"), here:
-                cases = self.module.get_cases()
-            if not isinstance(cases, dict) or not cases:
-                raise Fault("get_cases() must return a dict of case name to input list, with at least one case")
-        else:
-            with blamed_on("get_inputs()"), here:
-                cases = {"default": self.module.get_inputs()}
-        source = "get_cases()" if hasattr(self.module, "get_cases") else "get_inputs()"
-        found = {}
-        for name, inputs in cases.items():
-            if not isinstance(name, str) or not isinstance(inputs, list | tuple):
-                raise Fault(f"{source} must give lists of inputs, not a {type(inputs).__name__}")
-            with blamed_on(source):
-                found[name] = map_tensors(list(inputs), lambda tensor: tensor.to(self.device))
-                map_tensors(found[name], lambda tensor: pack(tensor)[1])
-        return found
+        found = draw_cases(self.module, self.device)
+        return found if self._backward is None else self._backward.extended(found, seed, self.device, duplicate)
 
     def _plain(self) -> Any:
         """Where a module's own factories make their tensors, as when people call it: whoever draws inputs on a device
@@ -172,7 +171,7 @@ class Reference:
         copied = inputs if own else duplicate(inputs)
         with torch.no_grad(), blamed_on("forward()"), self._plain():
             leaves: Leaves = []
-            structure = flatten(self.model(*copied), leaves)
+            structure = flatten(asked(self.model, self.plan)(*copied), leaves)
         self._gave_views = are_views(leaves, copied)
         return structure, leaves
 
@@ -186,7 +185,7 @@ class Reference:
             try:
                 with torch.no_grad(), context(), self._plain():
                     leaves: Leaves = []
-                    return flatten(self._precise(*arguments), leaves), leaves
+                    return flatten(asked(self._precise, self.plan)(*arguments), leaves), leaves
             except BitsRead:
                 return None
             except REFUSALS:
@@ -207,13 +206,14 @@ class Reference:
         facts.update(describe_machine(self.device))
         facts["oracle"] = "native" if self._precise is None else "float64"
         facts["training"] = self.model.training
+        facts["gradients"] = [] if self.plan is None else list(self.plan.names)
         return json.dumps(facts).encode()
 
     def graph(self, seed: int) -> bytes:
         """JSON of the operator graph of the first case, or of why there is none."""
         first = next(iter(self.cases(seed).values()))
         put_back(self.model, self.buffers)
-        return json.dumps(graph_facts(self.model, duplicate(first))).encode()
+        return json.dumps(graph_facts(self.model, duplicate(first), self.plan)).encode()
 
     def _describe_case(self, name: str, inputs: list[Any], memory_bytes: int) -> dict[str, Any]:
         state = [*self.model.parameters(), *self.model.buffers()]
@@ -238,7 +238,7 @@ class Reference:
             "inputs": [describe_value(item) for item in inputs],
             "outputs": outputs,
             **count_work(partial(self._call, own=True), duplicate(inputs), self.model),
-            "mutates": mutates(self.model, inputs),
+            "mutates": mutates(asked(self.model, self.plan), inputs),
         }
 
     def _changed_buffers(self, cases: dict[str, list[Any]], seed: int) -> set[str]:
@@ -306,6 +306,7 @@ class Reference:
         facts |= {
             "spared": list(free),
             "structure": structure,
+            "names": {} if self.plan is None else self.plan.leaf_names,
             "eager": [leaf_json(leaf) for leaf, _ in eager],
             "oracle": [leaf_json(leaf) for leaf, _ in oracle],
             "precise": precise is not leaves,

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from tools.harness.arena import Arena
+from tools.harness.backward import ForwardBackward
 from tools.harness.device_memory import DeviceMemory
 from tools.harness.guards import Guards, poison
 from tools.harness.reserve import Reserve
@@ -139,6 +140,8 @@ class Subject:
         torch.set_num_threads(self.threads)
         poison(poisoned)
         self._guards = Guards(poisoned, self.device) if guarded else None
+        if isinstance(self.call, ForwardBackward):
+            self.call.keeps_apart = guarded
         self._replay = None
         if self._memory is not None:
             self._memory.settle()
