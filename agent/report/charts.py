@@ -58,7 +58,10 @@ def _upwards(accepted: Sequence[NodeFacts]) -> _Scale:
 
 
 def _grid(up: _Scale) -> Html:
-    chosen = _log_ticks(up.low, up.high)
+    chosen = [1.0]
+    for tick in sorted(_log_ticks(up.low, up.high), key=lambda one: abs(one - 1.0)):
+        if all(abs(up(tick) - up(other)) >= 14 for other in chosen):
+            chosen.append(tick)
     lines = [tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=up(tick), y2=up(tick), class_="grid") for tick in chosen]
     texts = [tag("text", f"{tick:g}x", x=LEFT - 6, y=up(tick) + 4, text_anchor="end") for tick in chosen]
     even = tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=up(1.0), y2=up(1.0), class_="even")

@@ -73,7 +73,7 @@ def _charts(report: Report) -> Html:
         return _section("Speed-up", tag("p", "No candidate was judged.", class_="none"))
     legend = (
         "Each accepted candidate with its 95 % interval; the blue line is the best so far, the broken one the best "
-        "baseline; red marks at the bottom are rejected candidates."
+        "baseline; red marks at the bottom are rejected candidates. All of it as first judged, before the confirmation."
     )
     time = speed_chart(report.nodes, lambda node: node.elapsed_s, "active time of the run", "time")
     parts = [tag("figure", time, tag("figcaption", legend))]
