@@ -28,7 +28,7 @@ MIN_FREE_BYTES = 16 << 20
 _ELSEWHERE = "choose another folder with --out"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _OURS = ("run.json", "problem.py", "events.jsonl", "artifacts", "work", "transcript.jsonl")
-_WRITTEN_WHOLE = ("run.json", "problem.py", "transcript.jsonl", "verdict.json", "best.py", "report.md")
+_WRITTEN_WHOLE = ("run.json", "problem.py", "transcript.jsonl", "verdict.json", "best.py", "report.md", "report.html")
 _DATABASES = ("checkpoints.db", "checkpoints.db-wal", "checkpoints.db-shm")
 
 

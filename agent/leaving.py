@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from agent.events import Event
 from agent.ledger import Ledger
 from agent.outcome import Outcome
+from agent.report.gathering import to_facts
+from agent.report.page import to_page
+from agent.report.telling import sections
 from agent.reporting import to_report
 from tools.artifacts import ArtifactStore
 
 
-def final_files(ledger: Ledger, store: ArtifactStore, outcome: Outcome) -> Iterator[tuple[str, str | Iterator[str]]]:
+def final_files(
+    events: Sequence[Event], ledger: Ledger, store: ArtifactStore, outcome: Outcome
+) -> Iterator[tuple[str, str | Iterator[str]]]:
     """Name and text of each file, in the order in which they are written.
 
-    best.py comes last but the report, which speaks of it.
+    best.py comes last but the reports, which speak of it.
     """
     yield "transcript.jsonl", _transcript(ledger, store)
     if outcome.best is not None:
@@ -22,7 +28,9 @@ def final_files(ledger: Ledger, store: ArtifactStore, outcome: Outcome) -> Itera
         node = ledger.node(outcome.best["candidate"])
         yield "verdict.json", json.dumps(verdict, indent=2) + "\n"
         yield "best.py", store.text(node.source_artifact)
-    yield "report.md", to_report(ledger, outcome)
+    facts = to_facts(events, store, outcome)
+    yield "report.html", to_page(facts)
+    yield "report.md", to_report(ledger, outcome, sections(facts))
 
 
 def _transcript(ledger: Ledger, store: ArtifactStore) -> Iterator[str]:

@@ -85,7 +85,7 @@ def replay(folder: Path) -> Replay:
         ended = outcome is not None and outcome.status in ("improved", "no_improvement")
         files = {}
         if outcome is not None and ended:
-            files = {name: "".join(text) for name, text in final_files(ledger, store, outcome)}
+            files = {name: "".join(text) for name, text in final_files(events, ledger, store, outcome)}
     except (KeyError, ValueError) as error:
         raise RunError(f"the run in {folder} cannot be told again: {error.args[0]}") from error
     return Replay(progress, tuple(ledger.tree()), outcome, recorded, files)

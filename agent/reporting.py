@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from agent.events import read_events
 from agent.ledger import Ledger
 from agent.outcome import Outcome
+from agent.report.amounts import seconds as _seconds
+from agent.report.gathering import to_facts
+from agent.report.telling import sections as told_of
 from agent.tuning.telling import tries_text, tuned_text
+from tools.artifacts import ArtifactStore
 from tools.roofline import roof_of
 
 
 def render_report(folder: Path) -> str:
     """The report of a run in a folder, as far as it has come. Raises RunError for a damaged log."""
-    ledger = Ledger(read_events(folder / "events.jsonl"))
+    events = read_events(folder / "events.jsonl")
+    ledger = Ledger(events)
     finished = ledger.find("run_finished")
-    return to_report(ledger, None if finished is None else Outcome.from_json(finished).at(folder))
+    outcome = None if finished is None else Outcome.from_json(finished).at(folder)
+    return to_report(ledger, outcome, told_of(to_facts(events, ArtifactStore(folder / "artifacts"), outcome)))
 
 
-def to_report(ledger: Ledger, outcome: Outcome | None) -> str:
-    """Markdown; ``outcome`` is None for a run that has not ended."""
+def to_report(ledger: Ledger, outcome: Outcome | None, told: Sequence[str] = ()) -> str:
+    """Markdown; ``outcome`` is None for a run that has not ended. ``told``: sections of ``agent.report.telling``."""
     started = ledger.find("run_started") or {}
     sections = [
         _head(started, outcome),
@@ -33,6 +40,7 @@ def to_report(ledger: Ledger, outcome: Outcome | None) -> str:
         _models(outcome),
         _recalled(ledger),
         _lessons(ledger),
+        *told,
         _usage(started, outcome),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -80,13 +88,6 @@ def _champion(outcome: Outcome | None) -> str:
         "Specialised": _specialised(best["specialised"]),
     }
     lines = ["## Champion", "", *(f"- {name}: {value}" for name, value in rows.items())]
-    if len(best["cases"]) > 1:
-        lines += ["", "| case | speed-up | 95 % interval | candidate |", "|---|---|---|---|"]
-        lines += [
-            f"| {case['name']} | {case['speedup']:.3f}x | {_interval(case)} "
-            f"| {_seconds(case['candidate']['median_s'])} |"
-            for case in best["cases"]
-        ]
     return "\n".join(lines)
 
 
@@ -280,13 +281,6 @@ def _error(facts: dict[str, float] | None) -> str:
 
 def _specialised(value: bool | None) -> str:
     return {True: "refuses other shapes with an error", False: "no", None: "unknown"}[value]
-
-
-def _seconds(seconds: float) -> str:
-    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if seconds >= scale:
-            return f"{seconds / scale:.3g} {unit}"
-    return f"{seconds * 1e9:.3g} ns"
 
 
 def _number(value: float | None, form: str) -> str:

@@ -186,10 +186,12 @@ def _add_runs(commands: Any) -> None:
     for name, purpose in (
         ("resume", "go on with an interrupted run; no candidate is judged twice"),
         ("show", "show a run: its state, its candidates, its champion"),
-        ("report", "print a run's report (Markdown)"),
+        ("report", "print a run's report: Markdown, one HTML file that asks for nothing else, or JSON"),
     ):
         parser = _command(commands, name, purpose)
         parser.add_argument("run", metavar="RUN", help=_RUN)
+        if name == "report":
+            parser.add_argument("--format", choices=("markdown", "html", "json"), help="default markdown")
         if name == "show":
             parser.add_argument(
                 "--replay", action="store_true", help="rebuild it from its log alone, and compare with what it left"

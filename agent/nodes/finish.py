@@ -8,6 +8,7 @@ from langgraph.runtime import Runtime
 
 from agent.concluding import conclude, confirmed_verdict, how_it_ended
 from agent.deps import Deps
+from agent.events import read_events
 from agent.folder import write_atomically
 from agent.leaving import final_files
 from agent.outcome import Outcome
@@ -21,7 +22,8 @@ def finish(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
     deps = runtime.context
     if deps.ledger.find("run_finished") is None:
         outcome = _conclude(deps, state)
-        for name, text in final_files(deps.ledger, deps.store, outcome):
+        events = read_events(deps.log.path)
+        for name, text in final_files(events, deps.ledger, deps.store, outcome):
             write_atomically(deps.folder / name, text)
         deps.emit("run_finished", **outcome.to_json())
     return {}

@@ -19,7 +19,7 @@ from agent.stopping import StopFlag
 from tools.fake_judge import FakeJudge
 from tools.verdict import Verdict
 
-LEFT = ("report.md", "verdict.json", "best.py", "transcript.jsonl")
+LEFT = ("report.md", "report.html", "verdict.json", "best.py", "transcript.jsonl")
 
 
 class Unasked:
@@ -108,7 +108,7 @@ def test_a_run_without_improvement_a_failed_and_an_interrupted_one(toy, home: Pa
     wrong = search(toy, home, FakeJudge(lambda _: toy.rejected("wrong_output")), max_candidates=3)
     told = replay(Path(wrong.run_dir))
     assert (told.outcome, told.differences(Path(wrong.run_dir))) == (wrong, [])
-    assert set(told.files) == {"report.md", "transcript.jsonl"}
+    assert set(told.files) == {"report.md", "report.html", "transcript.jsonl"}
 
     broken = Verdict(status="infrastructure_error", reason="infrastructure", detail="it broke")
     failed = search(toy, home, FakeJudge(lambda _: broken))
@@ -165,6 +165,6 @@ def test_the_graph_itself_needs_neither_model_nor_judge_to_get_there_again(toy, 
     again = resume(folder, seams=Seams(judge=unasked, propose=refuse, model=unasked))
 
     assert {**again.to_json(), "elapsed_s": 0} == {**outcome.to_json(), "elapsed_s": 0}
-    for name in set(LEFT) - {"report.md"}:
+    for name in set(LEFT) - {"report.md", "report.html"}:
         assert (folder / name).read_bytes() == before[name], name
     assert len([event for event in read_events(log) if event.type == "judged"]) == outcome.candidates

@@ -165,7 +165,7 @@ def main(folder: Path, seed: int, points: list[int]) -> None:
 def tell(home: Path, outcome: Outcome, **about: Any) -> None:
     """Whatever must not depend on where it was killed, and what was paid."""
     run = home / "run"
-    measured = re.compile(r"^- (Active time|Tokens):.*\n", re.M)
+    measured = re.compile(r"^- (Active time|Tokens):.*\n|^## What it cost\n[^#]*", re.M)
     events = read_events(run / "events.jsonl")
     judged = [event.data for event in events if event.type == "judged"]
     came = {

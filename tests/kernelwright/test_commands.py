@@ -186,6 +186,14 @@ def test_report(command, finished):
     text = command("report", finished).out
     assert text.startswith("# ")
     assert command("report", finished, "--json").json["report"].strip() == text.strip()
+    assert command("report", finished, "--format", "markdown").out == text
+    facts = command("report", finished, "--format", "json").json
+    assert (facts["schema"], facts["verdict"]["speedup"]) == ("kernelwright.report/2", 1.5)
+    page = command("report", finished, "--format", "html")
+    assert (page.code, page.out.startswith("<!DOCTYPE html>"), page.out.count("1.500x") > 1) == (0, True, True)
+    told = command("report", finished, "--format", "html", "--json").json
+    assert told["report"] == Path(told["path"]).read_text(), "it is what the run left"
+    assert "--format" in command("report", finished, "--format", "pdf").is_one_line(2)
 
 
 def test_export(command, finished, tmp_path):
