@@ -86,4 +86,5 @@ def _case_line(case: CaseFacts) -> str:
     line = f"- {one_line(case.name)}: {inputs} -> {outputs}; {case.bytes_moved} bytes moved at least; {flops}"
     if case.floor is None:
         return line
-    return f"{line}; on this device {case.floor.seconds:.3g} s at least, bound by {roof_of([case.floor.bound])}"
+    roof = roof_of([case.floor.bound])
+    return f"{line}; by this device's measured ceilings about {case.floor.seconds:.3g} s at least, bound by {roof}"

@@ -161,7 +161,7 @@ class Workbench:
         if not result.passed:
             raise ToolRefusal(check_failure(result, draft.source))
         self.compiled = draft
-        errors = errors_text(result.error, result.eager_error)
+        errors = errors_text(result.error, result.eager_error, result.bound)
         return f"candidate {draft.id} passed on {result.seeds} seeds" + (f"; {errors}" if errors else "")
 
     def read_log(self, what: Text = "log", line: int = 1) -> str:
@@ -245,7 +245,10 @@ class Workbench:
             hits = self.memory.search(text, SEARCH_HITS)
         except StoreError as error:
             raise ToolRefusal(f"memory cannot be read ({one_line(str(error))}): go on without it") from error
-        return "\n".join(self._hit_text(hit) for hit in hits) or "nothing found: try an operator's name"
+        return (
+            "\n".join(self._hit_text(hit) for hit in hits)
+            or "nothing found: try an operator's name; memory may be empty"
+        )
 
     def search_knowledge(self, text: str, bottleneck: str = "") -> str:
         """The index of the knowledge base, for this platform and language."""

@@ -42,9 +42,10 @@ def load_library(source):
 CPP_GUIDE = f'''\
 A C++ candidate is ONE Python file. It carries its C++ as a string, compiles it with g++ at import through the loader
 below (copy it unchanged) and calls it through ctypes with data pointers. Export functions as `extern "C"`. Vectorise
-with `#pragma omp simd`, use the cores with `#pragma omp parallel for`. Do not include torch headers: they take half a
-minute to compile. Allocate results with torch.empty in forward; never return a buffer that a later call overwrites;
-never change an input. Handle inputs that are not contiguous with `.contiguous()`.
+with `#pragma omp simd` or intrinsics (`<immintrin.h>`), use the cores with `#pragma omp parallel for`; a hot loop in a
+`noinline` function of its own keeps its registers. Do not include torch headers: they take half a minute to compile.
+Allocate results with torch.empty in forward; never return a buffer that a later call overwrites; never change an input.
+Handle inputs that are not contiguous with `.contiguous()`.
 
 ```python
 import torch
