@@ -46,6 +46,8 @@ class SuiteResult(BaseModel):
     """What has to be equal for this result to be taken over; ``result_key``."""
     name: str
     family: str
+    sha256: str = ""
+    """Of the problem's file."""
     outcome: dict[str, Any] | None = None
     """Of ``optimize``, as JSON; None if it raised."""
     error: str | None = None
@@ -114,7 +116,7 @@ class SuiteResult(BaseModel):
 def result_key(item: SuiteProblem, settings: AgentSettings) -> str:
     """Hash of the problem's text, our version and every setting that may change what is found."""
     relevant = settings.model_dump(mode="json", exclude=_INDIFFERENT)
-    facts = json.dumps([item.problem.id, package_version(), relevant], sort_keys=True)
+    facts = json.dumps([item.file_hash[:16], package_version(), relevant], sort_keys=True)
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 

@@ -141,7 +141,9 @@ class _Evaluation:
 
     def _optimize(self, item: SuiteProblem, key: str) -> SuiteResult | None:
         settings = self.settings.model_copy(update={"out": self.folder.run_folder(item.name, key)})
-        blank = SuiteResult(key=key, name=item.name, family=item.family)
+        blank = SuiteResult(key=key, name=item.name, family=item.family, sha256=item.file_hash)
+        if item.refusal:
+            return blank.model_copy(update={"error": item.refusal})
         try:
             outcome = self.optimizer(item.problem, settings, self.subscribers).to_json()
         except (ModelError, SandboxUnavailable, EvalError):

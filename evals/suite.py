@@ -11,7 +11,8 @@ Paths are relative to the suite file.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -31,11 +32,20 @@ class SuiteProblem:
 
     problem: Problem
     family: str
+    refusal: str = ""
+    """Why the file cannot be a problem, one line; it is then a result that says so."""
+    sha256: str = ""
+    """Of the file, where that is not the hash of the problem's text; ``file_hash`` is what to ask."""
 
     @property
     def name(self) -> str:
         """The problem file's name without its ending."""
         return self.problem.name
+
+    @property
+    def file_hash(self) -> str:
+        """SHA-256 of the file as it lies there."""
+        return self.sha256 or hashlib.sha256(self.problem.source.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -50,8 +60,18 @@ class Suite:
     @property
     def id(self) -> str:
         """Hash of the names and texts of its problems: equal scores are comparable only for equal ids."""
-        facts = [f"{item.name} {item.problem.id}" for item in self.problems]
+        facts = [f"{item.name} {item.file_hash[:16]}" for item in self.problems]
         return hashlib.sha256("\n".join([self.target, *facts]).encode()).hexdigest()[:16]
+
+    def only(self, patterns: str) -> Suite:
+        """The problems whose name or family one of the patterns, parted by commas, matches. Raises SuiteError."""
+        wanted = [pattern.strip() for pattern in patterns.split(",")]
+        chosen = [item for item in self.problems if any(_matches(item, pattern) for pattern in wanted)]
+        if not chosen:
+            raise SuiteError(
+                f"no problem of {self.name} is called {patterns}: give a name, or a pattern such as '*ReLU*'"
+            )
+        return replace(self, problems=tuple(chosen))
 
 
 class _Entry(BaseModel):
@@ -69,6 +89,10 @@ class _SuiteFile(BaseModel):
     description: str = ""
     target: str = "cpu"
     problems: tuple[_Entry, ...] = Field(min_length=1)
+
+
+def _matches(item: SuiteProblem, pattern: str) -> bool:
+    return fnmatchcase(item.name, pattern) or fnmatchcase(item.family, pattern)
 
 
 def known_suites() -> list[str]:

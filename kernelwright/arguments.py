@@ -212,8 +212,10 @@ def _add_export(commands: Any) -> None:
 
 def _add_eval(commands: Any) -> None:
     parser = _command(commands, "eval", "run a suite of problems and score the agent")
-    parser.add_argument("suite", metavar="SUITE", help="cpu, gpu, paper, integrity, or the path of a suite file")
-    parser.add_argument("--only", metavar="PATTERN", help="of the suite integrity, only programs of such names: 't0*'")
+    parser.add_argument(
+        "suite", metavar="SUITE", help="cpu, gpu, paper, integrity, a suite file, or kernelbench:CHECKOUT[/level1]"
+    )
+    parser.add_argument("--only", metavar="PATTERN", help="only problems (or programs) of such names: 't0*', '*ReLU*'")
     parser.add_argument("--sample", metavar="N", type=int, help="of the suite integrity, so many programs by lot")
     parser.add_argument("--confirm", action="store_true", help="of the suite integrity, confirm all that is accepted")
     parser.add_argument("--out", metavar="DIR", help="results folder; finished problems in it are not run again")

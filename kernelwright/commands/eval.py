@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def run(arguments: dict[str, Any]) -> int:
     """Run it, or go on where the same results folder was left; print the report."""
     from agent.settings import AgentSettings
+    from evals.kernelbench import PREFIX, load_kernelbench
     from evals.runner import run_suite
     from evals.suite import load_suite
 
@@ -32,10 +33,11 @@ def run(arguments: dict[str, Any]) -> int:
     if name == "integrity":
         settings = AgentSettings.load(to_settings(arguments))
         return _run_integrity(_chosen(only, sample, settings), settings, confirm=confirm, as_json=as_json)
-    if only is not None or sample is not None or confirm:
-        raise RequestError("--only, --sample and --confirm are for the suite integrity")
-    suite = load_suite(name)
+    if sample is not None or confirm:
+        raise RequestError("--sample and --confirm are for the suite integrity")
     settings = AgentSettings.load(to_settings(arguments))
+    suite = load_kernelbench(name, settings.target) if name.startswith(PREFIX) else load_suite(name)
+    suite = suite if only is None else suite.only(only)
     folder = Path(out or f"eval-{suite.name}").absolute()
     with watching() as watcher:
         report = run_suite(
@@ -44,7 +46,7 @@ def run(arguments: dict[str, Any]) -> int:
             folder,
             notice=note,
             subscribers=(watcher,),
-            command=_spelled(name, out, arguments),
+            command=_spelled(name, out, arguments | {"only": only}),
         )
     if as_json:
         write_json(report.to_json())
