@@ -193,3 +193,10 @@ def test_what_limits_is_named():
     assert roof_of(["memory", "memory"]) == "the memory bandwidth"
     assert roof_of(["compute"]) == "the arithmetic peak"
     assert roof_of(["compute", "memory"]) == roof_of([None]) == roof_of([]) == "the roofline"
+
+
+def test_what_torchs_product_reaches_is_no_ceiling_of_a_processor():
+    host = Ceilings("a processor", 40e9, 30e9, {"float32": 1e11}, cache_bytes=32 << 20, kind="cpu", times=HOST_TIMES)
+    one = case(1000, {"float32": 10**12})
+    assert "may reach more" in floor(one, "mm", ceilings=host).doubt
+    assert floor(one, "mm").doubt is None
