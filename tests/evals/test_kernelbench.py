@@ -119,6 +119,7 @@ def test_the_made_folder_has_many_kinds_and_stays_as_it_is(made, tmp_path):
     assert {path: path.read_bytes() for path in files} == texts
 
 
+@pytest.mark.slow
 def test_a_killed_evaluation_loses_only_the_problem_in_flight(made, tmp_path, repository):
     calls = tmp_path / "calls"
     names = [item.name for item in load_kernelbench(f"kernelbench:{made}", "cpu").problems]

@@ -94,6 +94,7 @@ def test_it_is_described(judge):
     assert "the gradients of input 1, table, weight" in cases_text(found)
 
 
+@pytest.mark.slow
 def test_an_honest_candidate_is_accepted_and_both_halves_are_timed(judge):
     verdict = judge.judge(honest())
     assert (verdict.status, verdict.reason) == ("accepted", None), (verdict.detail, verdict.log)
