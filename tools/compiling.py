@@ -47,7 +47,7 @@ def spares_for(device: Device | None) -> int:
     """How many rooms should wait for candidates that are not known yet: on the host one, which settles before anything
     is timed. Beside a device processors have little else to do, and getting a room ready takes longer than judging.
     """
-    return 1 if device is None else max(1, min(MAX_SPARES, (os.cpu_count() or 1) // PROCESSORS_A_SPARE))
+    return 1 if device is None else max(1, min(MAX_SPARES, len(os.sched_getaffinity(0)) // PROCESSORS_A_SPARE))
 
 
 @dataclass
@@ -129,7 +129,11 @@ class Builder:
                     return
 
     def settle(self) -> None:
-        """Wait until nothing started by ``prepare`` is still starting: it would disturb a measurement."""
+        """Wait until nothing started by ``prepare`` is still starting: it would disturb a measurement, other than on a
+        device, which would be held meanwhile.
+        """
+        if self._launcher.device is not None:
+            return
         with self._lock:
             rooms = [entry.room for entry in self._entries.values() if entry.result is not None]
             rooms += self._spares
