@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import torch
@@ -25,8 +26,9 @@ def warm_up(what: str) -> None:
     On processors: nothing of a device is begun. A border, for a failure here will show where it matters.
     """
     if what == TRACE:
-        importlib.import_module("torch._dynamo")  # takes as long as torch itself
-        importlib.import_module("torch.export")
+        with suppress(ImportError):
+            importlib.import_module("torch._dynamo")  # takes as long as torch itself
+            importlib.import_module("torch.export")
         return
     architecture = architecture_of(os.environ)
     if architecture is None:
@@ -41,7 +43,7 @@ def warm_up(what: str) -> None:
         else:
             _know_the_compiler(architecture)
     except Exception as error:  # noqa: BLE001 - see the docstring
-        print(f"nothing could be compiled beforehand: {error}")  # noqa: T201 - into the worker's log
+        sys.stderr.write(f"nothing could be compiled beforehand: {error}\n")
 
 
 def _know_the_compiler(architecture: int) -> None:
