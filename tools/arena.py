@@ -243,6 +243,6 @@ class Arena:
         """Give it back; idempotent."""
         self.forget_name()
         self._written = []
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        file, self._file = self._file, -1  # at once: a worker that ends may be closed by two threads
+        if file >= 0:
+            os.close(file)

@@ -29,7 +29,7 @@ from tools.verdict import CompileResult
 
 MAX_ROOMS = 64
 MAX_LOG_CHARACTERS = 4000
-MAX_SPARES = 3
+MAX_SPARES = 4
 PROCESSORS_A_SPARE = 4
 
 
@@ -108,14 +108,10 @@ class Builder:
                 self._stocking.start()
 
     def _stock(self) -> None:
-        """Start further rooms, one after the other: at one time each would take several times as long, and the first
-        is what the next candidate waits for.
+        """Start further rooms beside the judge. None waits for the one before: one takes twice as long to get ready as
+        a judgement, so that candidates which come one right after another need several on the way.
         """
         while True:
-            with self._lock:
-                newest = self._spares[-1] if self._spares else None
-            if newest is not None:
-                newest.settle()
             with self._lock:
                 if self._stocking is not threading.current_thread():
                     return  # what it started was discarded

@@ -41,6 +41,10 @@ STEADY = {
     "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
 }
 """What every contender's environment has, so that calls differ in what is computed and in nothing else."""
+UNBOUND = {"OMP_PROC_BIND": "false"}
+"""What nobody times, or times elsewhere: importing torch binds a process to one processor otherwise, the first one for
+all of them, and the compilers that it starts with it.
+"""
 
 
 class Launcher:
@@ -98,7 +102,7 @@ class Launcher:
         job = Job(
             argv=(*self.sandbox.python, program, kind),
             mounts=(harness, arena.mount, *self._device_mounts(arena, kind), *mounts),
-            env={**self._environment(kind, device), **(env or {})},
+            env={**self._environment(kind, device), **({} if on_device else UNBOUND), **(env or {})},
             limits=self.limits,
             devices=device.nodes if device else (),
         )
@@ -149,7 +153,7 @@ class Launcher:
     def _device_environment(self, kind: str, device: Device | None) -> dict[str, str]:
         """What compilers and their caches find, with or without the device itself: folders of the worker's own."""
         # All that are bound would be bound to the same processor, and the verifier looks out without a pause.
-        env = {"OMP_PROC_BIND": "false"} if device is not None else {}
+        env = dict(UNBOUND) if device is not None else {}
         if self.device is None or self.device.kind != "cuda":
             return env
         number = self.device.architecture.removeprefix("sm")

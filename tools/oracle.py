@@ -203,7 +203,7 @@ class Oracle:
         if error.reason == "out_of_memory":
             return RequestError(
                 f"{name}: the reference needs more memory than the {self._memory_bytes / 2**30:.3g} GiB a job "
-                "may use: make its inputs smaller or raise the memory limit"
+                f"may use: make its inputs smaller or raise the memory limit ({error.detail[:200]})"
             )
         if error.reason == "crash":
             return RequestError(f"{name}: running the reference ended its process: {error.detail}")

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 _PINNED, _DESCRIPTOR, _ON_DEVICE, _READ_AND_WRITE, _MINIMUM = 1, 1, 1, 3, 0
+_OUT_OF_MEMORY = 2
 
 SPIN = b"""
 .version 7.0
@@ -88,6 +89,10 @@ class DriverError(RuntimeError):
     """A call to the driver failed; the message names both."""
 
 
+class OutOfDeviceMemory(DriverError):
+    """There is not that much."""
+
+
 @cache
 def _driver() -> ctypes.CDLL:
     return ctypes.CDLL("libcuda.so.1")
@@ -98,7 +103,8 @@ def _call(name: str, *arguments: Any) -> None:
     if code:
         text = c_char_p()
         _driver().cuGetErrorString(code, byref(text))
-        raise DriverError(f"{name}: {(text.value or b'unknown error').decode()} ({code})")
+        kind = OutOfDeviceMemory if code == _OUT_OF_MEMORY else DriverError
+        raise kind(f"{name}: {(text.value or b'unknown error').decode()} ({code})")
 
 
 def _properties() -> _Properties:

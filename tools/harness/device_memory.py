@@ -40,7 +40,7 @@ class DeviceMemory(Protocol):
     device: torch.device
 
     def create(self, size: int) -> Region:
-        """New memory of that many bytes at least."""
+        """New memory of that many bytes at least. Raises torch.OutOfMemoryError."""
 
     def adopt(self, descriptor: int, size: int) -> Region:
         """Map what another process made. The descriptor is closed."""
@@ -100,7 +100,10 @@ class CudaMemory:
         """See ``DeviceMemory``."""
         self._begin()
         size = cuda_driver.rounded(size)
-        handle, descriptor = cuda_driver.create(size)
+        try:
+            handle, descriptor = cuda_driver.create(size)
+        except cuda_driver.OutOfDeviceMemory as error:
+            raise torch.OutOfMemoryError(str(error)) from error
         return self._mapped(handle, size, descriptor)
 
     def adopt(self, descriptor: int, size: int) -> Region:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
+
 from tools.harness.tensors import Unsupported
 
 REFUSALS = (
@@ -32,7 +34,7 @@ def blamed_on(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except Fault:
+    except (Fault, torch.OutOfMemoryError):  # a device's: what is kept there may be given up for it
         raise
     except Unsupported as error:
         raise Fault(f"{what} gave {error}: only strided CPU tensors of ordinary dtypes can be judged") from error

@@ -39,14 +39,15 @@ class Guards:
         real_empty, real_like, real_new = torch.empty, torch.empty_like, torch.Tensor.new_empty
 
         def empty(*size: Any, **options: Any) -> torch.Tensor:
-            plain = real_empty(*size, **options)
-            return plain if options.get("out") is not None else self._guarded(plain, real_empty)
+            if options.get("out") is not None:
+                return real_empty(*size, **options)
+            return self._guarded(lambda: real_empty(*size, **options), real_empty)
 
         def empty_like(other: torch.Tensor, **options: Any) -> torch.Tensor:
-            return self._guarded(real_like(other, **options), real_empty)
+            return self._guarded(lambda: real_like(other, **options), real_empty)
 
         def new_empty(tensor: torch.Tensor, *size: Any, **options: Any) -> torch.Tensor:
-            return self._guarded(real_new(tensor, *size, **options), real_empty)
+            return self._guarded(lambda: real_new(tensor, *size, **options), real_empty)
 
         torch.empty, torch.empty_like, torch.Tensor.new_empty = empty, empty_like, new_empty
         try:
@@ -54,7 +55,8 @@ class Guards:
         finally:
             torch.empty, torch.empty_like, torch.Tensor.new_empty = real_empty, real_like, real_new
 
-    def _guarded(self, plain: torch.Tensor, make: Callable[..., torch.Tensor]) -> torch.Tensor:
+    def _guarded(self, ask: Callable[[], torch.Tensor], make: Callable[..., torch.Tensor]) -> torch.Tensor:
+        plain = ask()
         if (
             type(plain) is not torch.Tensor
             or plain.device.type != self._device.type
@@ -63,16 +65,14 @@ class Guards:
             return plain
         if plain.numel() == 0 or plain.is_quantized or not is_dense(plain):
             return plain
-        size = plain.numel() * plain.element_size()
-        whole = make(ZONE_BYTES + size + ZONE_BYTES, dtype=torch.uint8, device=plain.device)
+        item, size = plain.element_size(), plain.numel() * plain.element_size()
+        dtype, shape, stride, device = plain.dtype, plain.shape, plain.stride(), plain.device
+        del plain  # there may not be room for both
+        whole = make(ZONE_BYTES + size + ZONE_BYTES, dtype=torch.uint8, device=device)
         whole.fill_(self._byte)
         self._made.append((whole, size))
         # The element size divides the zone, so the view is as well aligned as the plain tensor was.
-        return (
-            whole[ZONE_BYTES : ZONE_BYTES + size]
-            .view(plain.dtype)
-            .as_strided(plain.shape, plain.stride(), ZONE_BYTES // plain.element_size())
-        )
+        return whole[ZONE_BYTES : ZONE_BYTES + size].view(dtype).as_strided(shape, stride, ZONE_BYTES // item)
 
     def were_hit(self) -> bool:
         """Whether anything was written right before or after a guarded tensor."""

@@ -35,6 +35,7 @@ from tools.harness.subject import adopt_state, buffers_of, load_module, put_back
 from tools.harness.tensors import HOST, Leaves, encode, flatten, leaf_of, pack
 from tools.harness.trained import train
 from tools.harness.values import (
+    Change,
     agree,
     as_oracle,
     default_double,
@@ -43,7 +44,6 @@ from tools.harness.values import (
     no_context,
     own_double,
     same_form,
-    to_double,
     with_rows,
 )
 from tools.harness.wavering import others, wavering
@@ -175,17 +175,21 @@ class Reference:
         self._gave_views = are_views(leaves, copied)
         return structure, leaves
 
-    def run_precise(self, inputs: list[Any]) -> tuple[str, Leaves] | None:
-        """The float64 output on a copy of ``inputs``, or None where the module cannot run them in float64."""
+    def run_precise(self, inputs: list[Any], change: Change | None = None) -> tuple[str, Leaves] | None:
+        """The float64 output on a copy of ``inputs``, each changed first, or None where the module cannot run them in
+        float64.
+        """
         if self._precise is None:
             return None
         for context in (Doubling, no_context, default_double):
             put_back(self._precise, self.buffers)
-            arguments = own_double(inputs)
+            arguments = own_double(inputs, change)
             try:
                 with torch.no_grad(), context(), self._plain():
                     leaves: Leaves = []
                     return flatten(asked(self._precise, self.plan)(*arguments), leaves), leaves
+            except torch.OutOfMemoryError:  # no other way needs less, and the oracle is not given up for it
+                raise
             except BitsRead:
                 return None
             except REFUSALS:
@@ -366,12 +370,12 @@ class Reference:
             self._fineness[case] = fineness_of(given, lambda: self.run(inputs)[1])
         return self._fineness[case]
 
-    def _run_moved(self, inputs: list[Any], change: Callable[[torch.Tensor], torch.Tensor]) -> Leaves | None:
+    def _run_moved(self, inputs: list[Any], change: Change) -> Leaves | None:
         """The float64 output once every input and parameter is changed."""
         if self._precise is None:
             return None
         adopt_state(self._precise, {name: change(value) for name, value in self.model.state_dict().items()})
-        moved = self.run_precise(to_double(inputs, change))
+        moved = self.run_precise(inputs, change)
         adopt_state(self._precise, self.model.state_dict())
         return None if moved is None else moved[1]
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
+from tools.harness.arrays import DEVICE_CHUNK
 from tools.harness.tensors import decode, encode, pack, view
 from tools.harness.wire import PARTS, Leaf
+
+Change = Callable[[torch.Tensor], torch.Tensor]
+"""What is done to a tensor, elsewhere."""
 
 
 @contextmanager
@@ -51,7 +56,7 @@ def duplicate(inputs: list[Any]) -> list[Any]:
     return map_tensors(inputs, copied)
 
 
-def to_double(inputs: list[Any], change: Callable[[torch.Tensor], torch.Tensor] | None = None) -> list[Any]:
+def to_double(inputs: list[Any], change: Change | None = None) -> list[Any]:
     """Floating tensors in float64, perturbed by ``change`` first; the others as they are."""
 
     def doubled(tensor: torch.Tensor) -> torch.Tensor:
@@ -64,14 +69,14 @@ def to_double(inputs: list[Any], change: Callable[[torch.Tensor], torch.Tensor] 
     return map_tensors(inputs, doubled)
 
 
-def own_double(inputs: list[Any]) -> list[Any]:
+def own_double(inputs: list[Any], change: Change | None = None) -> list[Any]:
     """``to_double``, none of whose tensors is one of ``inputs``: a module may write to them. What is converted is a
     copy already; on a device gigabytes need not be copied twice.
     """
     before: list[torch.Tensor] = []
     after: list[torch.Tensor] = []
     encode(inputs, before)
-    spec = encode(to_double(inputs), after)
+    spec = encode(to_double(inputs, change), after)
     copies = duplicate([new for old, new in zip(before, after, strict=True) if new is old])
     return list(decode(spec, [copies.pop(0) if new is old else new for old, new in zip(before, after, strict=True)]))
 
@@ -127,7 +132,7 @@ def _part(number: int) -> Callable[[torch.Tensor], torch.Tensor]:
     return clear
 
 
-CHANGES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+CHANGES: dict[str, Change] = {
     "zeroed": torch.zeros_like,
     "coarse": coarse,
     **{f"part {number}": _part(number) for number in range(PARTS)},
@@ -142,11 +147,19 @@ def distance(a: Any, b: Any) -> list[float]:
         return nothing
     if a.is_complex():
         a, b = torch.view_as_real(a), torch.view_as_real(b)  # as the licence looks at them
-    fine = torch.isfinite(a) & torch.isfinite(b)
-    if not a.is_floating_point() or not bool(fine.any()):
+    if not a.is_floating_point() or a.numel() == 0:
         return nothing
-    base, gap = a[fine].double(), (b[fine].double() - a[fine].double())
-    return [float(gap.abs().max()), float(gap.norm()), float(base.abs().max()), float(base.norm())]
+    parts = zip(a.reshape(-1).split(DEVICE_CHUNK), b.reshape(-1).split(DEVICE_CHUNK), strict=True)
+    gaps, norms, scales, sizes = zip(*(_distance_of(*pair) for pair in parts), strict=True)
+    return [max(gaps), math.hypot(*norms), max(scales), math.hypot(*sizes)]
+
+
+def _distance_of(a: torch.Tensor, b: torch.Tensor) -> tuple[float, float, float, float]:
+    """Of what can be held a few times; what is not finite on either side counts as 0."""
+    fine = torch.isfinite(a) & torch.isfinite(b)
+    base = torch.where(fine, a, 0).double()
+    gap = torch.where(fine, b, 0).double() - base
+    return float(gap.abs().max()), float(gap.norm()), float(base.abs().max()), float(base.norm())
 
 
 def agree(a: Any, b: Any) -> bool:

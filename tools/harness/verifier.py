@@ -98,11 +98,21 @@ class Verifier:
         if op not in LOOKED_AT:
             self.memory.end_looking()
         with torch.device(self.memory.device), torch.no_grad():
-            found = self._operations[op](body)
+            found = self._carried_out(op, body)
             self.memory.settle()
         if isinstance(found, torch.Tensor):
             return json.dumps(found.numel()).encode(), [found]
         return found if isinstance(found, tuple) else (json.dumps(found).encode(), [])
+
+    def _carried_out(self, op: str, body: dict[str, Any]) -> Any:
+        """A second time, once what can be made again was given up, where the device's memory was not enough."""
+        try:
+            return self._operations[op](body)
+        except torch.OutOfMemoryError:
+            if op in LOOKED_AT:
+                raise
+        self._forget({})  # not in the handler: an error keeps what was there when it was raised
+        return self._operations[op](body)
 
     def _create(self, body: dict[str, Any]) -> list[int]:
         region = self.memory.create(body["size"])
