@@ -14,7 +14,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -106,6 +106,14 @@ class Builder:
             if len(self._spares) < self._most_spares and self._stocking is None:
                 self._stocking = threading.Thread(target=self._stock, name="stocking", daemon=True)
                 self._stocking.start()
+
+    def expect(self, candidate: Candidate) -> None:
+        """Start the worker for the calls of this one, if it was built: it is the next."""
+        with self._lock:
+            entry = self._entries.get(candidate.id)
+        if entry is not None and entry.room is not None:
+            with suppress(JudgeUnavailable):  # the judgement will say so itself
+                entry.room.prepare_runner()
 
     def _stock(self) -> None:
         """Start further rooms beside the judge. None waits for the one before: one takes twice as long to get ready as

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -128,6 +128,12 @@ class Crew:
         if before is not None:
             self.oracle.conditioned.update(before.oracle.conditioned)
         self._workers: dict[str, Worker] = {}
+        if before is not None and device is not None:  # started ahead, they have imported torch when they are wanted
+            self._start_all([EAGER, *(name for name, recipe in self.recipes.items() if recipe.is_compiled)])
+
+    def _start_all(self, names: Sequence[str]) -> None:
+        """Start the baselines' processes that are not there yet."""
+        self._workers |= {name: self._start(name) for name in names if name not in self._workers}
 
     def _start(self, name: str) -> Worker:
         mounts, timeout_s = [self._problem_mount], None
@@ -156,9 +162,7 @@ class Crew:
             if self._opened is None:
                 self._opened = self.oracle.open(self._seed)
                 # The problem is one: now it is worth importing torch once more, beside what follows.
-                for name, recipe in self.recipes.items():
-                    if recipe.is_compiled:
-                        self._workers[name] = self._start(name)
+                self._start_all([name for name, recipe in self.recipes.items() if recipe.is_compiled])
             return self._opened
 
     def describe(self) -> tuple[Description, dict[str, Manners]]:
@@ -168,7 +172,7 @@ class Crew:
                 self.constructor()
                 described = self._known or self.oracle.describe()
                 self.oracle.prepare(described[0])
-                self._workers[EAGER] = self._start(EAGER)
+                self._start_all([EAGER])
                 if has_channels_last(described[0].graph):
                     self._take_channels_last()
                 self._described = described

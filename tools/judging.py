@@ -29,6 +29,7 @@ from tools.ceilings import CeilingStore, Roof
 from tools.compiling import Builder
 from tools.contender import Rejected
 from tools.crew import Crew, Site
+from tools.crews import Crews
 from tools.dresses import CONFIRM_DRESSES, DRESSES
 from tools.errors import JudgeUnavailable, RequestError
 from tools.exclusion import Machine
@@ -97,16 +98,15 @@ class SandboxedJudge:
         self._launcher = launcher_for(sandbox, settings, device, self._folder)
         self._lease = Lease(device)
         self._flush = Flush()
-        self._crew_now: Crew | None = None
         self._usable = self._closed = False
-        self._crews: list[Crew] = []
+        self._crews = Crews(self._new_crew)
         self._refusal: RequestError | None = None
         kept = CeilingStore(cache_dir / "ceilings" if cache_dir else None)
         self._roof = Roof(kept, device, settings.precision)
         self._admission: Admission | None = None
         self._problem = problem
         self._builder = Builder(
-            self._launcher, self._folder, lambda: self._crew().constructor(), lambda: self._crew().forms()
+            self._launcher, self._folder, lambda: self._crews.now().constructor(), lambda: self._crews.now().forms()
         )
         about = (self._launcher, self._builder, self._site, settings, self._machine)
         self._profiling = Profiling(*about, self._make_room)
@@ -114,7 +114,7 @@ class SandboxedJudge:
 
     def prepare(self) -> None:
         """Start what describes the problem: it imports torch while somebody else may still hold the device."""
-        self._crew()
+        self._crews.now()
 
     def describe(self) -> Description:
         """See ``tools.judge.Judge``."""
@@ -132,7 +132,7 @@ class SandboxedJudge:
 
     def _admitted(self) -> Description:
         """The description of a problem that can be judged. Raises RequestError."""
-        crew = self._crew()
+        crew = self._crews.now()
         description, _ = crew.describe()
         if self._admission is None and self.settings.admission:
             self._admission = admit(crew, self._licence, self._problem.name)
@@ -142,10 +142,12 @@ class SandboxedJudge:
         """See ``tools.judge.Judge``."""
         self.describe()
         with self._measuring, self._machine.alone():
+            if self._device is not None:  # they import torch while torch.compile works for the baselines
+                self._builder.prepare()
             about = self._builder.settle, self.settings.memory_bytes, notice or silent
-            found = self._once_again(lambda: time_baselines(self._crew(), *about))
-        if self._device is not None:  # not earlier: torch.compile keeps all processors busy
-            self._builder.prepare()
+            found = self._once_again(lambda: time_baselines(self._crews.now(), *about))
+        if self._device is not None:
+            self._crews.look_ahead()
         return found
 
     def compile(self, candidate: Candidate) -> CompileResult:
@@ -181,8 +183,9 @@ class SandboxedJudge:
         return self._roof.least_s(self._admission.needed_bytes if self._admission else {}, FLOOR_MARGIN)
 
     def _make_room(self) -> None:
-        if self._crew_now is not None and self._crew_now.on_device is not None:
-            self._crew_now.on_device.bank.ask("forget", {})
+        crew = self._crews.known
+        if crew is not None and crew.on_device is not None:
+            crew.on_device.bank.ask("forget", {})
 
     def measure(self, candidate: Candidate, notice: Notice | None = None) -> Measurement:
         """See ``tools.judge.Judge``."""
@@ -205,36 +208,14 @@ class SandboxedJudge:
         """See ``tools.judge.Judge``."""
         self._closed = True
         self._builder.close()
-        for crew in tuple(self._crews):
-            self._dismiss(crew)
-        with self._lock:
-            self._crew_now = None
+        self._crews.close()
         self._launcher.close()
         self._lease.give_back()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _new_crew(self, before: Crew | None = None) -> Crew:
-        if self._closed:
-            raise JudgeUnavailable("the judge is closed")
+    def _new_crew(self, before: Crew | None) -> Crew:
         self._site.write()
-        crew = Crew(self._launcher, self._site, self._licence, self._flush, before)
-        self._crews.append(crew)
-        if self._closed:  # meanwhile
-            self._dismiss(crew)
-            raise JudgeUnavailable("the judge is closed")
-        return crew
-
-    def _dismiss(self, crew: Crew) -> None:
-        """Close it, and let go of what it knows: there is one more for every confirmation."""
-        crew.close()
-        with suppress(ValueError):
-            self._crews.remove(crew)
-
-    def _crew(self) -> Crew:
-        with self._lock:
-            if self._crew_now is None:
-                self._crew_now = self._new_crew()
-            return self._crew_now
+        return Crew(self._launcher, self._site, self._licence, self._flush, before)
 
     def _once_again(self, work: Callable[[], T]) -> T:
         """Do it; if our own side failed, start the trusted workers anew and try a second time.
@@ -246,10 +227,7 @@ class SandboxedJudge:
         except (JudgeUnavailable, SandboxError, RequestError) as error:
             if self._closed or (isinstance(error, RequestError) and not self._usable):
                 raise
-            with self._lock:
-                if self._crew_now is not None:
-                    self._dismiss(self._crew_now)
-                    self._crew_now = None
+            self._crews.forget()
         try:
             return work()
         except SandboxError as error:
@@ -258,7 +236,7 @@ class SandboxedJudge:
             raise JudgeUnavailable(str(error)) from error
 
     def _check(self, candidate: Candidate) -> CheckResult:
-        crew = self._crew()
+        crew = self._crews.now()
         try:
             contender = self._builder.open(candidate)
         except Rejected as error:
@@ -267,7 +245,7 @@ class SandboxedJudge:
 
     def _measure(self, candidate: Candidate, notice: Notice) -> Measurement:
         require_screened(candidate.source)
-        crew = self._crew()
+        crew = self._crews.now()
         drawn = self._prepare(crew, candidate, notice, QUICK_SEEDS, {})
         contender = self._builder.open(candidate, crew.constructor())
         try:
@@ -300,21 +278,25 @@ class SandboxedJudge:
         begin = time.monotonic()
         require_screened(candidate.source)
         stages["screen"] = time.monotonic() - begin
-        crew = self._crew()
+        crew = self._crews.now()
         if confirm and crew.warmed:  # one that nothing was measured with yet is as fresh as a new one
-            self._builder.discard_prepared()
-            if self._device is not None:  # there is not memory for two
-                self._dismiss(crew)
-            crew = self._new_crew(crew)
-            self._crew_now = crew if self._device is not None else self._crew_now
+            crew = self._fresh_crew(crew, candidate)
         try:
             return self._try(crew, candidate, notice, confirm, about, stages)
         finally:
-            if crew is not self._crew_now:
-                self._dismiss(crew)
+            if crew is not self._crews.known:
+                self._crews.dismiss(crew)
             if not confirm:
                 with suppress(JudgeUnavailable):  # the next judgement will say so itself
                     self._builder.prepare()
+
+    def _fresh_crew(self, crew: Crew, candidate: Candidate) -> Crew:
+        """Another one, of processes that nothing was judged in."""
+        if self._device is not None:  # there is not memory for two
+            self._builder.expect(candidate)
+            return self._crews.replace()
+        self._builder.discard_prepared()
+        return self._crews.new(crew)
 
     def _try(
         self,

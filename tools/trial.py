@@ -12,6 +12,7 @@ from functools import partial
 from tools.auditing import Audit, compared_alone, require_alike
 from tools.benchmarking import (
     CANDIDATE,
+    MIN_BLOCKS,
     WINDOWS,
     CaseRatios,
     Plan,
@@ -41,6 +42,8 @@ from tools.verdict import CheckResult
 
 DEVICE_WINDOWS = 1
 """A block: a device is steadier than a processor, and every window there has its price beside it."""
+DEVICE_BLOCKS = 0.5
+"""Times the blocks of a host: there a window is long, and filling and comparing gigabytes is what it costs."""
 DEVICE_DEFERRED_S = 2e-3
 """On a device what is prepared between windows is seen in the candidate's memory; this is for what lies elsewhere.
 Getting ready took honest programs up to 1.2 ms longer than eager there (8 of them on an H200, 2026-11-28).
@@ -215,7 +218,7 @@ class Trial:
             warmed[best].seconds,
             warmed[best].overhead_s,
             len(contenders) + 1,
-            self.blocks,
+            self.blocks if self.crew.on_device is None else max(MIN_BLOCKS, int(DEVICE_BLOCKS * self.blocks)),
             self.crew.calls_of_a_window(form, self.memory_bytes),
             self.budget_s,
             self._quick_look(form, baselines[best]),

@@ -42,13 +42,13 @@ def test_a_convolution_is_timed_in_that_layout_too_and_its_answer_is_compared(en
         found = judge.baselines()
         assert list(found) == ["eager", "eager channels-last"]
         assert all(timing.median_s > 0 for timings in found.values() for timing in timings.values())
-        assert judge._crew().notes == []
+        assert judge._crews.now().notes == []
 
 
 def test_it_is_called_on_inputs_in_that_layout(enclosed, tmp_path):
     with judge_of(enclosed, tmp_path, SOURCE.replace("ALLOWED", "False")) as judge:
         assert list(judge.baselines()) == ["eager"]
-        (note,) = judge._crew().notes
+        (note,) = judge._crews.now().notes
         assert note.startswith("eager channels-last is no baseline here")
 
 

@@ -27,7 +27,7 @@ class Bench:
     def __init__(self, judge: SandboxedJudge) -> None:
         self.judge = judge
         judge.describe()
-        self.crew = judge._crew()
+        self.crew = judge._crews.now()
         self.sets = self.crew.draw("default", 3)
         self.room = Room(judge._launcher, judge._folder)
         self.worker = None
@@ -255,7 +255,7 @@ def get_inputs():
 def test_exact_sums_have_to_be_exact(tmp_path, enclosed):
     with closing(SandboxedJudge(problem(source=PRODUCT), enclosed, SETTINGS, tmp_path)) as judge:
         judge.describe()
-        crew = judge._crew()
+        crew = judge._crews.now()
         exact = crew.oracle.make("default", dress="integers")
         right = [bytearray(item.eager) for item in exact.expected]
         assert crew.examiner().examine(right, exact) is None

@@ -185,19 +185,19 @@ def test_a_compilers_first_error_is_what_is_told(judge):
 
 def engaged(judge, monkeypatch) -> list:
     """The crews that a judge starts from now on."""
-    crews, start = [], judge._new_crew
-    monkeypatch.setattr(judge, "_new_crew", lambda *before: crews.append(start(*before)) or crews[-1])
+    crews, start = [], judge._crews._make
+    monkeypatch.setattr(judge._crews, "_make", lambda before: crews.append(start(before)) or crews[-1])
     return crews
 
 
 def test_a_confirmation_tries_other_shapes_with_everything_fresh(judge, monkeypatch):
     judge.baselines()
-    usual, engaged_later = judge._crew(), engaged(judge, monkeypatch)
+    usual, engaged_later = judge._crews.now(), engaged(judge, monkeypatch)
     verdict = judge.confirm(candidate(HONEST))
     assert verdict.status == "accepted", verdict.detail
     assert len(engaged_later) == 1
-    assert judge._crews == [usual]  # what the other knew is not kept for the rest of the run
-    assert judge._crew() is usual
+    assert judge._crews.started == (usual,)  # what the other knew is not kept for the rest of the run
+    assert judge._crews.now() is usual
     assert (verdict.confirmed, verdict.specialised) == (True, False)
 
 
@@ -217,10 +217,10 @@ def test_a_close_call_is_measured_on_with_fresh_processes(judge, monkeypatch):
 
 def test_a_dead_oracle_is_our_fault_and_is_replaced(judge):
     judge.describe()
-    dead = judge._crew()
+    dead = judge._crews.now()
     dead.oracle.close()
     assert judge.check(candidate(HONEST + "  # after a crash")).passed
-    assert dead not in judge._crews
+    assert dead not in judge._crews.started
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_cases_structures_buffers_and_plain_inputs_travel(enclosed, tmp_path):
         description = judge.describe()
         assert [case.name for case in description.cases] == ["small", "wide"]
         assert "norm.running_mean" in description.notes[0]
-        assert judge._crew().notes == [*description.notes]
+        assert judge._crews.now().notes == [*description.notes]
         right = MANY.replace("class Model(", "class ModelNew(").split("def get_inputs")[0]
         result = judge.check(Candidate(source=right, language="python"))
         assert result.passed, (result.reason, result.detail, result.log)
@@ -324,7 +324,7 @@ def test_a_baseline_has_to_meet_the_usual_tolerance_and_no_more(enclosed, tmp_pa
     """3e-5 is far beyond ``native``: a baseline held to that would come and go with the seeds."""
     with closing(SandboxedJudge(problem(source=COMPILED_DIFFERS), enclosed, FAST, tmp_path)) as judge:
         assert "torch.compile" in judge.baselines()
-        assert judge._crew().notes == []
+        assert judge._crews.now().notes == []
 
 
 def test_a_sandbox_that_fails_is_never_held_against_a_candidate(tmp_path):

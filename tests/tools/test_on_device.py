@@ -53,7 +53,7 @@ def load(judge, room):
         room.write(what.source)
         contender = Contender("candidate", room.start(building=False), reject)
         opened.append(contender)
-        contender.load(room.path, judge._crew().constructor())
+        contender.load(room.path, judge._crews.now().constructor())
         return contender
 
     yield load
@@ -68,7 +68,7 @@ def spoil(crew, number: int, offset: int, size: int) -> None:
 
 
 def refused(judge, contender: Contender, *reasons: str) -> Rejected:
-    crew = judge._crew()
+    crew = judge._crews.now()
     with pytest.raises(Rejected) as caught:
         check_contender(contender, crew.draw("default", 3), crew.examiner(), Manners())
     assert caught.value.reason in reasons, (caught.value.reason, caught.value.detail, caught.value.log)
@@ -85,7 +85,7 @@ def test_an_honest_candidate_is_accepted_and_a_wrong_one_is_not(judge):
 
 
 def test_every_timed_call_is_compared_with_the_baselines(judge, monkeypatch):
-    bank = judge._crew().on_device.bank
+    bank = judge._crews.now().on_device.bank
     asked, ask = [], bank.ask
     monkeypatch.setattr(bank, "ask", lambda op, body: asked.append((op, body)) or ask(op, body))
     assert judge.judge(candidate(HONEST)).status == "accepted"
@@ -123,7 +123,7 @@ def test_what_is_wrong_is_refused(judge, load, forward, construct, reason):
 
 def test_an_answer_that_is_not_where_it_is_said_to_be_is_refused(judge, load):
     """The table may name any address; only the contender's own pool is looked at."""
-    crew = judge._crew()
+    crew = judge._crews.now()
     contender = load(candidate(HONEST))
     form = crew.draw("default", 1)[0]
     contender.run([form])
@@ -133,7 +133,7 @@ def test_an_answer_that_is_not_where_it_is_said_to_be_is_refused(judge, load):
 
 
 def test_guards_inputs_and_outputs_are_looked_at_on_the_device(judge, load):
-    crew = judge._crew()
+    crew = judge._crews.now()
     before = """
     import ctypes
     def past(x):
@@ -147,7 +147,7 @@ def test_guards_inputs_and_outputs_are_looked_at_on_the_device(judge, load):
 
 def test_what_is_left_for_later_is_not_seen_as_an_answer(judge, load):
     """A thread that goes on after the harness has said where the answer lies changes what was already read."""
-    crew = judge._crew()
+    crew = judge._crews.now()
     contender = load(candidate(HONEST))
     form = crew.draw("default", 1)[0]
     contender.run([form])
@@ -159,7 +159,7 @@ def test_what_is_left_for_later_is_not_seen_as_an_answer(judge, load):
 
 
 def test_memory_that_is_prepared_between_windows_is_seen(judge, load):
-    crew = judge._crew()
+    crew = judge._crews.now()
     contender = load(candidate(HONEST))
     sets = crew.draw("default", 2)
     contender.run(sets)
@@ -188,7 +188,7 @@ class Gaps:
 
 @pytest.mark.parametrize("seen", [2e-3, None])
 def test_inputs_are_put_there_again_where_the_device_was_not_idle_all_the_while(judge, load, seen):
-    crew = judge._crew()
+    crew = judge._crews.now()
     contender = load(candidate(HONEST))
     arena = contender._arena()
     arena._bank = bank = Gaps(crew.on_device.bank, [seen, 1e-7])
@@ -199,7 +199,7 @@ def test_inputs_are_put_there_again_where_the_device_was_not_idle_all_the_while(
 
 
 def test_who_needs_that_time_and_again_is_refused(judge, load):
-    crew = judge._crew()
+    crew = judge._crews.now()
     contender = load(candidate(HONEST))
     sets = crew.draw("default", 1)
     contender._arena()._bank = Gaps(crew.on_device.bank, [2e-3] * 100)
@@ -209,7 +209,7 @@ def test_who_needs_that_time_and_again_is_refused(judge, load):
 
 
 def test_that_nobody_could_look_is_not_held_against_it(judge, load):
-    crew = judge._crew()
+    crew = judge._crews.now()
     contender = load(candidate(HONEST))
     contender._arena()._bank = Gaps(crew.on_device.bank, [None] * 100)
     with pytest.raises(JudgeUnavailable, match="nobody could look"):
@@ -217,7 +217,7 @@ def test_that_nobody_could_look_is_not_held_against_it(judge, load):
 
 
 def test_what_lies_at_the_same_place_later_is_another_answer(judge, load):
-    crew = judge._crew()
+    crew = judge._crews.now()
     contender = load(candidate(HONEST))
     first, second = crew.draw("default", 2)
     contender.run([first])
@@ -247,7 +247,7 @@ def test_two_flipped_signs_do_not_cancel(judge):
 
 
 def test_the_first_word_of_where_outputs_lie_counts(judge, load, monkeypatch):
-    crew = judge._crew()
+    crew = judge._crews.now()
     contender = load(candidate(HONEST))
     form = crew.draw("default", 1)[0]
     contender.lay([form])
@@ -264,7 +264,7 @@ def test_the_first_word_of_where_outputs_lie_counts(judge, load, monkeypatch):
 
 
 def test_who_says_something_before_it_is_let_go_is_refused(judge, load):
-    crew = judge._crew()
+    crew = judge._crews.now()
     contender = load(candidate(HONEST))
     contender.lay(crew.draw("default", 1))
     contender._arena().write_table([4096])
@@ -275,7 +275,7 @@ def test_who_says_something_before_it_is_let_go_is_refused(judge, load):
 
 @pytest.mark.parametrize(("forward", "reason"), [("import os\nos._exit(3)", "crash"), ("while True: pass", "timeout")])
 def test_a_candidate_that_ends_or_hangs_in_a_window_leaves_the_verifier_free(judge, load, monkeypatch, forward, reason):
-    crew = judge._crew()
+    crew = judge._crews.now()
     contender = load(candidate(forward))
     monkeypatch.setattr(contender._worker, "timeout_s", 2.0)
     with pytest.raises(Rejected) as caught:
@@ -288,7 +288,7 @@ def test_a_candidate_that_ends_or_hangs_in_a_window_leaves_the_verifier_free(jud
 
 
 def test_nothing_at_all_is_an_answer_to_nothing(judge, load):
-    crew = judge._crew()
+    crew = judge._crews.now()
     contender = load(candidate(HONEST))
     nothing = crew.make("default", 0)
     contender.run([nothing])
@@ -320,7 +320,7 @@ def get_inputs():
 
 
 def test_names_of_tensors_are_equal_as_their_contents_are(judge):
-    oracle = judge._crew().on_device
+    oracle = judge._crews.now().on_device
     first, second = (oracle.make("default") for _ in range(2))
     again = oracle.make("default", seed=first.seed)
     assert isinstance(first.inputs[0], DeviceBytes)
@@ -334,7 +334,7 @@ def test_names_of_tensors_are_equal_as_their_contents_are(judge):
 
 def test_whoever_runs_on_a_device_may_not_have_more_of_it_than_its_pool(judge, load):
     """Pools are made when a worker is given its memory, and given back with it."""
-    bank = judge._crew().on_device.bank
+    bank = judge._crews.now().on_device.bank
     before = len(bank._regions)
     contender = load(candidate(HONEST))
     assert len(bank._regions) == before + 2  # a pool, and inputs of its own
@@ -367,7 +367,7 @@ def test_a_judge_that_is_prepared_does_not_hold_the_device_yet(enclosed, tmp_pat
 
 
 def test_a_baseline_is_called_like_a_candidate(judge):
-    crew = judge._crew()
+    crew = judge._crews.now()
     assert list(crew.recipes) == [EAGER]
     crew.baselines()
     understudy = crew.understudy(EAGER)

@@ -46,6 +46,23 @@ class TestNcu(ProfilerContract):
     def report(self):
         return stored("ncu_raw.csv")
 
+    @pytest.mark.parametrize(
+        ("name", "bound", "seconds", "dram", "registers"),
+        [("ncu_h200_triton.csv", "memory", 124.7e-6, 0.854, 17), ("ncu_h200_cuda.csv", "latency", 200.4e-6, 0.537, 16)],
+        ids=["vectors", "one float a thread"],
+    )
+    def test_reports_of_an_h200(self, profiler, name, bound, seconds, dram, registers):
+        """Of the two guides' ReLU, 16384 x 4096 in float32; Nsight Compute of CUDA 13.0, 2026-11-29."""
+        found = profiler.parse(Output(stored(name)))
+        (kernel,) = found.kernels
+        assert (found.bound, kernel.registers) == (bound, registers)
+        assert (kernel.seconds, kernel.dram_fraction) == (
+            pytest.approx(seconds, rel=1e-3),
+            pytest.approx(dram, rel=1e-3),
+        )
+        if bound == "latency":
+            assert "vector loads" in found.findings[0].advice
+
     def test_units_thousands_and_several_launches(self, profiler, report):
         slow, quick = profiler.parse(Output(report)).kernels
         assert (slow.name[:18], slow.launches, slow.threads, slow.shared_bytes) == (
@@ -182,6 +199,12 @@ class TestProton(ProfilerContract):
         ]
         return facts(tree=tree)
 
+    def test_a_report_of_an_h200(self, profiler):
+        """Of the guide's ReLU, 16384 x 4096 in float32; Triton 3.6.0, 2026-11-29."""
+        (kernel,) = profiler.parse(Output(stored("proton_h200.txt"))).kernels
+        assert (kernel.name, kernel.launches) == ("relu_kernel", 1)
+        assert kernel.seconds == pytest.approx(127.3e-6, rel=1e-3)
+
     def test_leaves_are_added_by_name(self, profiler, report):
         found = profiler.parse(Output(report))
         assert [(kernel.name, kernel.launches) for kernel in found.kernels] == [("relu", 4.0), ("add", 2.0)]
@@ -224,7 +247,7 @@ class TestSanitizer(ProfilerContract):
         )
 
     def test_no_errors_is_a_diagnosis_without_findings(self, profiler):
-        clean = "========= COMPUTE-SANITIZER\n" + facts() + "========= ERROR SUMMARY: 0 errors\n"
+        clean = stored("memcheck_clean.txt")  # compute-sanitizer of CUDA 13.0 on an H200, 2026-11-29
         assert profiler.parse(Output(clean)).findings == ()
 
     def test_errors_of_the_library_alone_are_nobodys(self, profiler):

@@ -19,8 +19,11 @@ from tools.worker import Worker
 if TYPE_CHECKING:
     from tools.examining import Examiner
 
-WINDOW_BYTES = 8 << 30
-"""Inputs and outputs of one window, together; two calls at least."""
+WINDOW_BYTES = 32 << 30
+"""Inputs and outputs of one window, together; two calls at least. What an H200's memory moves in 8 ms: of windows of
+2.3 ms what they take besides was no small part, and two runs of the same kernel differed by 4 to 7 %
+(docs/results/2026-11-29-gpu-first-look.md).
+"""
 MOST_CALLS = 128
 """Of a window: each costs its draw and its comparison, a millisecond together."""
 SLACK_BYTES = 1 << 30
