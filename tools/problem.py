@@ -131,6 +131,8 @@ class Description(BaseModel):
     torch_version: str = ""
     cpu: str = ""
     """Model name and instruction sets of the processor it ran on."""
+    hardware: str = ""
+    """Caches and clock of that processor, and the version of the C++ compiler beside it, as far as they are told."""
     threads: int = 1
     device: str = ""
     """What it ran on, where that is not the processor."""

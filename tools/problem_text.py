@@ -73,10 +73,11 @@ def _floor_line(case: CaseFacts) -> str:
 
 
 def machine_text(description: Description) -> str:
-    """One line: processor, threads, torch."""
+    """One line: processor, caches, threads, compiler, torch."""
     cpu = one_line(description.cpu, 600) or "unknown processor"
+    hardware = f"; {one_line(description.hardware, 300)}" if description.hardware else ""
     torch = f", torch {description.torch_version}" if description.torch_version else ""
-    return f"{cpu}; {description.threads} threads{torch}"
+    return f"{cpu}{hardware}; {description.threads} threads{torch}"
 
 
 def _case_line(case: CaseFacts) -> str:

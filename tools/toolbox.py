@@ -149,6 +149,12 @@ def _to_write(bench: Workbench) -> list[_Tool]:
             NoArguments,
             bench.test_candidate,
         ),
+        _Tool(
+            "time_candidate",
+            "A quick look at the draft's speed, beside the best baseline for a second or two; no verdict.",
+            NoArguments,
+            bench.time_candidate,
+        ),
     ]
 
 

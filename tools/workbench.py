@@ -28,6 +28,7 @@ from tools.answers import (
 from tools.artifacts import ArtifactStore
 from tools.candidate import Candidate
 from tools.consulting import HITS, Unanswerable, read_text, search_text
+from tools.dresses import DRESS_WORDS, DRESSES
 from tools.errors import JudgeUnavailable, ToolError
 from tools.judge import Judge
 from tools.parameters import BadDeclaration, parameters_of, settings_of
@@ -36,9 +37,9 @@ from tools.problem_text import baselines_text, cases_text, fenced, machine_text,
 from tools.profiling.diagnosis import Diagnosis, ProfileResult
 from tools.profiling.excerpts import NoCode, code_text
 from tools.profiling.generated import CodeResult, Part
-from tools.profiling.telling import diagnosis_text, failure_text
+from tools.profiling.telling import diagnosis_text, failure_text, rates_text
 from tools.standings import Side, Standing, compare, shortened
-from tools.verdict import CheckResult, CompileResult
+from tools.verdict import CheckResult, CompileResult, Measurement
 
 SEARCH_HITS = 5
 MIN_ID_PREFIX = 4
@@ -47,7 +48,11 @@ DRAFT = "draft"
 NEEDS_LANGUAGE_MODEL = "this operator needs a language model"
 """How a refusal begins when the proposer itself is too simple for the operator."""
 
-Result = TypeVar("Result", CompileResult, CheckResult, ProfileResult, CodeResult)
+Result = TypeVar("Result", CompileResult, CheckResult, ProfileResult, CodeResult, Measurement)
+UNUSUAL = " and, where they mean anything to it, on " + ", ".join(
+    [*(DRESS_WORDS[dress] for dress in DRESSES), "inputs off any alignment"]
+)
+"""What a passed test tried besides."""
 
 
 Text = Literal["log", "profile", "code", "comparison"]
@@ -162,7 +167,21 @@ class Workbench:
             raise ToolRefusal(check_failure(result, draft.source))
         self.compiled = draft
         errors = errors_text(result.error, result.eager_error, result.bound)
-        return f"candidate {draft.id} passed on {result.seeds} seeds" + (f"; {errors}" if errors else "")
+        return "; ".join(filter(None, [f"candidate {draft.id} passed on {result.seeds} seeds{UNUSUAL}", errors]))
+
+    def time_candidate(self) -> str:
+        """Time the draft beside the best baseline for a second or two. It is compared with the oracle before."""
+        draft = self._need_draft()
+        result = self._ask(lambda: self.judge.measure(draft))
+        if result.speedup is None:
+            why = f"{result.reason or 'wrong_output'}: {one_line(result.detail, 300)}"
+            raise ToolRefusal(f"not timed, {why}\ntest_candidate tells more; mend it with edit_candidate")
+        self.compiled = draft
+        cases = ", ".join(f"{one_line(name)} {seconds:.3g} s" for name, seconds in result.cases.items())
+        return (
+            f"candidate {draft.id}: about {result.speedup:.2f}x over the best baseline in the same windows ({cases} a "
+            "call). A quick look, good for choosing between drafts: only a verdict, after submit, counts"
+        )
 
     def read_log(self, what: Text = "log", line: int = 1) -> str:
         """The whole of what the last tool of a kind had to say, from a line on."""
@@ -182,7 +201,9 @@ class Workbench:
             raise ToolRefusal(failure_text(result))
         self.compiled = draft
         self.profiles[draft.id] = result.diagnosis
-        return diagnosis_text(result.diagnosis, self.store.put(result.report) if result.report else "")
+        told = diagnosis_text(result.diagnosis, self.store.put(result.report) if result.report else "")
+        rates = rates_text(self.description.cases[0], result.diagnosis.seconds)  # the case that is profiled
+        return "\n".join(filter(None, [told, rates]))
 
     def read_generated_code(self, part: Part, candidate: str = DRAFT) -> str:
         """What the compiler made of the draft or of an earlier candidate."""

@@ -23,8 +23,10 @@ from tools.fake_judge import FakeJudge, accepted, describe_softmax, rejected
 from tools.problem import Problem
 from tools.problem_text import fenced, one_line
 from tools.profiling.diagnosis import Diagnosis, Finding, KernelFacts, ProfileResult
+from tools.profiling.telling import rates_text
 from tools.roofline import Floor
 from tools.toolbox import make_tools, run_tool, signature_text, usage_text
+from tools.verdict import Measurement
 from tools.workbench import Workbench
 
 SOURCE = "import torch\n\n\nclass ModelNew(torch.nn.Module):\n    def forward(self, x):\n        return x\n"
@@ -33,9 +35,8 @@ ID = Candidate(source=SOURCE, language="cpp").id
 
 NAMES = [
     "read_problem", "read_graph", "write_candidate", "edit_candidate", "compile_candidate", "test_candidate",
-    "read_log", "profile_candidate", "read_generated_code", "read_candidate", "compare_candidates", "search_memory",
-    "search_knowledge",
-    "read_knowledge", "submit", "decline",
+    "time_candidate", "read_log", "profile_candidate", "read_generated_code", "read_candidate", "compare_candidates",
+    "search_memory", "search_knowledge", "read_knowledge", "submit", "decline",
 ]  # fmt: skip
 
 
@@ -163,7 +164,10 @@ def test_write_compile_test_submit(bench):
     assert bench.good("write_candidate", source=SOURCE) == f"candidate {ID} written (6 lines)"
     assert "call compile_candidate" in bench.bad("submit", strategy="quick")
     assert bench.good("compile_candidate").startswith(f"candidate {ID} compiles")
-    assert "passed on 1 seeds; error 1e-07" in bench.good("test_candidate")
+    tested = bench.good("test_candidate")
+    assert "passed on 1 seeds and, where they mean anything to it, on large, tiny and subnormal numbers" in tested
+    assert "a NaN and infinities among the numbers" in tested
+    assert "; error 1e-07" in tested
     assert not bench.bench.done
     assert "strategy is empty" in bench.bad("submit", strategy=" \n ")
     bench.good("submit", strategy="quick\nand small")
@@ -171,6 +175,30 @@ def test_write_compile_test_submit(bench):
     assert bench.bench.submitted == Candidate(source=SOURCE, language="cpp")
     assert bench.bench.strategy == "quick and small"
     assert "has ended" in bench.bad("write_candidate", source=OTHER)
+
+
+def test_a_quick_look_times_the_draft_and_judges_nothing(tmp_path):
+    looks = {SOURCE: Measurement(speedup=1.318, cases={"default": 2e-4}), OTHER: Measurement(reason="wrong_output")}
+    judge = FakeJudge(verdicts, measurements=looks.get)
+    bench = Bench(tmp_path, judge=judge)
+    assert "call write_candidate" in bench.bad("time_candidate")
+    bench.good("write_candidate", source=OTHER)
+    assert "not timed, wrong_output" in bench.bad("time_candidate")
+    assert "call compile_candidate" in bench.bad("submit", strategy="quick")
+    bench.good("write_candidate", source=SOURCE)
+    told = bench.good("time_candidate")
+    assert told.startswith(f"candidate {ID}: about 1.32x over the best baseline")
+    assert "(default 0.0002 s a call)" in told
+    assert judge.judged == []
+    bench.good("submit", strategy="quick")
+
+
+def test_the_share_of_a_doubted_floor_is_not_told():
+    case = describe_softmax().cases[0]
+    sure, doubted = (case.model_copy(update={"floor": Floor(1e-4, "memory", doubt)}) for doubt in (None, "a guess"))
+    assert rates_text(sure, 4e-4).endswith("; 25 % of what the memory bandwidth allows")
+    assert "allows" not in rates_text(doubted, 4e-4)
+    assert (rates_text(case, None), rates_text(case.model_copy(update={"bytes_moved": 0, "flops": 0}), 1.0)) == ("", "")
 
 
 def test_numbers_that_are_left_open_are_told_and_mistakes_in_them_are_refused(bench):
@@ -271,6 +299,7 @@ def test_a_profile_is_a_few_lines_and_its_report_is_kept(tmp_path):
         "- relu kernel: 100 %, DRAM 82 %, 24 registers",
         "note: cold caches",
         f"whole report: read_log what=profile (artifact {artifact[:16]})",
+        "by what the operator has to do at least: 2.62 GB/s, 1.64 GFLOP/s",
     ]  # fmt: skip
     whole = bench.good("read_log", what="profile")
     assert "counter 19999" in whole

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,9 @@ from tools.harness.tensors import Leaves, dtype_name, encode
 from tools.harness.values import duplicate
 from tools.harness.wire import MAX_LEAVES, MAX_RANK
 
-GIB = 1 << 30
+GIB, MIB = 1 << 30, 1 << 20
+CACHES = {"L1d": 188, "L2": 191, "L3": 194}
+"""glibc's numbers of their sizes (bits/confname.h); Python's os has no names for them."""
 MAX_OPERATORS = 5000
 """More are not traced: that takes milliseconds for each of them, and nobody reads a loop that was unrolled."""
 
@@ -105,19 +109,52 @@ def _require_short(model: torch.nn.Module, inputs: list[Any]) -> None:
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
     """Processor, threads and torch, and the device if there is one."""
-    name = platform.processor() or platform.machine()
     table = Path("/proc/cpuinfo")
-    if table.exists():
-        for line in table.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
-                break
+    told = _told(table.read_text(errors="replace")) if table.exists() else {}
+    name = told.get("model name") or platform.processor() or platform.machine()
     return {
         "cpu": f"{name} ({torch.backends.cpu.get_cpu_capability()})",
+        "hardware": ", ".join(filter(None, [*_caches(), _clock(told.get("cpu MHz", "")), _compiler()])),
         "threads": torch.get_num_threads(),
         "torch_version": torch.__version__,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "",
     }
+
+
+def _told(table: str) -> dict[str, str]:
+    """Of the first processor."""
+    first = table.partition("\n\n")[0]
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _caches() -> list[str]:
+    """What the C library knows of them, a core's or shared; nothing where it knows nothing."""
+    found = []
+    for name, number in CACHES.items():
+        try:
+            size = os.sysconf(number)
+        except (OSError, ValueError):
+            continue
+        if size > 0:
+            found.append(f"{name} {size / MIB:.3g} MiB" if size >= MIB else f"{name} {size // 1024} KiB")
+    return found
+
+
+def _clock(megahertz: str) -> str:
+    try:
+        return f"{float(megahertz) / 1000:.2g} GHz now"
+    except ValueError:
+        return ""
+
+
+def _compiler() -> str:
+    """The first line of what g++ says of itself; candidates in C++ are built with it."""
+    try:
+        said = subprocess.run(["g++", "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return said.partition("\n")[0].strip()[:80]
 
 
 def require_usable(leaves: Leaves) -> None:

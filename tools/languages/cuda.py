@@ -54,8 +54,8 @@ loader below (copy it unchanged) and calls an `extern "C"` launcher through ctyp
 stream. Do not include torch headers: they take half a minute to compile. Allocate results with torch.empty in forward;
 never return a buffer that a later call overwrites; never change an input. Handle inputs that are not contiguous with
 `.contiguous()`. Launch on the stream you are given and do not synchronise. The example moves one float a thread, which
-is simple and slow: on an H200 it reached 54 % of the memory's bandwidth, Triton's vector loads 85 %. Where addresses and
-sizes allow, move 16 bytes a thread (float4, with a tail).
+is simple and slow: on an H200 it reached 54 % of the memory's bandwidth, Triton's vector loads 85 %. Where addresses
+and sizes allow, move 16 bytes a thread (float4, with a tail).
 
 ```python
 import torch

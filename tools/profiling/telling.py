@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from tools.problem import CaseFacts
 from tools.problem_text import one_line
 from tools.profiling.compiler import mix_text
 from tools.profiling.diagnosis import Diagnosis, KernelFacts, ProfileResult
 from tools.profiling.ranking import duration, percent
+from tools.roofline import roof_of
 
 MOST_FINDINGS = 3
 MOST_KERNELS = 5
@@ -30,6 +32,19 @@ def diagnosis_text(diagnosis: Diagnosis, artifact: str) -> str:
     if artifact:
         lines.append(f"whole report: read_log what=profile (artifact {artifact[:16]})")
     return "\n".join(lines)
+
+
+def rates_text(case: CaseFacts, seconds: float | None) -> str:
+    """What a call that takes so long achieves of what an operator has to do at least; empty where nobody knows that."""
+    if not seconds:
+        return ""
+    told = [f"{case.bytes_moved / seconds / 1e9:.3g} GB/s"] if case.bytes_moved else []
+    told += [f"{case.flops / seconds / 1e9:.3g} GFLOP/s"] if case.flops else []
+    if not told:
+        return ""
+    floor = case.floor if case.floor is not None and case.floor.doubt is None else None
+    share = f"; {percent(floor.seconds / seconds)} of what {roof_of([floor.bound])} allows" if floor else ""
+    return f"by what the operator has to do at least: {', '.join(told)}{share}"
 
 
 def kernel_text(kernel: KernelFacts) -> str:
