@@ -1,6 +1,7 @@
 """How well each policy searches, without a language model: known landscapes, equal budgets, many seeds.
 
 Usage: python scripts/bench_search.py [--seeds 40] [--first-seed 1000] [--budgets 60 200] [--json]
+       python scripts/bench_search.py --landscapes recorded-plans/softmax.jsonl   (of record_plans.py)
 
 The tree, the policy, drafts and restarts are the product's own; judge and model are ``landscapes.py``. The
 defaults of the policies were chosen on the seeds 0 to 39; what is published uses others.
@@ -15,8 +16,9 @@ import statistics
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
-from landscapes import Genome, Landscape, Rugged, Schools, cross, reached
+from landscapes import Genome, Landscape, Recorded, Rugged, Schools, cross, reached
 
 from agent.policies.base import Pick, SelectionPolicy
 from agent.policies.phases import Phases, plan_round
@@ -175,8 +177,10 @@ def main() -> None:
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     rows = []
     for name in options.landscapes:
+        recorded = None if name in LANDSCAPES else Recorded(Path(name))
+        make = LANDSCAPES[name] if recorded is None else lambda seed, known=recorded: known
         for contender in CONTENDERS:
-            rows += measure(name, LANDSCAPES[name], contender, options.budgets, seeds)
+            rows += measure(Path(name).stem, make, contender, options.budgets, seeds)
             sys.stderr.write(f"{name}: {contender.name}\n")
     told = json.dumps([asdict(row) for row in rows], indent=2) if options.json else as_table(rows)
     sys.stdout.write(told + "\n")

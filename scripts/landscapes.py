@@ -17,7 +17,13 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from pathlib import Path
 from typing import Protocol
+
+from record_plans import LEVELS, rows_of
+
+from agent.builtin.plan import Plan, parse_plan
+from agent.builtin.tuning import first_plans
 
 Genome = tuple[int, ...]
 
@@ -130,6 +136,57 @@ class Rugged:
     def traits(self, genome: Genome) -> tuple[int, ...]:
         """A few knobs show in the source."""
         return genome[:3]
+
+
+class Recorded:
+    """What ``record_plans.py`` measured of the builtin model's programs for a real problem. A genome has a level for
+    everything that is varied; several may be one program, which has one speed-up, whoever looks.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.levels = [list(values) for values in LEVELS.values()]
+        self.known: dict[Genome, float | None] = {}
+        """By the first genome of a program."""
+        self.first: dict[Genome, Genome] = {}
+        """What every other one of that program stands for."""
+        for row in rows_of(path):
+            genomes = [self._genome(plan) for name in row.get("plans", ()) if (plan := parse_plan(name)) is not None]
+            self.first |= dict.fromkeys(genomes, genomes[0] if genomes else ())
+            self.known |= dict.fromkeys(genomes[:1], row["speedup"])
+        self.optimum = max(speedup for speedup in self.known.values() if speedup is not None)
+
+    def _genome(self, plan: Plan) -> Genome:
+        return tuple(values.index(getattr(plan, name)) for name, values in zip(LEVELS, self.levels, strict=True))
+
+    def speedup(self, genome: Genome) -> float | None:
+        """None for a wrong program, and for one that was not measured."""
+        return self.known.get(self.first.get(genome, ()))
+
+    def fresh(self, chance: random.Random) -> Genome:
+        """The builtin model's own first plans, with a change or two."""
+        genome = self._genome(chance.choice(first_plans(writes_much=chance.random() < 0.5)))
+        while True:
+            for at in chance.sample(range(len(genome)), chance.randrange(3)):
+                genome = self._changed(genome, at, chance)
+            if genome in self.first:
+                return self.first[genome]
+
+    def mutate(self, genome: Genome, chance: random.Random) -> Genome:
+        """One choice, sometimes two, as the builtin model varies them; it may make no difference."""
+        while True:
+            found = genome
+            for at in chance.sample(range(len(genome)), 1 if chance.random() < 0.7 else 2):
+                found = self._changed(found, at, chance)
+            if found in self.first:  # not all may have been measured
+                return self.first[found]
+
+    def _changed(self, genome: Genome, at: int, chance: random.Random) -> Genome:
+        other = chance.choice([level for level in range(len(self.levels[at])) if level != genome[at]])
+        return (*genome[:at], other, *genome[at + 1 :])
+
+    def traits(self, genome: Genome) -> tuple[int, ...]:
+        """Threads, and how rows are shared: what shows in a source."""
+        return genome[-2:]
 
 
 def cross(first: Genome, second: Genome, chance: random.Random) -> Genome:
