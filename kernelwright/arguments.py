@@ -61,6 +61,8 @@ _SEARCH = (
     ("--stall", "N", "stop after N candidates in a row without a better one"),
     ("--target-speedup", "X", "stop at X times the best baseline"),
     ("--target-roofline", "F", "stop at this fraction of the least time that the device allows, such as 0.9"),
+    ("--enough-tokens", "T", "begin no further round once T tokens were spent"),
+    ("--asking", "A", "tools (default) or once: a single reply that holds the file, with no tool and no feedback"),
     ("--max-steps", "N", "model calls one proposal may take"),
     ("--seed", "N", "of the search; default 0"),
 )
@@ -166,6 +168,7 @@ def _add_optimize(commands: Any) -> None:
     parser.add_argument("--no-memory", action="store_true", help="neither recall nor remember")
     parser.add_argument("--no-streaming", action="store_true", help="ask the model for whole replies")
     parser.add_argument("--no-stop-at-floor", action="store_true", help="search on where nothing is left to win")
+    parser.add_argument("--no-profiler", action="store_true", help="let the model ask no profiler")
     _allow_unsandboxed(parser)
     _options(parser, "target and model", _TARGET, _MODEL)
     _options(parser, "search", _SEARCH)
@@ -222,6 +225,7 @@ def _add_eval(commands: Any) -> None:
     parser.add_argument("--no-memory", action="store_true", help="neither recall nor remember")
     parser.add_argument("--no-streaming", action="store_true", help="ask the model for whole replies")
     parser.add_argument("--no-stop-at-floor", action="store_true", help="search on where nothing is left to win")
+    parser.add_argument("--no-profiler", action="store_true", help="let the model ask no profiler")
     _allow_unsandboxed(parser)
     _options(parser, "model", _MODEL)
     _options(parser, "search, for each problem", _SEARCH)
