@@ -214,10 +214,16 @@ def _add_export(commands: Any) -> None:
 
 
 def _add_eval(commands: Any) -> None:
-    parser = _command(commands, "eval", "run a suite of problems and score the agent")
+    parser = _command(commands, "eval", "run a suite of problems and score the agent, or compare two such reports")
     parser.add_argument(
-        "suite", metavar="SUITE", help="cpu, gpu, paper, integrity, a suite file, or kernelbench:CHECKOUT[/level1]"
+        "suite",
+        metavar="SUITE",
+        help="cpu, gpu, gate, paper, integrity, a suite file, kernelbench:CHECKOUT[/level1]; or compare",
     )
+    parser.add_argument(
+        "reports", metavar="REPORT", nargs="*", help="of compare: two reports or results folders, the former one first"
+    )
+    _add_scoring(parser)
     parser.add_argument("--only", metavar="PATTERN", help="only problems (or programs) of such names: 't0*', '*ReLU*'")
     parser.add_argument("--sample", metavar="N", type=int, help="of the suite integrity, so many programs by lot")
     parser.add_argument("--confirm", action="store_true", help="of the suite integrity, confirm all that is accepted")
@@ -230,6 +236,27 @@ def _add_eval(commands: Any) -> None:
     _options(parser, "model", _MODEL)
     _options(parser, "search, for each problem", _SEARCH)
     _options(parser, "judging", _JUDGING)
+
+
+def _add_scoring(parser: Parser) -> None:
+    group = parser.add_argument_group("scoring and comparing (docs/evals.md)")
+    group.add_argument(
+        "--repeats", metavar="N", type=int, help="so many times, each with a seed and a memory of its own"
+    )
+    group.add_argument(
+        "--arms",
+        metavar="ARMS",
+        help="what is set side by side: agent, once and best_of_n, with commas; default all, of builtin the agent",
+    )
+    group.add_argument(
+        "--without",
+        metavar="PART",
+        action="append",
+        help="take a part of the agent away: memory, policy, profiler or tuning; may be given several times",
+    )
+    group.add_argument("--against", metavar="REPORT", help="compare with this report at the end; 1 for a regression")
+    group.add_argument("--arm", metavar="ARM", help="of compare: which arm of both reports; default agent")
+    group.add_argument("--across", action="store_true", help="compare reports of different targets or devices, too")
 
 
 def _add_memory(commands: Any) -> None:

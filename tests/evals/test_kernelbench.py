@@ -13,6 +13,7 @@ import pytest
 from agent.settings import AgentSettings
 from evals.errors import SuiteError
 from evals.kernelbench import load_kernelbench
+from evals.page import to_markdown
 from evals.runner import run_suite
 
 TEXT = "class Model: pass\ndef get_inputs(): return []\n"
@@ -105,7 +106,7 @@ def test_a_file_that_is_no_problem_is_a_row_that_says_why(tmp_path):
     assert [result.status for result in report.results] == ["failed"] * 3
     for result, says in zip(report.results, ("syntax error", "defines no Model", "not UTF-8"), strict=True):
         assert says in result.error
-        assert says in report.to_markdown()
+        assert says in to_markdown(report)
     assert report.results[2].sha256 == hashlib.sha256(b"\xff\xfe").hexdigest()
 
 
