@@ -12,9 +12,9 @@ from agent.errors import ModelRejected, RunError
 from agent.outcome import Outcome
 from agent.settings import AgentSettings
 from evals.errors import ResultsError
-from evals.rejudging import SecondOpinion
 from evals.page import to_markdown
-from evals.reporting import SuiteReport, read_suite_report
+from evals.rejudging import SecondOpinion
+from evals.reporting import SuiteReport
 from evals.results import Host, SuiteResult, result_key
 from evals.runner import run_suite
 from evals.suite import Suite, SuiteProblem

@@ -82,7 +82,11 @@ def test_outcomes_of_the_agent_are_scored(tmp_path, suite, settings):
     report = run_suite(suite, settings, tmp_path, optimizer=optimizer(), second=second)
     assert [result.status for result in report.results] == ["improved", "no_improvement", "no_improvement"]
     assert report.exit_code == 0
-    assert (report.scores["agent"].accepted, report.scores["agent"].improved, report.scores["agent"].agreeing) == (2, 1, 1)
+    assert (report.scores["agent"].accepted, report.scores["agent"].improved, report.scores["agent"].agreeing) == (
+        2,
+        1,
+        1,
+    )
     assert report.scores["agent"].geometric_mean == pytest.approx(2.0 ** (1 / 3))
     # The very text that was judged in the run is judged again: best.py is the candidate, byte for byte.
     assert Candidate(source=second.judged[0]).id == report.results[0].first.candidate
