@@ -135,6 +135,10 @@ class _Noise:
         return student_quantile(confidence, self.freedom) * math.sqrt(self.variance)
 
 
+_UNKNOWN: Final = _Noise(1.0, 1)
+"""As good as nothing: a band of hundreds of times."""
+
+
 def compare(
     before: SuiteReport,
     after: SuiteReport,
@@ -197,11 +201,12 @@ def _check(before: SuiteReport, after: SuiteReport, *, across: bool) -> None:
             f"one was judged under the licence {before.licence}, the other under {after.licence}: "
             "scores of different licences are never put together; run one again with the other's --precision"
         )
-    facts = [
-        ("target", before.target, after.target),
-        ("device", before.machine["cpu"], after.machine["cpu"]),
-        ("number of threads", before.machine["cores"], after.machine["cores"]),
-    ]
+    facts = [("target", before.target, after.target)]
+    if all(report.machine["torch"] for report in (before, after)):  # else no judge has seen the device
+        facts += [
+            ("device", before.machine["cpu"], after.machine["cpu"]),
+            ("number of threads", before.machine["cores"], after.machine["cores"]),
+        ]
     for what, first, second in facts:
         if first != second and not across:
             raise RequestError(
@@ -256,14 +261,30 @@ def _noise(
 
         repeats = min(len(runs.logs) for pair in used for runs in pair)
         return _together(known), single, f"how much {repeats} repeats or more of each of {count} problems differ"
+    return _of_one_repeat(measured, differences)
+
+
+def _of_one_repeat(
+    measured: Sequence[float], differences: Sequence[float]
+) -> tuple[_Noise, Callable[[int], _Noise], str]:
+    """What the problems' differences say of each other. Of one problem, nobody knows what it would do the next time."""
+    count = len(differences)
     whole = _Noise(sum(measured) / count**2, _MANY)
-    if count > 1:
-        paired = _Noise(variance(differences) / count, count - 1)
-        whole = max(whole, paired, key=lambda noise: noise.half_width())
-    else:
-        whole = _Noise(max(measured[0], FLOOR**2), 1)
-    basis = f"how much the differences vary over {count} problem{'s' if count > 1 else ''} of one repeat"
-    return whole, lambda place: _Noise(max(measured[place], FLOOR**2), _MANY), basis
+    paired = _Noise(variance(differences) / count, count - 1) if count > 1 else _UNKNOWN
+    whole = max(whole, paired, key=lambda noise: noise.half_width())
+
+    def single(place: int) -> _Noise:
+        # Without itself: one that moved far would make its own move look usual.
+        others = [*differences[:place], *differences[place + 1 :]]
+        if len(others) < 2:
+            return _UNKNOWN
+        return max(
+            _Noise(variance(others), len(others) - 1),
+            _Noise(measured[place], _MANY),
+            key=lambda noise: noise.half_width(),
+        )
+
+    return whole, single, f"how much the differences vary over the problems ({count}, of one repeat)"
 
 
 def _together(known: Sequence[_Noise]) -> _Noise:

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -55,6 +56,8 @@ class SuiteReport(BaseModel):
     date: str
     """UTC, ISO 8601."""
     command: str
+    machine: dict[str, Any]
+    """``machine_of`` the results, where they were made."""
     planned: int
     """Runs: problems times arms times repeats; ``results`` has fewer while it runs."""
     results: tuple[SuiteResult, ...]
@@ -105,21 +108,6 @@ class SuiteReport(BaseModel):
             return 3
         return 1 if self.missed or any(result.agrees is False for result in self.results) else 0
 
-    @property
-    def machine(self) -> dict[str, Any]:
-        """Processor, cores and torch, as the judges saw them; from outside where no judge told."""
-        hosts = [result.host for result in self.results if result.host is not None]
-        evidence = sorted({result.first.evidence for result in self.results if result.first is not None})
-        isolation = sorted({result.first.isolation for result in self.results if result.first is not None})
-        return {
-            "cpu": hosts[0].cpu if hosts else _processor(),
-            "cores": hosts[0].threads if hosts else len(os.sched_getaffinity(0)),
-            "torch": hosts[0].torch_version if hosts else None,
-            "system": f"{platform.system()} {platform.release()}",
-            "isolation": isolation,
-            "evidence": evidence,
-        }
-
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: circumstances, a score for each arm, and every result with both verdicts.
 
@@ -130,7 +118,6 @@ class SuiteReport(BaseModel):
             "schema": data.pop("schema_"),
             **data,
             "licence": self.licence,
-            "machine": self.machine,
             "missed": list(self.missed),
             "scores": {arm: asdict(found) for arm, found in self.scores.items()},
             "results": [result.to_json() for result in self.results],
@@ -146,7 +133,7 @@ class SuiteReport(BaseModel):
         return cls.model_validate({"schema_": rest.pop("schema", None), **rest})
 
 
-_DERIVED: Final = ("licence", "machine", "missed", "score", "scores", "beside")
+_DERIVED: Final = ("licence", "missed", "score", "scores", "beside")
 
 
 def read_suite_report(path: Path) -> SuiteReport:
@@ -165,6 +152,20 @@ def read_suite_report(path: Path) -> SuiteReport:
         return SuiteReport.from_json(data)
     except (ValidationError, KeyError, TypeError, AttributeError) as error:
         raise RequestError(f"{file} is damaged: run eval again") from error
+
+
+def machine_of(results: Sequence[SuiteResult]) -> dict[str, Any]:
+    """Processor, cores and torch, as the judges saw them; from outside, and no torch, where no judge told."""
+    hosts = [result.host for result in results if result.host is not None]
+    firsts = [result.first for result in results if result.first is not None]
+    return {
+        "cpu": hosts[0].cpu if hosts else _processor(),
+        "cores": hosts[0].threads if hosts else len(os.sched_getaffinity(0)),
+        "torch": hosts[0].torch_version if hosts else None,
+        "system": f"{platform.system()} {platform.release()}",
+        "isolation": sorted({first.isolation for first in firsts}),
+        "evidence": sorted({first.evidence for first in firsts}),
+    }
 
 
 def _processor() -> str:

@@ -19,7 +19,7 @@ from agent.settings import AgentSettings
 from evals.arms import AGENT, BEST_OF_N, licensed, repeated, settings_of_arm, told_alone, without
 from evals.errors import EvalError
 from evals.rejudging import SecondOpinion, rejudge
-from evals.reporting import SuiteReport
+from evals.reporting import SuiteReport, machine_of
 from evals.results import ResultsFolder, Step, SuiteResult, Turn, result_key
 from evals.suite import Suite, SuiteProblem
 from evals.writing import write_report
@@ -242,6 +242,7 @@ class _Evaluation:
             version=package_version(),
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
             command=self.command,
+            machine=machine_of(self.results),
             planned=len(self._turns()),
             results=tuple(self.results),
         )
