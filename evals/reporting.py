@@ -99,14 +99,17 @@ class SuiteReport(BaseModel):
 
     @property
     def exit_code(self) -> int:
-        """0 all ran, bars are reached, judgements agree; 1 some bar is missed, or two judgements disagree; 3 some
-        run failed; 130 interrupted.
+        """0 all ran and no two judgements disagree; 1 some do; 3 some run failed; 130 interrupted.
+
+        Of a suite with bars, these alone decide between 0 and 1.
         """
         if self.status == "interrupted":
             return 130
         if any(not result.is_complete for result in self.results):
             return 3
-        return 1 if self.missed or any(result.agrees is False for result in self.results) else 0
+        if self.least:
+            return int(bool(self.missed))
+        return int(any(result.agrees is False for result in self.results))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: circumstances, a score for each arm, and every result with both verdicts.
