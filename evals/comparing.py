@@ -257,7 +257,7 @@ def _noise(
         pooled = fmean(within)  # of few repeats of one problem no variance is known well
 
         def single(place: int) -> _Noise:
-            return max(known[place], _Noise(pooled, sum(freedom)), key=lambda noise: noise.half_width())
+            return _Noise(max(within[place], pooled, measured[place]), sum(freedom))
 
         repeats = min(len(runs.logs) for pair in used for runs in pair)
         return _together(known), single, f"how much {repeats} repeats or more of each of {count} problems differ"

@@ -28,7 +28,7 @@ STYLE = Html(
 
 def fast_p_plot(report: SuiteReport) -> str:
     """Share of the problems with a right answer more than p times as fast, over p: a falling step curve an arm."""
-    curves = {arm: _weighted(report.of(arm)) for arm in report.scores}
+    curves = {arm: _weighted(report.of(arm)) for arm in _shown(report)}
     fastest = max((speed for curve in curves.values() for speed, _ in curve if speed is not None), default=1.0)
     across = Scale(0.0, max(2.0, fastest * 1.05), LEFT, WIDTH - RIGHT)
     up = Scale(0.0, 1.0, HEIGHT - BOTTOM, TOP)
@@ -54,7 +54,7 @@ def speedups_plot(report: SuiteReport) -> str:
     across = _log_scale([*ends, *(result.to_entry().credit for result in report.results)])
     height = TOP + ROW * (len(names) + 2)
     parts = [*_log_axis(across, height), *(_name(name, y) for name, y in rows.items())]
-    for number, arm in enumerate(report.scores):
+    for number, arm in enumerate(_shown(report)):
         parts.append(_legend(number, arm))
         for result in report.of(arm):
             if result.name not in rows:
@@ -79,6 +79,10 @@ def comparison_plot(found: Comparison) -> str:
         parts += [_name(name, y), _bar(across, bounds, y - 4, word)]
         parts.append(tag("circle", cx=across(ratio), cy=y - 4, r=4 if place == 1 else 2.5, class_=word))
     return _svg(parts, height, f"Speed-ups after over before: {found.word}")
+
+
+def _shown(report: SuiteReport) -> list[str]:
+    return [arm for arm in report.arms if report.of(arm)]
 
 
 def _word(moved: bool, ratio: float) -> str:

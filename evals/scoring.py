@@ -7,6 +7,7 @@ has confirmed has been chosen among many, so what the search said of it is told,
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -121,6 +122,12 @@ def score(entries: Sequence[Entry], seed: int = 0) -> Score:
     """Score the runs of one agent on a suite. Raises ValueError for none."""
     if not entries:
         raise ValueError("there is no score of nothing")
+    return _score(tuple(entries), seed)
+
+
+@functools.lru_cache(maxsize=8)
+def _score(entries: tuple[Entry, ...], seed: int) -> Score:
+    """Kept for a while: whoever shows a report asks several times, and thousands of draws are made for it."""
     problems: dict[str, list[Entry]] = {}
     for entry in entries:
         problems.setdefault(entry.name, []).append(entry)

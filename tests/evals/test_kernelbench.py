@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from agent.settings import AgentSettings
+from evals.comparing import compare
 from evals.errors import SuiteError
 from evals.kernelbench import load_kernelbench
 from evals.page import to_markdown
+from evals.reporting import read_suite_report
 from evals.runner import run_suite
 
 TEXT = "class Model: pass\ndef get_inputs(): return []\n"
@@ -134,3 +136,6 @@ def test_a_killed_evaluation_loses_only_the_problem_in_flight(made, tmp_path, re
     assert start("") == 0
     expected = [name for name in names for _ in range(2 if name in deaths else 1)]
     assert calls.read_text().split() == expected
+    report = read_suite_report(tmp_path / "out")
+    assert (report.status, report.scores["agent"].problems) == ("complete", 100)
+    assert compare(report, report).word == "same"
