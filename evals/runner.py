@@ -118,6 +118,8 @@ class _Evaluation:
     subscribers: tuple[Any, ...]
     command: str
     results: list[SuiteResult] = field(default_factory=list)
+    changed: bool = False
+    """Since the report was written."""
 
     def run(self) -> SuiteReport:
         turns = self._turns()
@@ -131,7 +133,9 @@ class _Evaluation:
                 return self._publish("interrupted")
             self.results.append(result)
             self.notice(f"{place}: {_summary(result)}")
-            report = self._publish("complete" if number == len(turns) else "interrupted")
+            # What was there already is not written down again a hundred times.
+            if self.changed or number == len(turns):
+                report = self._publish("complete" if number == len(turns) else "interrupted")
         return report
 
     def _turns(self) -> list[Turn]:
@@ -171,11 +175,11 @@ class _Evaluation:
             result = self._optimize(turn.item, out, blank)
             if result is None:
                 return None
-            self.folder.store(result)
+            self._store(result)
         if result.first is not None and result.agrees is None:
             self.notice(f"{place}: judging the champion again")
             result = self._judge_again(turn.item, settings, result)
-            self.folder.store(result)
+            self._store(result)
         return result
 
     def _settings_of(self, turn: Turn) -> tuple[AgentSettings, str]:
@@ -216,7 +220,12 @@ class _Evaluation:
         update = {"second": opinion.verdict, "host": opinion.host, "error": None}
         return result.model_copy(update=update)
 
+    def _store(self, result: SuiteResult) -> None:
+        self.folder.store(result)
+        self.changed = True
+
     def _publish(self, status: str) -> SuiteReport:
+        self.changed = False
         report = self._report(status)
         write_report(report, self.folder)
         return report
