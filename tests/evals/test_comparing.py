@@ -13,6 +13,7 @@ from evals.comparing import COMPARISON_SCHEMA, compare
 from evals.intervals import student_quantile
 from evals.page import comparison_page, verdict_line
 from evals.reporting import SuiteReport, read_suite_report
+from evals.sameness import counted, parted
 from tools.errors import RequestError
 
 
@@ -212,3 +213,13 @@ def test_a_report_that_cannot_be_read_is_one_line(tmp_path, text, says):
         read_suite_report(tmp_path / "r.json")
     with pytest.raises(RequestError, match="cannot read"):
         read_suite_report(tmp_path / "none")
+
+
+def test_halves_of_one_evaluation_are_the_same_20_times_of_20(reports, repository):
+    truth, noise = reports.recorded(repository)
+    whole = reports.evaluated(truth[:8], noise, random.Random(5), 6)
+    assert counted(whole, 20) == {"same": 20}
+    found = next(parted(whole))
+    assert found.before.tokens == found.after.tokens == 8 * 3 * 100
+    with pytest.raises(RequestError, match="only one repeat"):
+        next(parted(reports.report(reports.result("a", 2.0))))
