@@ -204,7 +204,7 @@ def _check(before: SuiteReport, after: SuiteReport, *, across: bool) -> None:
     facts = [("target", before.target, after.target)]
     if all(report.machine["torch"] for report in (before, after)):  # else no judge has seen the device
         facts += [
-            ("device", before.machine["cpu"], after.machine["cpu"]),
+            ("device", *(report.machine.get("device") or report.machine["cpu"] for report in (before, after))),
             ("number of threads", before.machine["cores"], after.machine["cores"]),
         ]
     for what, first, second in facts:

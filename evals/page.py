@@ -83,7 +83,9 @@ def _circumstances(report: SuiteReport) -> list[str]:
     machine = report.machine
     facts = {
         "Date": report.date,
-        "Machine": f"{machine['cpu']}, {machine['cores']} threads, {machine['system']}",
+        "Machine": ", ".join(
+            filter(None, (machine.get("device"), machine["cpu"], f"{machine['cores']} threads", machine["system"]))
+        ),
         "torch": machine["torch"] or "not asked",
         "Evidence": ", ".join(machine["evidence"]) or "none",
         "Isolation": ", ".join(machine["isolation"]) or "none",

@@ -163,6 +163,7 @@ def machine_of(results: Sequence[SuiteResult]) -> dict[str, Any]:
     firsts = [result.first for result in results if result.first is not None]
     return {
         "cpu": hosts[0].cpu if hosts else _processor(),
+        "device": hosts[0].device if hosts else "",
         "cores": hosts[0].threads if hosts else len(os.sched_getaffinity(0)),
         "torch": hosts[0].torch_version if hosts else None,
         "system": f"{platform.system()} {platform.release()}",

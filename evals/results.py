@@ -39,6 +39,8 @@ class Host(BaseModel):
     cpu: str
     threads: int
     torch_version: str
+    device: str = ""
+    """The accelerator that was measured on; empty for the processor itself."""
 
 
 class Step(BaseModel):

@@ -136,6 +136,7 @@ def test_problems_are_paired_by_their_files_not_their_names(reports):
         ({"precision": "tolerance", "atol": 1e-3}, "licence", False),
         ({"target": "cuda:sm_90"}, "target", True),
         ({"machine": {"cpu": "another one", "cores": 2, "torch": "2.13.0"}}, "device", True),
+        ({"machine": {"cpu": "a processor", "device": "a GPU", "cores": 2, "torch": "2.13.0"}}, "device", True),
         ({"machine": {"cpu": "a processor", "cores": 4, "torch": "2.13.0"}}, "number of threads", True),
     ],
 )
