@@ -123,8 +123,8 @@ class SuiteResult(BaseModel):
             cost_usd=outcome.get("cost_usd", 0.0),
             seconds=float(outcome.get("elapsed_s", 0.0)),
         )
-        # One that was lucky when it was first judged has not reached anything.
-        reached = next((step.place for step in self.steps if step.speedup >= GOAL), None)
+        # One that was lucky when it was first judged has not reached anything; one that was unlucky has.
+        reached = next((step.place for step in self.steps if step.speedup >= GOAL), outcome.get("candidates_to_best"))
         return replace(entry, steps=reached if entry.credit >= GOAL else None)
 
     def to_json(self) -> dict[str, Any]:

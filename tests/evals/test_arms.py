@@ -13,7 +13,7 @@ from agent.stopping import StopFlag
 from evals.arms import AGENT, ARMS, BEST_OF_N, ONCE, chosen_arms, licensed, settings_of_arm, told_alone, without
 from evals.page import to_markdown
 from evals.rejudging import SecondOpinion
-from evals.results import Host
+from evals.results import Host, Step
 from evals.runner import optimize_or_resume, run_suite
 from evals.suite import Suite, SuiteProblem
 from evals.writing import to_json
@@ -173,6 +173,12 @@ def test_steps_are_counted_to_what_holds(tmp_path, suite, model):
 
     report = run_suite(suite, settings_for(model), tmp_path / "other", optimizer=optimizer(), second=doubting)
     assert report.scores[AGENT].steps_to_goal is None
+
+
+def test_a_champion_that_was_unlucky_at_first_has_reached_the_goal_when_it_was_judged(reports):
+    result = reports.result("p", 2.0, steps=[Step(place=1, speedup=1.1, elapsed_s=1.0, tokens=5)])
+    result = result.model_copy(update={"outcome": {**result.outcome, "candidates_to_best": 1}})
+    assert result.to_entry().steps == 1
 
 
 @pytest.mark.parametrize(
