@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from agent.answering import answer_once
 from agent.events import read_events
+from agent.model import ModelSettings, make_model
 from agent.prompts import single_prompt, system_prompt
+from agent.proposing import ProposalTask
 from agent.run import Seams, optimize
+from tools.artifacts import ArtifactStore
 from tools.errors import RequestError
-from tools.fake_judge import FakeJudge
+from tools.fake_judge import FakeJudge, describe_softmax
+from tools.problem import Problem
 from tools.toolbox import make_tools
 from tools.workbench import Workbench
 
@@ -89,3 +94,30 @@ def test_without_a_profiler_there_is_no_such_tool_and_no_word_of_it():
     assert names - {tool.name for tool in make_tools(bench, profiled=False)} == {"profile_candidate"}
     assert "profile_candidate" in system_prompt("cpu", "cpp", 3)
     assert "profile_candidate" not in system_prompt("cpu", "cpp", 3, profiled=False)
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize("streaming", [True, False], ids=["streaming", "whole"])
+def test_a_server_is_asked_without_tools(web, tmp_path, streaming):
+    """Not with an empty list of them, which servers refuse; and what is asked has no word of other attempts."""
+    text = "```python\nclass ModelNew:\n    value = 150\n```"
+    with web.OpenAIServer([web.Chat(content=text)]) as server:
+        model = make_model(
+            ModelSettings(name="openai:m", base_url=server.url, api_key="sk-secret-0123456789", streaming=streaming)
+        )
+        proposal = answer_once(
+            ProposalTask(0, 0, 1, None, (), (), {"eager": 1e-3}, "cpu", "cpp", 0, number=0, knowledge=("a",)),
+            model=model,
+            judge=FakeJudge(lambda source: None),
+            problem=Problem("softmax", "class Model: ..."),
+            description=describe_softmax(),
+            store=ArtifactStore(tmp_path),
+            memory=None,
+            max_steps=8,
+            emit=lambda kind, **data: None,
+        )
+        (asked,) = server.requests
+    assert "tools" not in asked
+    assert [message["role"] for message in asked["messages"]] == ["system", "user"]
+    assert proposal.candidate.source == "class ModelNew:\n    value = 150\n"
+    assert proposal.model_calls == 1
