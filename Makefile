@@ -17,12 +17,13 @@ DEMO ?= evals/problems/cpu/layernorm_residual.py
 PYTEST_ARGS ?=
 AA_ARGS ?=
 BENCH_ARGS ?=
+GATE_ARGS ?=
 SAMPLE ?= 40
 
 BIN := .venv/bin
 STAMP := .venv/.set-up
 
-.PHONY: help setup system demo test test-slow test-gpu integrity-gpu bench-gpu check format image bench-cpu bench-aa bench-strictness integrity integrity-sample survival wheel-check clean
+.PHONY: help setup system demo test test-slow test-gpu integrity-gpu bench-gpu check format image gate bench-cpu bench-aa bench-strictness integrity integrity-sample survival wheel-check clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -69,6 +70,10 @@ format: setup  ## put the source into the house style
 
 image:  ## the docker images: the CPU sandbox and the agent's own
 	@bash scripts/build_images.sh
+
+gate: system setup  ## two problems the builtin model must solve on any machine; 1 for a regression (docs/evals.md)
+	@rm -rf build/gate
+	@$(BIN)/kernelwright eval gate --out build/gate $(GATE_ARGS)
 
 bench-cpu: system setup  ## the whole CPU suite, judged; writes a dated report
 	@$(BIN)/kernelwright eval cpu

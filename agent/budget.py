@@ -12,6 +12,7 @@ StopReason = Literal[
     "max_seconds",
     "max_tokens",
     "max_cost",
+    "enough_tokens",
     "stall",
     "target_speedup",
     "target_roofline",
@@ -24,6 +25,8 @@ StopReason = Literal[
 
 BARREN_ROUNDS = 3
 """Rounds in a row without a new candidate before a run counts as exhausted."""
+BARREN_SAMPLES = 30
+"""The same of replies asked for without tools: that one came to nothing says little of the next."""
 CONFIRMATION_COST = 2.0
 """What a confirmation takes, in judgements: twice the blocks and more seeds."""
 
@@ -82,8 +85,10 @@ def stop_before_round(settings: AgentSettings, spent: Spent) -> StopReason | Non
         return "max_tokens"
     if settings.max_cost is not None and (spent.cost_usd or 0.0) >= settings.max_cost:
         return "max_cost"
+    if settings.enough_tokens is not None and spent.tokens >= settings.enough_tokens:
+        return "enough_tokens"
     if spent.since_better >= settings.stall:
         return "stall"
-    if spent.barren_rounds >= BARREN_ROUNDS:
+    if spent.barren_rounds >= (BARREN_SAMPLES if settings.asking == "once" else BARREN_ROUNDS):
         return "exhausted"
     return None

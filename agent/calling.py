@@ -215,7 +215,8 @@ class _Call:
             if self.gate.clock.now() > deadline or over_the_line > MAX_BODY_BYTES:
                 raise ModelUnavailable(ENDLESS)
 
-        bound = self.model.bind_tools(self.tools)
+        # Servers refuse an empty list of tools.
+        bound = self.model.bind_tools(self.tools) if self.tools else self.model
         token = WATCH.set(look)
         try:
             if not getattr(self.model, "streaming", False):

@@ -21,11 +21,21 @@ from tools.parameters import tuning_guide
 from tools.problem import Description, Problem
 from tools.problem_text import baselines_text, cases_text, fenced, machine_text, one_line
 
-__all__ = ["TemplateError", "attempt_line", "attempts_text", "language_guide", "render", "system_prompt", "task_prompt"]
+__all__ = [
+    "TemplateError",
+    "attempt_line",
+    "attempts_text",
+    "language_guide",
+    "render",
+    "single_prompt",
+    "system_prompt",
+    "task_prompt",
+]
 
 if TYPE_CHECKING:
     from agent.proposing import Attempt, ProposalTask
 
+_PROFILING = "`profile_candidate` says what limits the draft, with evidence and advice; "
 MAX_ATTEMPTS = 200
 """Lines of history in a prompt; beyond, the fastest and the newest are kept."""
 
@@ -44,21 +54,34 @@ def language_guide(language: str) -> str:
     return str(guide).strip()
 
 
-def system_prompt(target: str, language: str, max_steps: int, *, tuned: bool = True) -> str:
+def system_prompt(target: str, language: str, max_steps: int, *, tuned: bool = True, profiled: bool = True) -> str:
     """Role, rules, chip, language and way of working: the same for every proposal of a run, and never shortened.
 
-    ``tuned``: whether numbers that candidates leave open are chosen by measuring.
+    ``tuned``: whether numbers that candidates leave open are chosen by measuring; ``profiled``: whether a profiler may
+    be asked.
     """
     return render(
         "system",
-        target=target,
-        language=language,
-        rules=render("rules"),
-        chip_guide=chip_guide(target),
-        language_guide=language_guide(language),
+        **_constraints(target, language),
         tuning_guide=f"\n# Numbers\n\n{tuning_guide(language)}\n" if tuned else "",
+        profiling=_PROFILING if profiled else "",
         max_steps=max_steps,
     )
+
+
+def single_prompt(target: str, language: str) -> str:
+    """The same for a model that is asked once, without tools."""
+    return render("single", **_constraints(target, language))
+
+
+def _constraints(target: str, language: str) -> dict[str, str]:
+    return {
+        "target": target,
+        "language": language,
+        "rules": render("rules"),
+        "chip_guide": chip_guide(target),
+        "language_guide": language_guide(language),
+    }
 
 
 def task_prompt(

@@ -95,6 +95,8 @@ class ProposalTask:
     """Candidate id to what is known of it, of those it may see."""
     tuned: bool = True
     """Whether numbers that it leaves open are chosen by measuring."""
+    profiled: bool = True
+    """Whether a profiler may be asked."""
     budget: Budget = field(default_factory=Budget)
     """How much may be sent."""
 
@@ -160,8 +162,9 @@ def propose(
         judged=frozenset(attempt.candidate for attempt in task.visible),
         base=store.text(task.parent.source_artifact) if task.parent is not None else None,
     )
-    conversation = _Conversation(task, model, bench, make_tools(bench), max_steps, emit, out_of_time, gate, past)
-    system = system_prompt(task.target, task.language, max_steps, tuned=task.tuned)
+    tools = make_tools(bench, profiled=task.profiled)
+    conversation = _Conversation(task, model, bench, tools, max_steps, emit, out_of_time, gate, past)
+    system = system_prompt(task.target, task.language, max_steps, tuned=task.tuned, profiled=task.profiled)
     room = task.budget.prompt_chars
     left = None if room is None else room - len(system)
 

@@ -134,11 +134,21 @@ def _open_parts(settings: AgentSettings, seams: Seams, stack: ExitStack, *, star
         memory = stack.enter_context(closing(SqliteStore(settings.memory_path)))
     propose: Proposer | None = seams.propose
     if propose is None:
-        from agent.proposing import propose as real
-
-        propose = real
+        propose = _proposer(settings)
     unsafe = sandbox is not None and not sandbox.isolation.is_boundary and not settings.allow_unsandboxed
     return _Parts(models, propose, memory, sandbox, trusted_only=unsafe, knowledge=_open_knowledge(settings))
+
+
+def _proposer(settings: AgentSettings) -> Proposer:
+    if settings.asking == "once":
+        if "builtin" in settings.models:
+            raise RequestError("the builtin model works by tools alone: --asking once is for language models")
+        from agent.answering import answer_once
+
+        return answer_once
+    from agent.proposing import propose
+
+    return propose
 
 
 def _open_knowledge(settings: AgentSettings) -> KnowledgeBase:

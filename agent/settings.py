@@ -105,6 +105,12 @@ class AgentSettings(BaseModel):
     seed: int = Field(default=0, ge=0)
     max_steps: int = Field(default=16, ge=1)
     """Model calls one proposal may take."""
+    asking: Literal["tools", "once"] = "tools"
+    """How a proposal is asked for: a conversation with tools, or a single reply that holds the whole file."""
+    enough_tokens: int | None = Field(default=None, ge=1)
+    """Begin no further round once so many were spent; unlike ``max_tokens``, what is under way may go beyond."""
+    profiler: bool = True
+    """Whether the model may ask what a profiler says of its draft."""
 
     out: Path | None = None
     """Run folder; default a new one under ``home``."""

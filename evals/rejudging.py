@@ -44,5 +44,5 @@ def rejudge(
         about = {"language": candidate.language, "target": settings.target, "seed": settings.seed + 1}
         with single_judge(problem, sandbox, settings.judging, settings.home, **about) as judge:
             facts = judge.describe()
-            host = Host(cpu=facts.cpu, threads=facts.threads, torch_version=facts.torch_version)
+            host = Host(cpu=facts.cpu, threads=facts.threads, torch_version=facts.torch_version, device=facts.device)
             return SecondOpinion(judge.confirm(candidate, notice), host)

@@ -1,4 +1,4 @@
-"""The report of an evaluation: one JSON object and one Markdown page, with all that a number needs beside it."""
+"""The report of an evaluation: everything that a number needs beside it, as one JSON object."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import json
 import os
 import platform
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from evals.results import ResultsFolder, SuiteResult
+from evals.arms import AGENT
+from evals.results import SuiteResult
 from evals.scoring import Score, score
-from tools.verdict import Verdict
+from tools.errors import RequestError
 
-REPORT_SCHEMA: Final = "kernelwright.suite_report/1"
+REPORT_SCHEMA: Final = "kernelwright.suite_report/2"
+_FORMER: Final = "kernelwright.suite_report/1"
+"""Before there were arms and repeats."""
+REPORT_FILE: Final = "report.json"
 
 
 class SuiteReport(BaseModel):
@@ -24,156 +29,147 @@ class SuiteReport(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    schema_: Literal["kernelwright.suite_report/1"] = REPORT_SCHEMA
+    schema_: Literal["kernelwright.suite_report/2"] = REPORT_SCHEMA
     status: Literal["complete", "interrupted"]
     suite: str
     suite_id: str
-    """Hash of the problems: only equal ids compare."""
+    """Hash of the problems: only equal ids have comparable scores."""
     description: str
     target: str
     language: str
     model: str
     precision: str
+    atol: float | None = None
+    rtol: float | None = None
     seed: int
+    """Of the first repeat; each further one has the next."""
+    arms: tuple[str, ...] = (AGENT,)
+    """Who was set side by side: ``evals.arms``."""
+    repeats: int = 1
+    without: tuple[str, ...] = ()
+    """Parts of the agent that were taken away."""
+    note: str = ""
+    """One line that belongs to every number; often empty."""
+    least: dict[str, float] = {}
+    """The bars, where the suite has some: the speed-up that the agent must find, by problem; 0 for any right answer."""
     version: str
     date: str
     """UTC, ISO 8601."""
     command: str
+    machine: dict[str, Any]
+    """``machine_of`` the results, where they were made."""
     planned: int
-    """Problems in the suite; ``results`` has fewer while it runs."""
+    """Runs: problems times arms times repeats; ``results`` has fewer while it runs."""
     results: tuple[SuiteResult, ...]
 
+    def of(self, arm: str) -> tuple[SuiteResult, ...]:
+        """The results of one arm."""
+        return tuple(result for result in self.results if result.arm == arm)
+
     @property
-    def score(self) -> Score | None:
-        """None before the first result."""
-        return score([result.to_entry() for result in self.results], self.seed) if self.results else None
+    def licence(self) -> str:
+        """Under which candidates were right; numbers of different ones are never put together."""
+        if self.precision == "native":
+            return "native"
+        bounds = [
+            f"{name} {value:g}" for name, value in (("atol", self.atol), ("rtol", self.rtol)) if value is not None
+        ]
+        return f"{self.precision}, {' and '.join(bounds) or 'bounds by dtype'}"
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """By arm, those without a result left out."""
+        return {
+            arm: score([result.to_entry() for result in mine], self.seed) for arm in self.arms if (mine := self.of(arm))
+        }
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """A line for every bar that a run of the agent has not reached."""
+        lines = []
+        for result in self.of(AGENT):
+            bar, entry = self.least.get(result.name), result.to_entry()
+            if bar is None or not result.is_complete:
+                continue
+            if not entry.is_right:
+                lines.append(f"{result.name}: no right candidate, repeat {result.repeat}")
+            elif bar > entry.credit:
+                lines.append(f"{result.name}: {entry.credit:.2f}x, at least {bar:g}x is due, repeat {result.repeat}")
+        return tuple(lines)
 
     @property
     def exit_code(self) -> int:
-        """0 every problem ran and no two judgements disagree; 1 some disagree; 3 some failed; 130 interrupted."""
+        """0 all ran and no two judgements disagree; 1 some do; 3 some run failed; 130 interrupted.
+
+        Of a suite with bars, these alone decide between 0 and 1.
+        """
         if self.status == "interrupted":
             return 130
         if any(not result.is_complete for result in self.results):
             return 3
-        return 1 if any(result.agrees is False for result in self.results) else 0
-
-    @property
-    def machine(self) -> dict[str, Any]:
-        """Processor, cores and torch, as the judges saw them; from outside where no judge told."""
-        hosts = [result.host for result in self.results if result.host is not None]
-        evidence = sorted({result.first.evidence for result in self.results if result.first is not None})
-        isolation = sorted({result.first.isolation for result in self.results if result.first is not None})
-        return {
-            "cpu": hosts[0].cpu if hosts else _processor(),
-            "cores": hosts[0].threads if hosts else len(os.sched_getaffinity(0)),
-            "torch": hosts[0].torch_version if hosts else None,
-            "system": f"{platform.system()} {platform.release()}",
-            "isolation": isolation,
-            "evidence": evidence,
-        }
+        if self.least:
+            return int(bool(self.missed))
+        return int(any(result.agrees is False for result in self.results))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON: circumstances, score, and every result with both verdicts."""
+        """Plain JSON: circumstances, a score for each arm, and every result with both verdicts.
+
+        What is published has the arms beside each other, too: ``evals.writing.to_json``.
+        """
         data = self.model_dump(mode="json", exclude={"results"})
-        found = self.score
         return {
             "schema": data.pop("schema_"),
             **data,
-            "machine": self.machine,
-            "score": None if found is None else asdict(found),
+            "licence": self.licence,
+            "missed": list(self.missed),
+            "scores": {arm: asdict(found) for arm, found in self.scores.items()},
             "results": [result.to_json() for result in self.results],
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Inverse of ``to_json``; score and machine are computed anew. Raises ValidationError."""
-        rest = {name: value for name, value in data.items() if name not in ("machine", "score")}
+        """Inverse of ``to_json``; what follows from the results is computed anew. Raises ValidationError."""
+        rest = {name: value for name, value in data.items() if name not in _DERIVED}
+        if rest.get("schema") == _FORMER:
+            rest["schema"] = REPORT_SCHEMA
         rest["results"] = tuple(SuiteResult.from_json(item) for item in data["results"])
         return cls.model_validate({"schema_": rest.pop("schema", None), **rest})
 
-    def to_markdown(self) -> str:
-        """A page that can be published as it is."""
-        lines = [f"# Suite {self.suite}", "", self.description, "", *self._circumstances()]
-        found = self.score
-        if found is not None:
-            lines += ["", *_score_lines(found), "", *self._table()]
-        failed = [result for result in self.results if not result.is_complete]
-        if failed:
-            lines += ["", "## Not finished", ""]
-            lines += [f"- {result.name}: {result.message or 'not judged twice'}" for result in failed]
-        return "\n".join(lines) + "\n"
 
-    def _circumstances(self) -> list[str]:
-        machine = self.machine
-        facts = {
-            "Date": self.date,
-            "Machine": f"{machine['cpu']}, {machine['cores']} threads, {machine['system']}",
-            "torch": machine["torch"] or "not asked",
-            "Evidence": ", ".join(machine["evidence"]) or "none",
-            "Isolation": ", ".join(machine["isolation"]) or "none",
-            "Target": f"{self.target}, {self.language}, precision {self.precision}",
-            "Model": f"{self.model}, seed {self.seed}",
-            "Version": f"kernelwright {self.version}, suite {self.suite_id}",
-            "Command": f"`{self.command}`",
-            "Status": f"{self.status}: {len(self.results)} of {self.planned} problems",
-        }
-        return ["| | |", "|---|---|", *(f"| {name} | {_cell(value)} |" for name, value in facts.items())]
-
-    def _table(self) -> list[str]:
-        head = "| problem | family | best baseline | time | champion | speed-up (95 %) | judged again (95 %) | agree |"
-        return [head, "|---|---|---|---|---|---|---|---|", *(_row(result) for result in self.results)]
+_DERIVED: Final = ("licence", "missed", "score", "scores", "beside")
 
 
-def write_report(report: SuiteReport, folder: ResultsFolder) -> None:
-    """Write ``report.json`` and ``report.md``. Raises ResultsError."""
-    folder.write("report.json", json.dumps(report.to_json(), indent=1) + "\n")
-    folder.write("report.md", report.to_markdown())
+def read_suite_report(path: Path) -> SuiteReport:
+    """The report in a file, or in a results folder. Raises RequestError, one line."""
+    file = path / REPORT_FILE if path.is_dir() else path
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RequestError(f"cannot read {file}: {error.strerror}: give a {REPORT_FILE} that eval wrote") from error
+    except ValueError as error:
+        raise RequestError(f"{file} is no JSON: give a {REPORT_FILE} that eval wrote") from error
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema not in (REPORT_SCHEMA, _FORMER):
+        raise RequestError(f"{file} has schema {schema!r}, and {REPORT_SCHEMA} is what can be read: run eval again")
+    try:
+        return SuiteReport.from_json(data)
+    except (ValidationError, KeyError, TypeError, AttributeError) as error:
+        raise RequestError(f"{file} is damaged: run eval again") from error
 
 
-def _score_lines(found: Score) -> list[str]:
-    low, high = found.geometric_mean_ci95
-    lines = [
-        f"**Geometric mean {found.geometric_mean:.2f}x** over the faster of eager and torch.compile "
-        f"(95 % over problems: {low:.2f} to {high:.2f}; by the second judgements "
-        f"{found.second_geometric_mean:.2f}x), counting 1.0 where nothing faster was found.",
-        "",
-        f"- accepted {found.accepted} of {found.problems}, faster {found.improved}",
-        "- more than p times as fast: " + ", ".join(f"{p} {share:.0%}" for p, share in found.fast_p.items()),
-        f"- two judgements agree on {found.agreeing} of {found.judged_twice} champions"
-        + (f"; not on {', '.join(found.disagreeing)}" if found.disagreeing else ""),
-    ]
-    if found.worst is not None:
-        lines.append(f"- slowest champion: {found.worst_problem}, {found.worst:.2f}x")
-    return lines
-
-
-def _row(result: SuiteResult) -> str:
-    cells = [result.name, result.family]
-    best = result.first
-    if best is None or not best.baselines or best.speedup is None:
-        text = "no improvement" if result.outcome is not None else "failed"
-        return "| " + " | ".join([*cells, "", "", "", text, "", ""]) + " |"
-    name, seconds = min(best.baselines.items(), key=lambda item: item[1])
-    cells += [name, _milliseconds(seconds), _milliseconds(seconds / best.speedup), _speedup(best)]
-    cells += [_speedup(result.second), {True: "yes", False: "**no**", None: ""}[result.agrees]]
-    return "| " + " | ".join(map(_cell, cells)) + " |"
-
-
-def _speedup(verdict: Verdict | None) -> str:
-    if verdict is None:
-        return ""
-    if verdict.speedup is None or verdict.speedup_ci95 is None:
-        return verdict.reason or ""
-    low, high = verdict.speedup_ci95
-    return f"{verdict.speedup:.2f} ({low:.2f} to {high:.2f})"
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1e3:.3g} ms"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+def machine_of(results: Sequence[SuiteResult]) -> dict[str, Any]:
+    """Processor, cores and torch, as the judges saw them; from outside, and no torch, where no judge told."""
+    hosts = [result.host for result in results if result.host is not None]
+    firsts = [result.first for result in results if result.first is not None]
+    return {
+        "cpu": hosts[0].cpu if hosts else _processor(),
+        "device": hosts[0].device if hosts else "",
+        "cores": hosts[0].threads if hosts else len(os.sched_getaffinity(0)),
+        "torch": hosts[0].torch_version if hosts else None,
+        "system": f"{platform.system()} {platform.release()}",
+        "isolation": sorted({first.isolation for first in firsts}),
+        "evidence": sorted({first.evidence for first in firsts}),
+    }
 
 
 def _processor() -> str:

@@ -1,57 +1,107 @@
-"""Scores of a suite, as pure functions of what its problems' champions were judged to be.
+"""Scores of a suite, as pure functions of what came of its problems.
 
-A problem's *credit* is the confirmed speed-up of its champion over the best baseline, never less than 1.0,
-and 1.0 where nothing faster was found: one may always keep what one had.
+A run's *credit* is the speed-up of its champion over the best baseline as this evaluation itself judged it, never
+less than 1.0, and 1.0 where nothing faster was found: one may always keep what one had. A champion that the search
+has confirmed has been chosen among many, so what the search said of it is told, and not what counts.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
-FAST_P = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
-RESAMPLES = 10_000
+from evals.intervals import Interval, Resampling, mean_of_means
 
-Interval = tuple[float, float]
+FAST_P = (0.0, 0.5, 0.8, 1.0, 1.1, 1.2, 1.5, 2.0, 3.0, 5.0)
+GOAL = 1.2
+"""The speed-up to which steps are counted."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What scoring needs to know of one problem."""
+    """What scoring needs to know of one run: a problem has one for each repeat."""
 
     name: str
     accepted: bool
     """At least one candidate was accepted."""
     speedup: float | None
-    """Of the champion as first confirmed; None where there is none."""
+    """Of the champion as the search confirmed it; None where there is none."""
     improved: bool
-    """The first confirmation found it faster beyond noise."""
+    """That confirmation found it faster beyond noise."""
     second_speedup: float | None = None
-    """By the second, independent judgement; None where there was none or it did not accept."""
+    """By the evaluation's own judgement; None where there was none or it did not accept."""
     agrees: bool | None = None
     """Whether the two judgements agree; None where there were not two."""
+    best_seen: float | None = None
+    """The fastest accepted candidate of the search, champion or not."""
+    tokens: int = 0
+    cost_usd: float | None = 0.0
+    """None when some of it is unknown."""
+    seconds: float = 0.0
+    """Active ones, of the search."""
+    steps: int | None = None
+    """How many candidates had been judged when one reached ``GOAL``; None where none did."""
+
+    @property
+    def credit(self) -> float:
+        """What it counts with in a mean."""
+        # One that the second judgement never saw keeps its first credit.
+        return credit(self.speedup if self.agrees is None else self.second_speedup, self.improved)
+
+    @property
+    def is_right(self) -> bool:
+        """Something was accepted, and what this evaluation judged again was accepted again."""
+        return self.accepted and not (self.agrees is False and self.second_speedup is None)
+
+    @property
+    def speed(self) -> float | None:
+        """How fast its answer is, slower than the baselines or not; None where it has no right one.
+
+        What was not confirmed to be faster is not more than 1.0.
+        """
+        if not self.is_right:
+            return None
+        if self.improved:
+            return self.speedup if self.agrees is None else self.second_speedup
+        return min(1.0, 1.0 if self.best_seen is None else self.best_seen)
 
 
 @dataclass(frozen=True)
 class Score:
-    """A suite's result in numbers."""
+    """A suite's result in numbers. Intervals are 95 % ones of the bootstrap over problems and their repeats."""
 
     problems: int
+    repeats: int
+    """Of the problem that has most."""
     accepted: int
+    """Of the runs."""
     improved: int
+    pass_rate: float
+    """Share of the runs with a right answer; every problem counts once, as in all that follows."""
+    pass_rate_ci95: Interval
     geometric_mean: float
     """Of the credits."""
     geometric_mean_ci95: Interval
-    """Bootstrap over problems: how the mean would vary with another draw of such problems."""
-    second_geometric_mean: float
-    """The same, credits taken from the second judgements."""
+    claimed_geometric_mean: float
+    """The same by what the searches themselves confirmed."""
     fast_p: dict[str, float]
-    """Share of the problems with a champion more than p times as fast, by p."""
+    """Share with a right answer more than p times as fast as the best baseline, by p."""
+    fast_p_ci95: dict[str, Interval]
     worst: float | None
-    """Lowest speed-up of any champion, not floored; None without champions."""
+    """Lowest speed-up of any champion, by the evaluation's own judgement, not floored; None without champions."""
     worst_problem: str | None
+    tokens: int
+    """Of all runs together, as dollars and seconds are."""
+    cost_usd: float | None
+    """None when some of it is unknown."""
+    seconds: float
+    reached_goal: int
+    """Runs of which a champion holds ``GOAL``."""
+    steps_to_goal: float | None
+    """Candidates judged until then, the median over those; None where none did."""
     judged_twice: int
     agreeing: int
     disagreeing: tuple[str, ...]
@@ -59,66 +109,66 @@ class Score:
 
 
 def credit(speedup: float | None, improved: bool = True) -> float:
-    """The speed-up a problem counts with."""
+    """The speed-up a run counts with."""
     return max(speedup, 1.0) if improved and speedup is not None else 1.0
 
 
-def geometric_mean(values: Sequence[float]) -> float:
-    """Of positive numbers. Raises ValueError for none."""
-    if not values:
-        raise ValueError("the geometric mean of nothing is not defined")
-    return math.exp(math.fsum(math.log(value) for value in values) / len(values))
-
-
-def fast_p(credits_: Sequence[float], p: float) -> float:
-    """Share of the problems whose credit exceeds ``p``, as KernelBench defines it."""
-    return sum(value > p for value in credits_) / len(credits_) if credits_ else 0.0
-
-
-def bootstrap_ci95(values: Sequence[float], seed: int, resamples: int = RESAMPLES) -> Interval:
-    """Percentile interval of the geometric mean, problems drawn with replacement; same seed, same answer."""
-    if not values:
-        raise ValueError("no interval for no problems")
-    logs = [math.log(value) for value in values]
-    count = len(logs)
-    draw = random.Random(seed)  # noqa: S311 - statistics, no secret
-    means = sorted(math.fsum(draw.choices(logs, k=count)) / count for _ in range(resamples))
-    return math.exp(quantile(means, 0.025)), math.exp(quantile(means, 0.975))
-
-
-def quantile(ordered: Sequence[float], q: float) -> float:
-    """Linear interpolation between order statistics of sorted values."""
-    position = q * (len(ordered) - 1)
-    below = math.floor(position)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (position - below) * (ordered[above] - ordered[below])
-
-
-def intervals_agree(first: Interval, second: Interval) -> bool:
-    """Two judgements agree when their 95 % intervals overlap (a shared end point counts)."""
-    return first[0] <= second[1] and second[0] <= first[1]
+def fast_p(speeds: Sequence[float | None], p: float) -> float:
+    """Share of right answers that are more than ``p`` times as fast, as KernelBench defines it; None is a wrong one."""
+    return sum(value is not None and value > p for value in speeds) / len(speeds) if speeds else 0.0
 
 
 def score(entries: Sequence[Entry], seed: int = 0) -> Score:
-    """Score a suite. Raises ValueError for an empty one."""
-    credits_ = [credit(entry.speedup, entry.improved) for entry in entries]
-    # A champion that the second judgement rejects earns nothing; one it never saw keeps its first credit.
-    second = [
-        credit(entry.speedup if entry.agrees is None else entry.second_speedup, entry.improved) for entry in entries
-    ]
-    champions = [(entry.speedup, entry.name) for entry in entries if entry.speedup is not None]
-    worst, worst_problem = min(champions, default=(None, None))
+    """Score the runs of one agent on a suite. Raises ValueError for none."""
+    if not entries:
+        raise ValueError("there is no score of nothing")
+    return _score(tuple(entries), seed)
+
+
+@functools.lru_cache(maxsize=8)
+def _score(entries: tuple[Entry, ...], seed: int) -> Score:
+    """Kept for a while: whoever shows a report asks several times, and thousands of draws are made for it."""
+    problems: dict[str, list[Entry]] = {}
+    for entry in entries:
+        problems.setdefault(entry.name, []).append(entry)
+    resampling = Resampling([len(runs) for runs in problems.values()], seed)
+
+    def measure(what: Callable[[Entry], float]) -> tuple[float, Interval]:
+        groups = [[what(entry) for entry in runs] for runs in problems.values()]
+        return mean_of_means(groups), resampling.ci95(groups)
+
+    passed, passed_ci95 = measure(lambda entry: entry.is_right)
+    log, log_ci95 = measure(lambda entry: math.log(entry.credit))
+    claimed, _ = measure(lambda entry: math.log(credit(entry.speedup, entry.improved)))
+    shares = {f"{p:g}": measure(lambda entry, p=p: fast_p([entry.speed], p)) for p in FAST_P}  # type: ignore[misc]
+    costs = [entry.cost_usd for entry in entries]
+    steps = [entry.steps for entry in entries if entry.steps is not None]
+    worst, worst_problem = min(_champions(entries), default=(None, None))
     return Score(
-        problems=len(entries),
+        problems=len(problems),
+        repeats=max(map(len, problems.values())),
         accepted=sum(entry.accepted for entry in entries),
         improved=sum(entry.improved for entry in entries),
-        geometric_mean=geometric_mean(credits_),
-        geometric_mean_ci95=bootstrap_ci95(credits_, seed),
-        second_geometric_mean=geometric_mean(second),
-        fast_p={f"{p:g}": fast_p(credits_, p) for p in FAST_P},
+        pass_rate=passed,
+        pass_rate_ci95=passed_ci95,
+        geometric_mean=math.exp(log),
+        geometric_mean_ci95=(math.exp(log_ci95[0]), math.exp(log_ci95[1])),
+        claimed_geometric_mean=math.exp(claimed),
+        fast_p={p: share for p, (share, _) in shares.items()},
+        fast_p_ci95={p: interval for p, (_, interval) in shares.items()},
         worst=worst,
         worst_problem=worst_problem,
+        tokens=sum(entry.tokens for entry in entries),
+        cost_usd=None if None in costs else math.fsum(cost for cost in costs if cost is not None),
+        seconds=math.fsum(entry.seconds for entry in entries),
+        reached_goal=len(steps),
+        steps_to_goal=float(median(steps)) if steps else None,
         judged_twice=sum(entry.agrees is not None for entry in entries),
         agreeing=sum(entry.agrees is True for entry in entries),
-        disagreeing=tuple(entry.name for entry in entries if entry.agrees is False),
+        disagreeing=tuple(sorted({entry.name for entry in entries if entry.agrees is False})),
     )
+
+
+def _champions(entries: Sequence[Entry]) -> list[tuple[float, str]]:
+    judged = [(entry.second_speedup if entry.second_speedup is not None else entry.speedup, entry) for entry in entries]
+    return [(speedup, entry.name) for speedup, entry in judged if speedup is not None]

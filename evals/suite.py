@@ -5,19 +5,23 @@ The file's form::
     {"schema": "kernelwright.suite/1", "name": "cpu", "description": "...", "target": "cpu",
      "problems": [{"path": "../problems/cpu/softmax_wide.py", "family": "softmax"}]}
 
-Paths are relative to the suite file.
+Paths are relative to the suite file. ``"settings": {"max_candidates": 2}`` are those of the agent that must not vary;
+only the command line is above them. ``"least": 1.3`` at a problem is a bar for machines of any kind: the speed-up that
+must be found there, 0 for any right candidate. A suite with bars is a gate.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from agent.settings import AgentSettings
 from evals.errors import SuiteError
 from tools.errors import RequestError
 from tools.problem import Problem, load_problem
@@ -36,6 +40,9 @@ class SuiteProblem:
     """Why the file cannot be a problem, one line; it is then a result that says so."""
     sha256: str = ""
     """Of the file, where that is not the hash of the problem's text; ``file_hash`` is what to ask."""
+
+    least: float | None = None
+    """The speed-up that must be found on any machine, 0 for any right candidate; None where there is no bar."""
 
     @property
     def name(self) -> str:
@@ -56,6 +63,13 @@ class Suite:
     description: str
     target: str
     problems: tuple[SuiteProblem, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of the agent, those that must not vary."""
+
+    @property
+    def least(self) -> dict[str, float]:
+        """The bars: the speed-up that must be found, by problem; 0 for any right candidate."""
+        return {item.name: item.least for item in self.problems if item.least is not None}
 
     @property
     def id(self) -> str:
@@ -79,6 +93,7 @@ class _Entry(BaseModel):
 
     path: str = Field(min_length=1)
     family: str = ""
+    least: float | None = Field(default=None, ge=0)
 
 
 class _SuiteFile(BaseModel):
@@ -88,7 +103,16 @@ class _SuiteFile(BaseModel):
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     description: str = ""
     target: str = "cpu"
+    settings: dict[str, str | int | float | bool] = {}
     problems: tuple[_Entry, ...] = Field(min_length=1)
+
+    @field_validator("settings", mode="after")
+    @classmethod
+    def _known(cls, value: dict[str, Any]) -> dict[str, Any]:
+        strange = sorted(value.keys() - AgentSettings.model_fields.keys() | value.keys() & {"api_key", "out", "home"})
+        if strange:
+            raise ValueError(f"{strange[0]} is no setting of a suite")
+        return value
 
 
 def _matches(item: SuiteProblem, pattern: str) -> bool:
@@ -110,12 +134,12 @@ def load_suite(name_or_path: str | Path) -> Suite:
             problem = load_problem((path.parent / entry.path).resolve())
         except RequestError as error:
             raise SuiteError(f"suite {path.name}: {error}") from error
-        problems.append(SuiteProblem(problem, entry.family))
+        problems.append(SuiteProblem(problem, entry.family, least=entry.least))
     names = [item.name for item in problems]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise SuiteError(f"suite {path.name}: two problems are called {twice[0]}: rename one of the files")
-    return Suite(parsed.name, parsed.description, parsed.target, tuple(problems))
+    return Suite(parsed.name, parsed.description, parsed.target, tuple(problems), parsed.settings)
 
 
 def _find(name_or_path: str | Path) -> Path:

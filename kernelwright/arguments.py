@@ -61,6 +61,8 @@ _SEARCH = (
     ("--stall", "N", "stop after N candidates in a row without a better one"),
     ("--target-speedup", "X", "stop at X times the best baseline"),
     ("--target-roofline", "F", "stop at this fraction of the least time that the device allows, such as 0.9"),
+    ("--enough-tokens", "T", "begin no further round once T tokens were spent"),
+    ("--asking", "A", "tools (default) or once: a single reply that holds the file, with no tool and no feedback"),
     ("--max-steps", "N", "model calls one proposal may take"),
     ("--seed", "N", "of the search; default 0"),
 )
@@ -166,6 +168,7 @@ def _add_optimize(commands: Any) -> None:
     parser.add_argument("--no-memory", action="store_true", help="neither recall nor remember")
     parser.add_argument("--no-streaming", action="store_true", help="ask the model for whole replies")
     parser.add_argument("--no-stop-at-floor", action="store_true", help="search on where nothing is left to win")
+    parser.add_argument("--no-profiler", action="store_true", help="let the model ask no profiler")
     _allow_unsandboxed(parser)
     _options(parser, "target and model", _TARGET, _MODEL)
     _options(parser, "search", _SEARCH)
@@ -211,10 +214,16 @@ def _add_export(commands: Any) -> None:
 
 
 def _add_eval(commands: Any) -> None:
-    parser = _command(commands, "eval", "run a suite of problems and score the agent")
+    parser = _command(commands, "eval", "run a suite of problems and score the agent, or compare two such reports")
     parser.add_argument(
-        "suite", metavar="SUITE", help="cpu, gpu, paper, integrity, a suite file, or kernelbench:CHECKOUT[/level1]"
+        "suite",
+        metavar="SUITE",
+        help="cpu, gpu, gate, paper, integrity, a suite file, kernelbench:CHECKOUT[/level1]; or compare",
     )
+    parser.add_argument(
+        "reports", metavar="REPORT", nargs="*", help="of compare: two reports or results folders, the former one first"
+    )
+    _add_scoring(parser)
     parser.add_argument("--only", metavar="PATTERN", help="only problems (or programs) of such names: 't0*', '*ReLU*'")
     parser.add_argument("--sample", metavar="N", type=int, help="of the suite integrity, so many programs by lot")
     parser.add_argument("--confirm", action="store_true", help="of the suite integrity, confirm all that is accepted")
@@ -222,10 +231,32 @@ def _add_eval(commands: Any) -> None:
     parser.add_argument("--no-memory", action="store_true", help="neither recall nor remember")
     parser.add_argument("--no-streaming", action="store_true", help="ask the model for whole replies")
     parser.add_argument("--no-stop-at-floor", action="store_true", help="search on where nothing is left to win")
+    parser.add_argument("--no-profiler", action="store_true", help="let the model ask no profiler")
     _allow_unsandboxed(parser)
     _options(parser, "model", _MODEL)
     _options(parser, "search, for each problem", _SEARCH)
     _options(parser, "judging", _JUDGING)
+
+
+def _add_scoring(parser: Parser) -> None:
+    group = parser.add_argument_group("scoring and comparing (docs/evals.md)")
+    group.add_argument(
+        "--repeats", metavar="N", type=int, help="so many times, each with a seed and a memory of its own"
+    )
+    group.add_argument(
+        "--arms",
+        metavar="ARMS",
+        help="what is set side by side: agent, once and best_of_n, with commas; default all, of builtin the agent",
+    )
+    group.add_argument(
+        "--without",
+        metavar="PART",
+        action="append",
+        help="take a part of the agent away: memory, policy, profiler or tuning; may be given several times",
+    )
+    group.add_argument("--against", metavar="REPORT", help="compare with this report at the end; 1 for a regression")
+    group.add_argument("--arm", metavar="ARM", help="of compare: which arm of both reports; default agent")
+    group.add_argument("--across", action="store_true", help="compare reports of different targets or devices, too")
 
 
 def _add_memory(commands: Any) -> None:

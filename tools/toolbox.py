@@ -21,6 +21,8 @@ from tools.profiling.generated import Part
 from tools.profiling.registry import AUTO, choices_text
 from tools.workbench import DRAFT, Text, Workbench
 
+PROFILING = "profile_candidate"
+
 
 class _Arguments(BaseModel):
     # strict: a number is not a text; forbid: a misspelt argument is told, not ignored
@@ -167,7 +169,7 @@ def _to_look(bench: Workbench) -> list[_Tool]:
             bench.read_log,
         ),
         _Tool(
-            "profile_candidate",
+            PROFILING,
             "Say what limits the draft (memory, compute, latency, occupancy, launches), on what evidence, what helps.",
             ProfileArguments,
             bench.profile_candidate,
@@ -213,9 +215,9 @@ def _to_end(bench: Workbench) -> list[_Tool]:
     ]
 
 
-def make_tools(workbench: Workbench) -> list[BaseTool]:
-    """The tools of one proposal, in a fixed order."""
-    return [_build(spec, workbench) for spec in _specify(workbench)]
+def make_tools(workbench: Workbench, *, profiled: bool = True) -> list[BaseTool]:
+    """The tools of one proposal, in a fixed order; ``profiled``: whether a profiler is among them."""
+    return [_build(spec, workbench) for spec in _specify(workbench) if profiled or spec.name != PROFILING]
 
 
 def run_tool(tools: list[BaseTool], call: ToolCall) -> ToolMessage:

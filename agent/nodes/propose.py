@@ -115,6 +115,7 @@ def to_task(deps: Deps, pick: PickState, model: str) -> ProposalTask:
         knowledge=tuple(researched["knowledge"]),
         standings=_standings(deps, pick, memories),
         tuned=deps.settings.tune_trials > 0,
+        profiled=deps.settings.profiler,
         budget=budget_of(model, deps.settings.context_tokens),
     )
 

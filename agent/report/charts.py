@@ -23,7 +23,7 @@ def speed_chart(nodes: Sequence[NodeFacts], along: Callable[[NodeFacts], float],
         return tag("p", "No candidate was accepted: there is nothing to draw.", class_="none")
     end = max(along(node) for node in nodes) or 1.0
     steps = _ticks(end)
-    across = _Scale(0.0, max(end, steps[-1]), LEFT, WIDTH - RIGHT)
+    across = Scale(0.0, max(end, steps[-1]), LEFT, WIDTH - RIGHT)
     up = _upwards(accepted)
     marks = [_grid(up), _axis(across, steps, what, name), _intervals(accepted, across, up, along)]
     marks += [
@@ -36,7 +36,7 @@ def speed_chart(nodes: Sequence[NodeFacts], along: Callable[[NodeFacts], float],
     return tag("svg", *marks, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=label)
 
 
-class _Scale:
+class Scale:
     """From a value to a place; logarithmic where that is asked for."""
 
     def __init__(self, low: float, high: float, start: float, end: float, *, log: bool = False) -> None:
@@ -46,20 +46,21 @@ class _Scale:
         self._start, self._length = start, end - start
 
     def __call__(self, value: float) -> float:
+        """Where a value lies, at the edge where it is beyond."""
         inside = min(self.high, max(self.low, value))
         return round(self._start + (self._map(inside) - self._low) / self._span * self._length, 1)
 
 
-def _upwards(accepted: Sequence[NodeFacts]) -> _Scale:
+def _upwards(accepted: Sequence[NodeFacts]) -> Scale:
     ends = [end for node in accepted for end in (node.ci95 or ()) if end > 0]
     values = [node.speedup for node in accepted if node.speedup and node.speedup > 0]
     low, high = min(1.0, *ends, *values, 0.95), max(1.0, *ends, *values, 1.05)
-    return _Scale(max(low / 1.03, 1e-3), high * 1.05, HEIGHT - BOTTOM, TOP, log=True)
+    return Scale(max(low / 1.03, 1e-3), high * 1.05, HEIGHT - BOTTOM, TOP, log=True)
 
 
-def _grid(up: _Scale) -> Html:
+def _grid(up: Scale) -> Html:
     chosen = [1.0]
-    for tick in sorted(_log_ticks(up.low, up.high), key=lambda one: abs(one - 1.0)):
+    for tick in sorted(log_ticks(up.low, up.high), key=lambda one: abs(one - 1.0)):
         if all(abs(up(tick) - up(other)) >= 14 for other in chosen):
             chosen.append(tick)
     lines = [tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=up(tick), y2=up(tick), class_="grid") for tick in chosen]
@@ -68,7 +69,7 @@ def _grid(up: _Scale) -> Html:
     return join([*lines, even, *texts])
 
 
-def _axis(across: _Scale, steps: Sequence[float], what: str, name: str) -> Html:
+def _axis(across: Scale, steps: Sequence[float], what: str, name: str) -> Html:
     floor = HEIGHT - BOTTOM
     parts = [tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=floor, y2=floor, class_="axis")]
     for number, step in enumerate(steps):
@@ -79,12 +80,12 @@ def _axis(across: _Scale, steps: Sequence[float], what: str, name: str) -> Html:
     return join(parts)
 
 
-def _intervals(nodes: Sequence[NodeFacts], across: _Scale, up: _Scale, along: Callable[[NodeFacts], float]) -> Html:
+def _intervals(nodes: Sequence[NodeFacts], across: Scale, up: Scale, along: Callable[[NodeFacts], float]) -> Html:
     bars = [f"M{across(along(n)):g} {up(n.ci95[0]):g}V{up(n.ci95[1]):g}" for n in nodes if n.ci95 is not None]
     return tag("path", d="".join(bars), class_="interval")
 
 
-def _best_line(nodes: Sequence[NodeFacts], across: _Scale, up: _Scale, along: Callable[[NodeFacts], float]) -> Html:
+def _best_line(nodes: Sequence[NodeFacts], across: Scale, up: Scale, along: Callable[[NodeFacts], float]) -> Html:
     path, best = "", None
     for node in nodes:
         if node.best_so_far is not None and node.best_so_far != best:
@@ -94,13 +95,13 @@ def _best_line(nodes: Sequence[NodeFacts], across: _Scale, up: _Scale, along: Ca
     return tag("path", d=f"{path}H{WIDTH - RIGHT}", class_="best")
 
 
-def _rejected(nodes: Sequence[NodeFacts], across: _Scale, along: Callable[[NodeFacts], float]) -> Html:
+def _rejected(nodes: Sequence[NodeFacts], across: Scale, along: Callable[[NodeFacts], float]) -> Html:
     low = HEIGHT - BOTTOM
     bars = [f"M{across(along(node)):g} {low}v-7" for node in nodes if node.speedup is None]
     return tag("path", d="".join(bars), class_="rejected")
 
 
-def _points(nodes: Sequence[NodeFacts], across: _Scale, up: _Scale, along: Callable[[NodeFacts], float]) -> Html:
+def _points(nodes: Sequence[NodeFacts], across: Scale, up: Scale, along: Callable[[NodeFacts], float]) -> Html:
     """The champion's is always one that can be seen."""
     plain = [node for node in nodes if len(nodes) > MAX_LINKED and node.fate != "champion"]
     dots = "".join(f"M{across(along(n)):g} {up(n.speedup or 0.0):g}h0" for n in plain)
@@ -123,7 +124,7 @@ def case_chart(cases: Sequence[CaseFacts]) -> Html:
         return Html("")
     row, left = 46, 8
     longest = max(max(case.baseline_s, case.p95_s) for case in shown) or 1.0
-    across = _Scale(0.0, longest, left, WIDTH - 150)
+    across = Scale(0.0, longest, left, WIDTH - 150)
     parts: list[Html] = []
     for number, case in enumerate(shown):
         y = number * row + 14
@@ -149,7 +150,7 @@ def _ticks(end: float) -> list[float]:
     return [step * number for number in range(int(end / step) + 1)]
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
+def log_ticks(low: float, high: float) -> list[float]:
     """Round numbers between: few in a wide span, more in a narrow one."""
     for factors in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), tuple(1 + 0.25 * n for n in range(36)), _FINE):
         first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))

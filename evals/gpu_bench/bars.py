@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evals.gpu_bench.pieces import Row
+from evals.intervals import geometric_mean, quantile
 from evals.scoring import Entry as Scored
-from evals.scoring import Score, geometric_mean, quantile, score
+from evals.scoring import Score, score
 
 FASTER_SHARE = 0.5
 GEOMETRIC_MEAN = 1.2

@@ -14,7 +14,8 @@ from functools import partial
 from evals.gpu_bench.pieces import Row
 from evals.gpu_bench.running import Chosen, Task, Turn, settings_of
 from evals.gpu_bench.searches import QUICK, REHEARSED, SUITES, WIDE
-from evals.scoring import credit, geometric_mean
+from evals.intervals import geometric_mean
+from evals.scoring import credit
 from evals.suite import load_suite
 from tools.candidate import Candidate
 from tools.problem import JudgeSettings

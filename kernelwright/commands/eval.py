@@ -1,4 +1,4 @@
-"""``kernelwright eval SUITE``: run a suite of problems and score the agent."""
+"""``kernelwright eval SUITE``: run a suite of problems and score the agent; ``eval compare``: two such scores."""
 
 from __future__ import annotations
 
@@ -17,43 +17,149 @@ from tools.errors import RequestError
 
 if TYPE_CHECKING:
     from agent.settings import AgentSettings
+    from evals.comparing import Comparison
     from evals.integrity.corpus import Program
+    from evals.reporting import SuiteReport
+
+
+OWN = (
+    "suite",
+    "reports",
+    "out",
+    "only",
+    "sample",
+    "confirm",
+    *("repeats", "arms", "without", "against", "arm", "across"),
+)
+"""Options that are no settings of the agent."""
 
 
 def run(arguments: dict[str, Any]) -> int:
     """Run it, or go on where the same results folder was left; print the report."""
+    as_json = arguments.pop("json", False)
+    own = {name: arguments.pop(name) for name in OWN if name in arguments}
+    _check_options(own)
+    if own["suite"] == "compare":
+        if arguments:
+            raise RequestError("compare judges nothing anew: of the settings none has a meaning here")
+        return _compare(own, as_json=as_json)
+    if own["suite"] == "integrity":
+        settings = _settings(arguments)
+        chosen = _chosen(own.get("only"), own.get("sample"), settings)
+        return _run_integrity(chosen, settings, confirm=own.get("confirm", False), as_json=as_json)
+    return _run_suite(own, arguments, as_json=as_json)
+
+
+def _check_options(own: dict[str, Any]) -> None:
+    """Raise RequestError for options of another suite."""
+    kind = own["suite"] if own["suite"] in ("compare", "integrity") else "a suite"
+    also = {"compare": {"arm", "across", "out"}, "integrity": {"only", "sample", "confirm", "out"}}.get(
+        kind, {"only", "out", "repeats", "arms", "without", "against", "across"}
+    )
+    strange = sorted(name for name in own if name not in also | {"suite", "reports"})
+    if strange:
+        raise RequestError(f"--{strange[0]} has no meaning with {kind} (see kernelwright eval --help)")
+    reports = own.get("reports") or []
+    if (kind == "compare") != (len(reports) == 2) or (reports and kind != "compare"):
+        raise RequestError("two reports are compared: kernelwright eval compare BEFORE AFTER")
+    if own.get("repeats", 1) < 1:
+        raise RequestError(f"--repeats {own['repeats']}: one at least")
+
+
+def _settings(arguments: dict[str, Any], **fixed: Any) -> AgentSettings:
+    """Command line over what a suite fixes over the rest."""
     from agent.settings import AgentSettings
+
+    return AgentSettings.load({**fixed, **to_settings(arguments)})
+
+
+def _run_suite(own: dict[str, Any], arguments: dict[str, Any], *, as_json: bool) -> int:
+    from evals.arms import chosen_arms, licensed
     from evals.kernelbench import PREFIX, load_kernelbench
+    from evals.page import to_markdown
+    from evals.reporting import read_suite_report
     from evals.runner import run_suite
     from evals.suite import load_suite
+    from evals.writing import to_json
 
-    as_json = arguments.pop("json", False)
-    name, out, only = arguments.pop("suite"), arguments.pop("out", None), arguments.pop("only", None)
-    sample, confirm = arguments.pop("sample", None), arguments.pop("confirm", False)
-    if name == "integrity":
-        settings = AgentSettings.load(to_settings(arguments))
-        return _run_integrity(_chosen(only, sample, settings), settings, confirm=confirm, as_json=as_json)
-    if sample is not None or confirm:
-        raise RequestError("--sample and --confirm are for the suite integrity")
-    settings = AgentSettings.load(to_settings(arguments))
-    suite = load_kernelbench(name, settings.target) if name.startswith(PREFIX) else load_suite(name)
-    suite = suite if only is None else suite.only(only)
+    name, out = own["suite"], own.get("out")
+    if name.startswith(PREFIX):
+        settings = _settings(arguments)
+        suite = load_kernelbench(name, settings.target)
+    else:
+        suite = load_suite(name)
+        settings = _settings(arguments, **suite.settings)
+    suite = suite if own.get("only") is None else suite.only(own["only"])
+    former = None if own.get("against") is None else read_suite_report(Path(own["against"]))
+    arms = chosen_arms(own["arms"].split(",") if "arms" in own else None, settings)
+    if licensed(settings, arms) is not settings:
+        note("judged under the licence tolerance, as one-shot benchmarks are; --precision native is the other one")
     folder = Path(out or f"eval-{suite.name}").absolute()
     with watching() as watcher:
         report = run_suite(
             suite,
             settings,
             folder,
+            arms=arms,
+            repeats=own.get("repeats", 1),
+            ablated=own.get("without", ()),
             notice=note,
             subscribers=(watcher,),
-            command=_spelled(name, out, arguments | {"only": only}),
+            command=_spelled(name, {**arguments, **own}),
         )
+    found = None if former is None else _against(former, report, folder, across=own.get("across", False))
     if as_json:
-        write_json(report.to_json())
+        write_json(to_json(report) | ({} if found is None else {"against": found.to_json()}))
     else:
-        write(report.to_markdown().rstrip())
+        write(to_markdown(report).rstrip())
+        if found is not None:
+            write("\n" + _comparison_text(found))
         note(f"results: {folder}")
-    return report.exit_code
+    return report.exit_code or (0 if found is None else found.exit_code)
+
+
+def _against(former: SuiteReport, report: SuiteReport, folder: Path, *, across: bool) -> Comparison | None:
+    """The comparison with a former report, written beside the new one; None where the run was interrupted."""
+    from evals.comparing import compare
+    from evals.results import ResultsFolder
+    from evals.writing import write_comparison
+
+    if report.status == "interrupted":
+        note("not compared yet: the evaluation was interrupted")
+        return None
+    found = compare(former, report, across=across)
+    write_comparison(found, ResultsFolder(folder))
+    return found
+
+
+def _compare(own: dict[str, Any], *, as_json: bool) -> int:
+    """Two reports that are there; 1 if the second one is worse."""
+    from evals.arms import AGENT, ARMS
+    from evals.comparing import compare
+    from evals.reporting import read_suite_report
+    from evals.results import ResultsFolder
+    from evals.writing import write_comparison
+
+    before, after = (read_suite_report(Path(path)) for path in own["reports"])
+    arm = own.get("arm", AGENT)
+    if arm not in ARMS:
+        raise RequestError(f"--arm: there is no arm {arm!r}: give one of {', '.join(ARMS)}")
+    found = compare(before, after, arms=(arm, arm), across=own.get("across", False))
+    if "out" in own:
+        write_comparison(found, ResultsFolder(Path(own["out"]).absolute()))
+    if as_json:
+        write_json(found.to_json())
+    else:
+        write(_comparison_text(found))
+    return found.exit_code
+
+
+def _comparison_text(found: Comparison) -> str:
+    """The page without its picture: a terminal shows none."""
+    from evals.page import comparison_page
+
+    lines = [line for line in comparison_page(found).splitlines() if not line.startswith("![")]
+    return "\n".join(lines).rstrip()
 
 
 def _chosen(only: str | None, sample: int | None, settings: AgentSettings) -> tuple[list[Program], int]:
@@ -132,10 +238,12 @@ def _run_integrity(chosen: tuple[list[Program], int], settings: AgentSettings, *
     return report.exit_code
 
 
-def _spelled(name: str, out: str | None, arguments: dict[str, Any]) -> str:
+def _spelled(name: str, options: dict[str, Any]) -> str:
     """The command line that would do this again, for the report."""
     words = ["kernelwright", "eval", name]
-    for option, value in {**arguments, "out": out}.items():
+    for option, value in options.items():
+        if option in ("suite", "reports"):
+            continue
         for one in value if isinstance(value, list) else [value]:
             if one is not None:
                 words += [f"--{option.replace('_', '-')}", *([] if one is True else [str(one)])]

@@ -31,7 +31,7 @@ def show_outcome(outcome: dict[str, Any], as_json: bool) -> None:
 def to_settings(arguments: dict[str, Any]) -> dict[str, Any]:
     """Arguments as settings: the negative switches turned round."""
     settings = dict(arguments)
-    for switch in ("memory", "streaming", "stop_at_floor"):
+    for switch in ("memory", "streaming", "stop_at_floor", "profiler"):
         if settings.pop(f"no_{switch}", False):
             settings[switch] = False
     return settings

@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from agent.settings import AgentSettings
+from evals.comparing import compare
 from evals.errors import SuiteError
 from evals.kernelbench import load_kernelbench
+from evals.page import to_markdown
+from evals.reporting import read_suite_report
 from evals.runner import run_suite
 
 TEXT = "class Model: pass\ndef get_inputs(): return []\n"
@@ -105,7 +108,7 @@ def test_a_file_that_is_no_problem_is_a_row_that_says_why(tmp_path):
     assert [result.status for result in report.results] == ["failed"] * 3
     for result, says in zip(report.results, ("syntax error", "defines no Model", "not UTF-8"), strict=True):
         assert says in result.error
-        assert says in report.to_markdown()
+        assert says in to_markdown(report)
     assert report.results[2].sha256 == hashlib.sha256(b"\xff\xfe").hexdigest()
 
 
@@ -133,3 +136,6 @@ def test_a_killed_evaluation_loses_only_the_problem_in_flight(made, tmp_path, re
     assert start("") == 0
     expected = [name for name in names for _ in range(2 if name in deaths else 1)]
     assert calls.read_text().split() == expected
+    report = read_suite_report(tmp_path / "out")
+    assert (report.status, report.scores["agent"].problems) == ("complete", 100)
+    assert compare(report, report).word == "same"

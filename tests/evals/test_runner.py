@@ -12,11 +12,13 @@ from agent.errors import ModelRejected, RunError
 from agent.outcome import Outcome
 from agent.settings import AgentSettings
 from evals.errors import ResultsError
+from evals.page import to_markdown
 from evals.rejudging import SecondOpinion
 from evals.reporting import SuiteReport
 from evals.results import Host, SuiteResult, result_key
 from evals.runner import run_suite
 from evals.suite import Suite, SuiteProblem
+from evals.writing import to_json
 from sandbox.errors import SandboxError, SandboxUnavailable
 from tools.candidate import Candidate
 from tools.errors import JudgeUnavailable, RequestError
@@ -127,9 +129,9 @@ def test_a_whole_evaluation(tmp_path, settings):
     report = evaluate(suite_of("a", "b", "c"), settings, tmp_path, optimizer, second, lines)
     assert report.status == "complete"
     assert report.exit_code == 0
-    assert report.score.geometric_mean == pytest.approx(3.0 ** (1 / 3))
-    assert report.score.second_geometric_mean == pytest.approx((2.05 * 1.45) ** (1 / 3))
-    assert report.score.agreeing == 2
+    assert report.scores["agent"].claimed_geometric_mean == pytest.approx(3.0 ** (1 / 3))
+    assert report.scores["agent"].geometric_mean == pytest.approx((2.05 * 1.45) ** (1 / 3))
+    assert report.scores["agent"].agreeing == 2
     assert [name for name, _ in second.calls] == ["a", "c"]
     assert lines[-1] == "[3/3] c: 1.50x, judged again: 1.45x, agrees"
     assert "[2/3] b: no improvement" in lines
@@ -144,10 +146,10 @@ def test_the_second_judge_gets_the_file_that_was_left_to_the_user(tmp_path, sett
 def test_memory_begins_empty_and_runs_are_apart(tmp_path, settings):
     optimizer = ScriptedOptimizer(a=None, b=None)
     evaluate(suite_of("a", "b"), settings, tmp_path, optimizer, ScriptedSecond())
-    assert {item.home for item in optimizer.settings} == {tmp_path / "home"}
+    assert {item.home for item in optimizer.settings} == {tmp_path / "homes" / "agent-1"}
     folders = [item.out for item in optimizer.settings]
     assert len(set(folders)) == 2
-    assert {folder.parent for folder in folders} == {tmp_path / "runs"}
+    assert {folder.parent for folder in folders} == {tmp_path / "runs" / "agent-1"}
 
 
 def test_finished_problems_are_taken_over(tmp_path, settings):
@@ -156,7 +158,7 @@ def test_finished_problems_are_taken_over(tmp_path, settings):
     optimizer, second = ScriptedOptimizer(), ScriptedSecond()
     report = evaluate(suite, settings, tmp_path, optimizer, second)
     assert (optimizer.calls, second.calls) == ([], [])
-    assert report.score.geometric_mean == pytest.approx(2.0**0.5)
+    assert report.scores["agent"].geometric_mean == pytest.approx(2.0**0.5)
     assert report.status == "complete"
 
 
@@ -200,7 +202,7 @@ def test_killed_between_run_and_second_judgement(tmp_path, settings):
     report = evaluate(suite, settings, tmp_path, optimizer, second)
     assert optimizer.calls == []
     assert [name for name, _ in second.calls] == ["a"]
-    assert report.score.agreeing == 1
+    assert report.scores["agent"].agreeing == 1
 
 
 @pytest.mark.parametrize(
@@ -217,8 +219,8 @@ def test_a_problem_that_fails_is_a_result_and_is_tried_again(tmp_path, settings,
     report = evaluate(suite, settings, tmp_path, ScriptedOptimizer(a=error, b=2.0), ScriptedSecond(b=2.0))
     assert [result.status for result in report.results] == ["failed", "improved"]
     assert report.exit_code == 3
-    assert report.score.geometric_mean == pytest.approx(2.0**0.5)
-    assert f"- a: {error}" in report.to_markdown()
+    assert report.scores["agent"].geometric_mean == pytest.approx(2.0**0.5)
+    assert f"- a: {error}" in to_markdown(report)
     optimizer = ScriptedOptimizer(a=None)
     assert evaluate(suite, settings, tmp_path, optimizer, ScriptedSecond()).exit_code == 0
     assert optimizer.calls == ["a"]
@@ -253,9 +255,9 @@ def test_a_second_opinion_that_differs_is_told(tmp_path, settings, opinion):
         suite_of("a", "b"), settings, tmp_path, ScriptedOptimizer(a=2.0, b=None), ScriptedSecond(a=opinion)
     )
     assert report.exit_code == 1
-    assert report.score.disagreeing == ("a",)
-    assert "not on a" in report.to_markdown()
-    assert "**no**" in report.to_markdown()
+    assert report.scores["agent"].disagreeing == ("a",)
+    assert "not on a" in to_markdown(report)
+    assert "**no**" in to_markdown(report)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +271,7 @@ def test_a_second_opinion_that_differs_is_told(tmp_path, settings, opinion):
 def test_trouble_of_the_second_judge_is_nobodys_disagreement(tmp_path, settings, trouble):
     suite = suite_of("a")
     report = evaluate(suite, settings, tmp_path, ScriptedOptimizer(a=2.0), ScriptedSecond(a=trouble))
-    assert report.score.disagreeing == ()
+    assert report.scores["agent"].disagreeing == ()
     assert report.results[0].agrees is None
     assert report.exit_code == 3
     report = evaluate(suite, settings, tmp_path, ScriptedOptimizer(), ScriptedSecond(a=2.0))
@@ -303,18 +305,18 @@ def test_the_report_is_on_disk_after_every_problem(tmp_path, settings):
 def test_reports_round_trip(tmp_path, settings):
     report = evaluate(suite_of("a", "b"), settings, tmp_path, ScriptedOptimizer(a=2.0, b=None), ScriptedSecond(a=2.0))
     data = json.loads((tmp_path / "report.json").read_text())
-    assert data == json.loads(json.dumps(report.to_json()))
-    assert data["schema"] == "kernelwright.suite_report/1"
+    assert data == json.loads(json.dumps(to_json(report)))
+    assert data["schema"] == "kernelwright.suite_report/2"
     assert data["results"][0]["first"]["schema"] == "kernelwright.verdict/1"
     assert (data["machine"]["cpu"], data["machine"]["torch"]) == (HOST.cpu, "2.13.0")
     again = SuiteReport.from_json(data)
     assert again == report
-    assert again.to_markdown() == (tmp_path / "report.md").read_text()
+    assert to_markdown(again) == (tmp_path / "report.md").read_text()
 
 
 def test_the_page_says_under_which_circumstances(tmp_path, settings):
     report = evaluate(suite_of("a"), settings, tmp_path, ScriptedOptimizer(a=2.0), ScriptedSecond(a=2.0))
-    page = report.to_markdown()
+    page = to_markdown(report)
     for fact in ("2 threads", "2.13.0", "seed 7", "bubblewrap", "measured", "`kernelwright eval mine`"):
         assert fact in page
     assert "| a | family | eager | 10 ms | 5 ms | 2.00 (1.90 to 2.10) | 2.00 (1.90 to 2.10) | yes |" in page
@@ -325,7 +327,7 @@ def test_the_page_says_under_which_circumstances(tmp_path, settings):
 def test_a_damaged_result_is_made_again(tmp_path, settings, damage):
     suite = suite_of("a")
     evaluate(suite, settings, tmp_path, ScriptedOptimizer(a=None), ScriptedSecond())
-    (tmp_path / "results" / "a.json").write_text(damage)
+    (tmp_path / "results" / "agent-1" / "a.json").write_text(damage)
     optimizer = ScriptedOptimizer(a=None)
     assert evaluate(suite, settings, tmp_path, optimizer, ScriptedSecond()).exit_code == 0
     assert optimizer.calls == ["a"]

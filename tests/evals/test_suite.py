@@ -121,3 +121,23 @@ def test_a_suite_that_is_no_json(tmp_path):
 def test_an_unknown_suite_lists_the_known_ones():
     with pytest.raises(SuiteError, match="no suite gpu-of-my-dreams: give one of cpu"):
         load_suite("gpu-of-my-dreams")
+
+
+def test_a_suite_may_fix_settings_and_have_bars(tmp_path):
+    problems = [{"path": "a.py", "least": 1.3}]
+    suite = load_suite(write_suite(tmp_path, settings={"max_candidates": 2}, problems=problems))
+    assert (suite.settings, suite.least) == ({"max_candidates": 2}, {"a": 1.3})
+    assert load_suite("cpu").least == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"settings": {"luck": 1}}, "luck is no setting"),
+        ({"settings": {"api_key": "x"}}, "api_key is no setting"),
+        ({"problems": [{"path": "a.py", "least": -1}]}, "least"),
+    ],
+)
+def test_wrong_settings_and_bars_are_told(tmp_path, changes, says):
+    with pytest.raises(SuiteError, match=says):
+        load_suite(write_suite(tmp_path, **changes))

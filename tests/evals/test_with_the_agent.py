@@ -82,8 +82,12 @@ def test_outcomes_of_the_agent_are_scored(tmp_path, suite, settings):
     report = run_suite(suite, settings, tmp_path, optimizer=optimizer(), second=second)
     assert [result.status for result in report.results] == ["improved", "no_improvement", "no_improvement"]
     assert report.exit_code == 0
-    assert (report.score.accepted, report.score.improved, report.score.agreeing) == (2, 1, 1)
-    assert report.score.geometric_mean == pytest.approx(2.0 ** (1 / 3))
+    assert (report.scores["agent"].accepted, report.scores["agent"].improved, report.scores["agent"].agreeing) == (
+        2,
+        1,
+        1,
+    )
+    assert report.scores["agent"].geometric_mean == pytest.approx(2.0 ** (1 / 3))
     # The very text that was judged in the run is judged again: best.py is the candidate, byte for byte.
     assert Candidate(source=second.judged[0]).id == report.results[0].first.candidate
 
@@ -114,7 +118,7 @@ def _note(judged, event):
 
 def test_a_finished_run_whose_result_was_lost_is_not_run_again(tmp_path, suite, settings):
     before = run_suite(suite, settings, tmp_path, optimizer=optimizer(), second=SecondJudge())
-    for path in (tmp_path / "results").iterdir():
+    for path in (tmp_path / "results" / "agent-1").iterdir():
         path.unlink()
     judged: list[str] = []
     after = run_suite(
@@ -126,4 +130,4 @@ def test_a_finished_run_whose_result_was_lost_is_not_run_again(tmp_path, suite, 
         subscribers=[partial(_note, judged)],
     )
     assert judged == []
-    assert after.score == before.score
+    assert after.scores == before.scores

@@ -8,6 +8,7 @@ import kernelwright
 from agent.settings import AgentSettings
 from kernelwright import cli, exit_codes
 from kernelwright.arguments import make_parser
+from kernelwright.commands.eval import OWN
 from kernelwright.commands.optimize import to_settings
 from memory.conformance import make_experience
 
@@ -157,9 +158,9 @@ def test_every_room_s_errors_are_explained(repository):
 
 @pytest.mark.parametrize("name", ["optimize", "evaluate", "eval"])
 def test_every_option_is_a_setting(name):
-    settings = {*AgentSettings.model_fields, "no_memory", "no_streaming", "no_stop_at_floor"}
+    settings = {*AgentSettings.model_fields, "no_memory", "no_streaming", "no_stop_at_floor", "no_profiler"}
     # Of the corpus, which programs and how often; and like the problem, the files to start from.
-    own = {"only", "sample", "confirm"} if name == "eval" else {"start"} if name == "optimize" else set()
+    own = {*OWN} if name == "eval" else {"start"} if name == "optimize" else set()
     assert options_of(name) - own <= settings
 
 
