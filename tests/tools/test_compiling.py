@@ -143,7 +143,7 @@ def test_what_waits_to_be_judged_is_prepared_before_what_is_not_written_yet(tmp_
 
 
 def test_nothing_is_built_after_the_end(tmp_path):
-    builder, sandbox = builder_of(tmp_path, *[started] * 4)
+    builder, sandbox = builder_of(tmp_path, *[started] * 6)
     builder.close()
     builder.prepare()
     for work in (builder.compile, builder.open):
@@ -155,7 +155,7 @@ def test_nothing_is_built_after_the_end(tmp_path):
 
 @pytest.mark.parametrize("when", ["_new_room", "_constructor"])
 def test_what_is_built_when_the_end_comes_ends_with_it(tmp_path, monkeypatch, when):
-    builder, sandbox = builder_of(tmp_path, *[started] * 4)
+    builder, sandbox = builder_of(tmp_path, *[started] * 6)
     real = getattr(builder, when)
 
     def and_the_end_comes():
@@ -196,6 +196,31 @@ def stocked(builder: Builder) -> None:
     thread = builder._stocking
     if thread is not None:
         thread.join()
+
+
+def test_who_builds_is_bound_to_no_processor(tmp_path):
+    """Importing torch binds a process to the first processor, and all compilers that it starts, of every builder."""
+    builder, sandbox = builder_of(tmp_path, started, started)
+    builder.prepare()
+    stocked(builder)
+    assert may_write(sandbox) == [True, False]
+    assert [job.env["OMP_PROC_BIND"] for job in sandbox.jobs] == ["false", "true"]
+    builder.close()
+
+
+def test_the_one_expected_has_its_worker_started(tmp_path):
+    builder, sandbox = builder_of(tmp_path, *[started] * 6)
+    known, other = (Candidate(source=text, language="cpp") for text in ("x", "y"))
+    builder.expect(known)
+    assert sandbox.jobs == []  # it was not built
+    assert builder.compile(known).ok
+    builder.compile(other)  # whose coming has what waited for the first one stopped
+    before = len(sandbox.jobs)
+    builder.expect(known)
+    assert may_write(sandbox)[before:] == [False]
+    builder.expect(known)
+    assert len(sandbox.jobs) == before + 1
+    builder.close()
 
 
 def test_several_rooms_may_wait_for_candidates_that_come_one_right_after_another(tmp_path):
