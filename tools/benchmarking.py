@@ -145,6 +145,13 @@ class Series:
             overhead -= max(0.0, theirs - median(self.looks[name]))
         return max(0.0, overhead)
 
+    def longest_s(self, name: str) -> float:
+        """A call, if its windows took no more besides than the least that any of the baselines' did: on a machine that
+        is busy with other work the others say too much.
+        """
+        least = min(gap for one in self.claims if one != CANDIDATE for gap in self.gaps(one))
+        return (median(itertools.chain(*self.windows[name])) - max(0.0, least)) / self.calls
+
     def gaps(self, name: str) -> list[float]:
         """How much longer the controller's clock ran than the worker's, a window."""
         wholes = itertools.chain(*self.windows[name])

@@ -284,16 +284,25 @@ class Trial:
         told = clock_disagreement(series)
         if told is not None:
             raise Rejected("cheat.clock_disagreement", told)
-        self._require_possible(series.timing(CANDIDATE).median_s, self.floors_s.get(case, 0.0))
+        require_possible(series, self.floors_s.get(case, 0.0))
         return series
 
-    def _require_possible(self, seconds: float, floor_s: float) -> None:
-        if seconds < floor_s:
-            raise Rejected(
-                "cheat.below_floor",
-                f"a call takes {seconds * 1e6:.3g} us; this machine cannot read the inputs, all of which count, "
-                f"in less than {floor_s * 1e6:.3g} us",
-            )
+
+def require_possible(series: Series, floor_s: float) -> None:
+    """Raises Rejected for a candidate that was quicker than its inputs can be read, JudgeUnavailable where it may only
+    seem so, for what windows took besides.
+    """
+    seconds, longest_s = series.timing(CANDIDATE).median_s, series.longest_s(CANDIDATE)
+    if seconds >= floor_s:
+        return
+    floor = f"in less than {floor_s * 1e6:.3g} us"
+    if longest_s < floor_s:
+        told = f"a call takes {seconds * 1e6:.3g} us; this machine cannot read the inputs, all of which count, {floor}"
+        raise Rejected("cheat.below_floor", told)
+    raise JudgeUnavailable(
+        f"nothing could be timed: a call seems to take {seconds * 1e6:.3g} us, its inputs cannot be read {floor}, and "
+        f"it may as well be {longest_s * 1e6:.3g} us; the machine is too busy with other work: judge it again later"
+    )
 
 
 def require_screened(source: str) -> None:

@@ -22,9 +22,11 @@ from tools.benchmarking import (
     plan_for,
     summarise,
 )
-from tools.contender import Call
+from tools.contender import Call, Rejected
+from tools.errors import JudgeUnavailable
 from tools.harness.wire import MAX_CALLS
 from tools.sittings import combined
+from tools.trial import require_possible
 
 PLAN = Plan(blocks=8, windows=2, calls=1)
 OVERHEAD = 1e-4
@@ -79,6 +81,28 @@ def test_caches_are_made_cold_before_every_timed_window():
     flushed: list[int] = []
     _, series = run(candidate=1e-3, eager=2e-3, flush=lambda: flushed.append(1))
     assert len(flushed) == sum(len(block) for name in series.windows for block in series.windows[name])
+
+
+def test_who_is_quicker_than_inputs_can_be_read_is_told():
+    _, series = run(candidate=1e-6, eager=2e-3)
+    require_possible(series, 5e-5)
+    with pytest.raises(Rejected, match="cannot read the inputs") as told:
+        require_possible(series, 3e-4)
+    assert told.value.reason == "cheat.below_floor"
+
+
+def test_on_a_busy_machine_nobody_is_told_to_be_quicker_than_inputs_can_be_read():
+    """What most windows took besides, others waited for, the candidate's few short ones did not."""
+    _, series = run(candidate=1e-3, eager=2e-3)
+    for name in ("eager", TWIN):
+        series.windows[name] = [
+            [window + (0.95e-3 if number else 0.0) for number, window in enumerate(block)]
+            for block in series.windows[name]
+        ]
+        series.windows[name][0] = [window + 0.95e-3 for window in series.windows[name][0]]
+    assert series.timing(CANDIDATE).median_s < 8e-4  # too little by a third
+    with pytest.raises(JudgeUnavailable, match="the machine is too busy"):
+        require_possible(series, 9e-4)
 
 
 def test_what_a_window_takes_besides_its_calls_is_taken_off():
