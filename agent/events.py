@@ -44,6 +44,8 @@ server that is out, or is held by a pause, is not active. Types and their data:
 * ``model_paused`` model, reason, retry_in_s (None: not again); ``model_resumed`` model, seconds
 * ``steered`` request, kind, asked_at, refused (None or why), and what the request says (``agent.control``);
   ``held``: it waits, because a pause was asked for
+* of a chat, which has a log of its own: ``chat_begun`` chat_id; ``said`` by (person or chat), text; ``search_begun``
+  folder
 """
 
 from __future__ import annotations
@@ -74,11 +76,11 @@ EVENT_TYPES = frozenset(
         "start_confirmed",
         *("replied", "answered", "round_ended", "search_ended"),
         *("model_call", "tool_call", "notice", "warning", "model_asked", "model_paused", "model_resumed"),
-        *("steered", "held"),
+        *("steered", "held", "chat_begun", "said", "search_begun"),
     }
 )
 DURABLE = EVENT_TYPES - {
-    *("judging", "confirming", "model_call", "tool_call", "notice", "model_resumed", "held"),
+    *("judging", "confirming", "model_call", "tool_call", "notice", "model_resumed", "held", "said"),
     *("round_ended", "search_ended"),
 }
 """Types that must survive a power cut, because work would be done twice without them."""
