@@ -55,7 +55,7 @@ class Lines:
             if not fenced and self._is_over(lines):
                 break
             line = self.line()
-            if line is None or line == ".":
+            if line is None or (line == "." and not fenced):
                 break
             lines.append(line)
             if fenced and line.startswith("```"):

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from agent.chat.wording import to_argv
 
+PROGRAM = (sys.executable, "-m", "kernelwright")
 _TAIL = 400
 
 
 class ChildSearches:
     """Starts them in sessions of their own, so that neither Ctrl-C nor a closed terminal reaches them."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: Sequence[str] = PROGRAM) -> None:
+        self._program = program
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
 
     def begin(self, run: Path, problem: Path, words: Mapping[str, Any]) -> None:
@@ -51,7 +53,7 @@ class ChildSearches:
     def _start(self, run: Path, words: list[str]) -> None:
         with _beside(run, "log").open("wb") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", "kernelwright", *words],
+                [*self._program, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

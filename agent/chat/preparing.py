@@ -70,7 +70,7 @@ def _new(operator: Operator, text: str) -> dict[str, Any]:
     """An operator that was understood, with what was said of its inputs at once."""
     inputs = Inputs()
     if operator.derived is not None:
-        inputs.take(operator, parse_shapes(text, operator.tensors))
+        inputs.take(operator, parse_shapes(text))  # "a" is a word here
     stage: Stage = "ask" if inputs.missing(operator) else "check"
     return {"operator": operator.to_json(), "inputs": inputs.to_json(), "stage": stage, "fault": ""}
 

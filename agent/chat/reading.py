@@ -195,14 +195,20 @@ def _free(body: Sequence[ast.stmt]) -> Iterator[str]:
     for statement in body:
         reads = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
         inner = {node.id for node in reads if isinstance(node.ctx, ast.Store)}
-        inner |= {node.arg for node in ast.walk(statement) if isinstance(node, ast.arg)}
         again = isinstance(statement, ast.AugAssign)
-        local = set() if isinstance(statement, ast.Assign) or again else inner
+        local = _inside(statement) if isinstance(statement, ast.Assign) or again else inner | _inside(statement)
         for node in sorted(reads, key=lambda one: (one.lineno, one.col_offset)):
             reading = isinstance(node.ctx, ast.Load) or (again and node.id not in bound)
             if reading and node.id not in bound | local:
                 yield node.id
         bound |= inner
+
+
+def _inside(statement: ast.stmt) -> set[str]:
+    """Names of comprehensions and lambdas, which are nobody else's."""
+    targets = [one.target for one in ast.walk(statement) if isinstance(one, ast.comprehension)]
+    names = {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+    return names | {node.arg for node in ast.walk(statement) if isinstance(node, ast.arg)}
 
 
 def _imported(tree: ast.Module) -> set[str]:

@@ -112,7 +112,7 @@ class _Reader:
         if kind == "axis" and (word := said.split("=")[0].strip()) in self._names:
             self._value(word, said.split("=")[-1])
             return
-        if kind not in ("axis", "counted"):
+        if kind not in ("axis", "counted") and said != "and":
             self._axes = None
         if kind in ("axis", "counted"):
             self._axis(number(token.group("axis_size") or token.group("counted_size")))

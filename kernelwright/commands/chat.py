@@ -25,17 +25,19 @@ def _talk(problem: str | None, resumed: str | None, given: dict[str, Any]) -> in
     from agent.chat.folder import create_chat, find_chat
     from agent.chat.session import open_chat
     from agent.chat.wording import to_settings
+    from agent.models.opening import make_models
     from agent.settings import AgentSettings
+    from kernelwright import chat_searches
     from kernelwright.chat_lines import Lines
-    from kernelwright.chat_searches import ChildSearches
     from kernelwright.chat_terminal import Shower, Terminal, console
 
     settings = AgentSettings.load(to_settings(given))
     if resumed is None:
         settings.check()
+        make_models(settings)  # a model that cannot be asked is told of before anybody has said anything
         said, name = _given(problem)
     folder = create_chat(settings.home, given) if resumed is None else find_chat(settings.home, resumed)
-    screen, searches = console(), ChildSearches()
+    screen, searches = console(), chat_searches.ChildSearches(chat_searches.PROGRAM)
     show = Shower(screen)
     with open_chat(folder, show, searches) as chat:
         terminal = Terminal(chat, searches, Lines(), screen)
