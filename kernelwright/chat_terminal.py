@@ -107,7 +107,7 @@ class Terminal:
                 if line is not None and line.strip() == "wait":
                     self.waits = True
                 elif line is not None and line.strip():
-                    return self._echoed(line)
+                    return self._echoed(self.lines.block(line))
             else:
                 self.lines.pause(LOOK_S)
 
@@ -123,14 +123,11 @@ class Terminal:
 
     def _is_over(self, follower: Follower) -> bool:
         """Whether nothing goes on any more; its end is told once."""
-        run, view = follower.run, follower.view
-        over = view.status in (*_OVER, "interrupted")
-        if not over and not self.searches.is_starting(run) and self.chat.standing(run) == "interrupted":
-            self._show_progress(follower)
-            over = True
-        if not over:
+        run = follower.run
+        if self.searches.is_starting(run) or self.chat.standing(run) == "running":
             self.told.discard(run)
             return False
+        self._show_progress(follower)
         if run not in self.told:
             self.told.add(run)
             self._tell_end(follower)
@@ -144,9 +141,9 @@ class Terminal:
             self._show("Anything else? explain, show kernel, save FILE, again, quit")
         elif outcome is None and not follower.view.run_id:
             why = self.searches.last_words(follower.run) or "its process ended without a word"
-            self._show(f"The search did not begin: {one_line(why)}")
+            self._show(f"The search did not begin: {one_line(why)}. `again` tries once more.")
         else:
-            self._show("The search was interrupted, its state is kept: `go on` takes it up again.")
+            self._show("The search is not over, its state is kept: `go on` takes it up again.")
         self._prompt()
 
     def _tell_how_to_come_back(self) -> None:

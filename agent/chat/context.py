@@ -75,14 +75,16 @@ class ChatContext:
 
 
 def standing(context: ChatContext, run: Path) -> str:
-    """Of a search: starting, running, interrupted, or how it ended."""
+    """Of a search: starting, running, interrupted, not_begun (its process ended before), or how it ended."""
     log = run / "events.jsonl"
     finished = finished_outcome(log)
     if finished is not None:
         return str(finished["status"])
     if log.exists() and is_locked(log):
         return "running"
-    return "starting" if context.searches.is_starting(run) else "interrupted"
+    if context.searches.is_starting(run):
+        return "starting"
+    return "interrupted" if (run / "run.json").is_file() else "not_begun"
 
 
 def paid_models(settings: AgentSettings) -> list[str]:

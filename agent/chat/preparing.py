@@ -224,7 +224,9 @@ def confirm(state: ChatState, runtime: Context) -> dict[str, Any]:
         return {"said": said, "stage": "understand"}
     update = _changed(context, state, operator, inputs, said)
     if update is None:
-        context.say("I did not understand that; hints can be given once the search runs.")
+        own = operator.form == "problem" and not parse_shapes(said).is_empty
+        why = "the file itself says its shapes and dtypes: paste it changed" if own else "hints are for the search"
+        context.say(f"I did not understand that; {why}.")
         return {"stage": "confirm"}
     return update
 

@@ -44,11 +44,17 @@ class Chat:
         self._config = {"configurable": {"thread_id": context.folder.chat_id}, "recursion_limit": 1_000_000}
 
     def begin(self, said: str = "", name: str = "") -> Question | None:
-        """The first question, or the one at which it stood; None if it was over. ``said``: what is given already."""
-        begun = bool(self._graph.get_state(self._config).created_at)
-        if not begun:
+        """The first question, or the one at which it stood. ``said``: what is given already."""
+        known = self._graph.get_state(self._config)
+        if not known.created_at:
             self.context.log.emit("chat_begun", chat_id=self.context.folder.chat_id)
-        return self._invoke(None if begun else initial_state(said, name))
+            return self._invoke(initial_state(said, name))
+        if not known.next:
+            # It was left with a goodbye. Whoever comes back wants to talk on.
+            began = known.values["searches"] > 0
+            stage, node = ("talk", "search") if began else ("understand", "understand")
+            self._graph.update_state(self._config, {"stage": stage}, as_node=node)
+        return self._invoke(None)
 
     def answer(self, said: str) -> Question | None:
         """What somebody says; the next question, None at the end."""
@@ -58,7 +64,7 @@ class Chat:
         return self._invoke(Command(resume={"said": said}))
 
     def standing(self, run: Path) -> str:
-        """Of a search: starting, running, interrupted, or how it ended."""
+        """Of a search (``agent.chat.context.standing``)."""
         return standing(self.context, run)
 
     def _invoke(self, what: Any) -> Question | None:

@@ -76,7 +76,11 @@ def _steer(context: ChatContext, state: ChatState, wish: Wish) -> Answered:
     """To the search that runs; one that was interrupted is taken up again by ``go on``."""
     run, how = context.run(state), standing(context, context.run(state))
     assert wish.steer is not None
-    if how == "interrupted" or how == "failed":
+    if how == "not_begun":
+        if wish.steer in ("target", "limit"):
+            return _for_the_next(context, state, wish)
+        context.say("The search did not begin; `again` tries once more.")
+    elif how in ("interrupted", "failed"):
         if wish.steer == "go_on":
             context.searches.resume(run)
             context.say("It is taken up again where it stood.")
@@ -114,7 +118,7 @@ def _more(context: ChatContext, state: ChatState, wish: Wish) -> Answered:
     """So much on top of the bound; after the end, a new search of that size."""
     limit, amount = wish.what["limit"], wish.what["value"]
     run = context.run(state)
-    if standing(context, run) in _OVER:
+    if standing(context, run) in (*_OVER, "not_begun"):
         update = _for_the_next(context, state, Wish("steer", "limit", wish.what))
         return {**update, "stage": "search"}
     search_ = Search.read(run)
@@ -124,7 +128,7 @@ def _more(context: ChatContext, state: ChatState, wish: Wish) -> Answered:
 
 
 def _again(context: ChatContext, state: ChatState, wish: Wish) -> Answered:
-    if standing(context, context.run(state)) in _OVER:
+    if standing(context, context.run(state)) in (*_OVER, "not_begun"):
         return {"stage": "search"}
     context.say("The search is not over; 10 more candidates, or 5 more minutes, let it go on for longer.")
     return {}

@@ -403,9 +403,24 @@ def test_what_is_told_comes_from_the_log_of_a_real_run(talk: Talk, home: Path, t
     assert "is there already" in talk.last
 
 
-def test_quit_is_the_end_and_stays_it(talk: Talk) -> None:
-    assert begun(talk).say("quit") is None
-    assert talk.say() is None
+def test_whoever_comes_back_after_a_goodbye_talks_on(talk: Talk) -> None:
+    assert talk.say("quit") is None
+    question = talk.say("softmax 8x8", "yes", "quit")
+    assert question is None
+    question = talk.say()
+    assert question is not None
+    assert (question.ask, question.run) == ("talk", talk.run)
+    talk.say("pause")
+    assert [one["kind"] for one in talk.asked()] == ["pause"]
+
+
+def test_a_search_that_did_not_begin_is_tried_again(talk: Talk) -> None:
+    begin, talk.searches.begin = talk.searches.begin, lambda *_: None  # type: ignore[method-assign]
+    begun(talk).say("pause")
+    assert "did not begin" in talk.last
+    talk.searches.begin = begin  # type: ignore[method-assign]
+    talk.say("3 candidates", "again")
+    assert talk.searches.begun[0][2]["max_candidates"] == 3
 
 
 def test_chats_are_listed_and_found(home: Path) -> None:
