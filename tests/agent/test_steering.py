@@ -90,6 +90,21 @@ def test_finish_confirms_what_there_is(toy: Any, home: Path, folder: Path) -> No
     assert replay(folder).differences(folder) == []
 
 
+def test_finish_ends_a_conversation_that_goes_on(toy: Any, home: Path, folder: Path) -> None:
+    told: list[bool] = []
+
+    def propose(task: Any, *, out_of_time: Any, **seams: Any) -> Any:
+        if task.round == 1 and not told:
+            told.append(out_of_time())
+            ask(folder, "finish")
+            told.append(out_of_time())
+        return toy.climb(task, **seams)
+
+    outcome = play(toy, home, propose=propose, max_candidates=40, slots=1)
+    assert told == [False, True]
+    assert outcome.stop_reason == "request"
+
+
 def test_finish_before_the_first_candidate_says_so(toy: Any, home: Path, folder: Path) -> None:
     outcome = play(toy, home, at("described", 1, lambda: ask(folder, "finish")))
     assert outcome.message == "no candidate was judged: it was asked to finish before the first"
@@ -234,13 +249,15 @@ def test_a_request_takes_effect_once_however_often_it_is_read(home: Path) -> Non
     log, ledger = EventLog(home / "events.jsonl"), Ledger()
     log.subscribe(ledger.note)
     ask(home, "hint", text="one")
+    first = (home / CONTROL).read_text()
+    ask(home, "hint", text="two")
     for _ in range(2):
         steering = Steering(home, AgentSettings(), ledger, log.emit)
         steering.look()
-    (home / CONTROL).write_text((home / CONTROL).read_text()[:-1])  # written anew, and shorter
+    (home / CONTROL).write_text(first)  # written anew, and shorter: all of it is read again
     steering.look()
-    assert len(ledger.all("steered")) == 1
-    assert hints_of(ledger.all("steered")) == ("one",)
+    assert [event.data["text"] for event in read_events(home / "events.jsonl")] == ["one", "two"]
+    assert hints_of(ledger.all("steered")) == ("one", "two")
     log.close()
 
 
