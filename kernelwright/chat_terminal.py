@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.2
 """How often a search is looked at while nobody says anything."""
-_OVER = ("improved", "no_improvement", "failed")
+_GOES_ON = ("running", "starting")
 _HEADS = ("improved", "no_improvement")
 
 
@@ -75,9 +75,11 @@ class Terminal:
             said = self._said(question)
             if said is None:
                 self._tell_how_to_come_back()
-                return self._code(closed=True)
+                return self._code()
             question = self.chat.answer(said)
-        return self._code(closed=False)
+        if self._is_open():
+            self._tell_how_to_come_back()
+        return self._code()
 
     def _said(self, question: Question) -> str | None:
         """What the person says next; None at the end of the input."""
@@ -148,21 +150,26 @@ class Terminal:
 
     def _tell_how_to_come_back(self) -> None:
         chat_id = self.chat.context.folder.chat_id
-        running = [run for run in self.followers if self.searches.is_starting(run)]
-        what = "closed; the search goes on by itself" if running and not self._ended() else "closed"
+        states = self._states()
+        what = "closed; the search goes on by itself" if states and states[-1] in _GOES_ON else "closed"
         self._show(f"\n{what}: kernelwright chat --resume {chat_id}")
 
-    def _code(self, *, closed: bool) -> int:
+    def _code(self) -> int:
         """0 if a search of this chat improved, 1 if they ended without, 130 where something was left open."""
-        states = [self.chat.standing(run) for run in self.chat.context.folder.runs()]
-        if "improved" in states and not _open(states[-1]):
+        states = self._states()
+        if not states or self._is_open():
+            return exit_codes.INTERRUPTED
+        if "improved" in states:
             return exit_codes.DONE
-        if states and not _open(states[-1]):
-            return exit_codes.INFRASTRUCTURE if states[-1] == "failed" else exit_codes.NOT_BETTER
-        return exit_codes.INTERRUPTED
+        return exit_codes.INFRASTRUCTURE if states[-1] == "failed" else exit_codes.NOT_BETTER
 
-    def _ended(self) -> bool:
-        return all(follower.view.status in _OVER for follower in self.followers.values())
+    def _states(self) -> list[str]:
+        """How its searches stand, in order."""
+        return [self.chat.standing(run) for run in self.chat.context.folder.runs()]
+
+    def _is_open(self) -> bool:
+        states = self._states()
+        return bool(states) and states[-1] in (*_GOES_ON, "interrupted")
 
     def _prompt(self) -> None:
         if self.lines.is_terminal:
@@ -170,7 +177,3 @@ class Terminal:
 
     def _show(self, text: str) -> None:
         Shower(self.screen)(text)
-
-
-def _open(state: str) -> bool:
-    return state in ("running", "starting", "interrupted")

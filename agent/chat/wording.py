@@ -115,7 +115,7 @@ def spending_text(settings: AgentSettings, models: list[str], spent: str) -> str
     none = "none: nothing but the search's own bounds ends the spending; say at most $2, or 200k tokens"
     return "\n".join(
         [
-            "This spends money:",
+            "This may cost money:",
             *(f"  {name}: {_price_text(prices[name])}" for name in models),
             f"  caps: {', '.join(caps) or none}",
             *([f"  so far: {spent}"] if spent else []),

@@ -134,7 +134,13 @@ def test_a_chat_is_killed_in_the_middle_resumed_and_left_with_the_kernel(home: P
     assert "d 16 float32, x 16x16 float32" in person.sees("Is that right?")
     person.says("yes")
     person.sees("best so far")
-    person.is_killed()
+    person.says("quit")
+    person.sees("closed; the search goes on by itself: kernelwright chat --resume")
+    assert person.leaves() == 130
+
+    second = Person("--resume", program=SCRIPTED)
+    second.sees("best so far")
+    second.is_killed()
     (run,) = home.glob("chats/*/run-1")
     assert is_locked(run / "events.jsonl"), "the search goes on by itself"
 
