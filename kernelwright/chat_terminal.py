@@ -120,8 +120,13 @@ class Terminal:
         return said
 
     def _show_progress(self, follower: Follower) -> None:
-        for line in follower.lines():
+        lines = list(follower.lines())
+        if lines and self.lines.is_terminal:
+            self.screen.file.write("\r")  # over the prompt, which comes again below
+        for line in lines:
             self._show(one_line_kept(line))
+        if lines:
+            self._prompt()
 
     def _is_over(self, follower: Follower) -> bool:
         """Whether nothing goes on any more; its end is told once."""

@@ -11,7 +11,22 @@ from kernelwright.arguments import make_parser
 from kernelwright.commands.optimize import to_settings
 from memory.conformance import make_experience
 
-COMMANDS = {"doctor", "targets", "optimize", "evaluate", "runs", "resume", "show", "report", "export", "eval", "memory"}
+COMMANDS = {
+    *(
+        "doctor",
+        "targets",
+        "optimize",
+        "chat",
+        "evaluate",
+        "runs",
+        "resume",
+        "show",
+        "report",
+        "export",
+        "eval",
+        "memory",
+    ),
+}
 
 
 def options_of(name: str) -> set[str]:
