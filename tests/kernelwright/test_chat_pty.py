@@ -164,6 +164,7 @@ def test_a_chat_is_killed_in_the_middle_resumed_and_left_with_the_kernel(home: P
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.bubblewrap
 @pytest.mark.torch
 def test_the_same_with_a_real_judge_and_a_pause(home: Path, tmp_path: Path) -> None:

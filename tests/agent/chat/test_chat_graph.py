@@ -295,8 +295,11 @@ def test_a_cap_that_is_used_up_begins_no_search(home: Path, toy: Any) -> None:
         assert caps_of_search(chat.context, settings) == {"max_cost": pytest.approx(0.045)}
         seams = Seams(judge=FakeJudge(toy.follow), propose=toy.climb, model=object())  # type: ignore[arg-type]
         optimize(toy.PROBLEM, toy.settings(home, out=talk.folder.run(1), memory=False), seams=seams)
-        with pytest.raises(OutOfBudget):
+        with pytest.raises(OutOfBudget, match="max-cost"):
             caps_of_search(chat.context, settings)
+        with pytest.raises(OutOfBudget, match="max-tokens"):
+            caps_of_search(chat.context, AgentSettings(home=home, max_tokens=20))
+        assert 0 < caps_of_search(chat.context, AgentSettings(home=home, max_tokens=1000))["max_tokens"] < 900
 
 
 def begun(talk: Talk, **given: Any) -> Talk:
