@@ -16,7 +16,7 @@ from agent.policies.base import SelectionPolicy
 from agent.policies.phases import Phases
 from agent.settings import AgentSettings
 from agent.starting import Start, best_start
-from agent.stopping import StopFlag
+from agent.steering import Steering
 from memory.knowledge.base import KnowledgeBase
 from memory.store import ExperienceStore
 from tools.artifacts import ArtifactStore
@@ -75,7 +75,8 @@ class Deps:
     memory: ExperienceStore | None
     log: EventLog
     ledger: Ledger
-    stop: StopFlag
+    steering: Steering
+    """What was asked of the run while it went on."""
     knowledge: KnowledgeBase | None = None
     starts: tuple[Start, ...] = ()
     """Kernels of the user's."""
@@ -108,6 +109,11 @@ class Deps:
         return Candidate(source=self.store.get(source_artifact).decode(), language=language)
 
     @property
+    def bounds(self) -> AgentSettings:
+        """The settings with the targets and limits that were asked for since the run began: read anew at every use."""
+        return self.steering.settings
+
+    @property
     def phases(self) -> Phases:
         """What a person fixed about drafts, restarts and sight."""
         recalled = self.ledger.find("recalled") or {"seeds": []}
@@ -134,6 +140,7 @@ class Deps:
             speedup=None if best is None else best.speedup,
             roofline_fraction=None if best is None else best.roofline_fraction,
             at_floor=best is not None and best.at_floor is True,
+            asked_to_finish=self.steering.is_finishing,
             # A kernel of the user's is judged again too, for comparison.
             reserve_s=confirmation_reserve_s(judging_s, has_champion=champion is not None)
             * (1 if best_start(self.ledger.tree()) is None else 2),

@@ -5,7 +5,7 @@ One JSON object a line, only ever appended::
     {"seq": 12, "time": "2026-01-31T12:00:00.000Z", "elapsed_s": 41.2, "type": "judged", "data": {...}}
 
 ``elapsed_s`` counts active seconds of the run, accumulated over interruptions; a run that waits for a model's
-server that is out is not active. Types and their data:
+server that is out, or is held by a pause, is not active. Types and their data:
 
 * ``run_started`` run_id, problem, target, language, model, settings, version, source (artifact: the problem file),
   starts (name and source of each kernel of the user's);
@@ -42,6 +42,10 @@ server that is out is not active. Types and their data:
 * ``model_asked`` round, slot, step, model, tokens, cost_usd (where a cap is set: the worst case of the call that
   begins; 0: it was refused)
 * ``model_paused`` model, reason, retry_in_s (None: not again); ``model_resumed`` model, seconds
+* ``steered`` request, kind, asked_at, refused (None or why), and what the request says (``agent.control``);
+  ``held``: it waits, because a pause was asked for
+* of a chat, which has a log of its own: ``chat_begun`` chat_id; ``said`` by (person or chat), text; ``search_begun``
+  folder
 """
 
 from __future__ import annotations
@@ -72,10 +76,11 @@ EVENT_TYPES = frozenset(
         "start_confirmed",
         *("replied", "answered", "round_ended", "search_ended"),
         *("model_call", "tool_call", "notice", "warning", "model_asked", "model_paused", "model_resumed"),
+        *("steered", "held", "chat_begun", "said", "search_begun"),
     }
 )
 DURABLE = EVENT_TYPES - {
-    *("judging", "confirming", "model_call", "tool_call", "notice", "model_resumed"),
+    *("judging", "confirming", "model_call", "tool_call", "notice", "model_resumed", "held", "said"),
     *("round_ended", "search_ended"),
 }
 """Types that must survive a power cut, because work would be done twice without them."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.activity import Activity
 from agent.deps import Deps, Proposer
 from agent.driving import drive
 from agent.events import EventLog, Subscriber, read_events
@@ -24,6 +25,7 @@ from agent.policies.registry import make_policy
 from agent.runs import find_run, finished_outcome, list_runs
 from agent.settings import AgentSettings
 from agent.starting import Start, check_starts
+from agent.steering import Steering
 from agent.stopping import StopFlag
 from memory.errors import KnowledgeError
 from memory.knowledge.base import KnowledgeBase
@@ -200,20 +202,24 @@ def _run(
         judge = seams.judge
         if judge is None:
             judge = stack.enter_context(closing(_make_judge(folder, problem, settings, parts.sandbox)))
+        clock, activity = Clock(seams.clock, seams.sleep), Activity(log.hold, log.release)
+        steering = Steering(folder.path, settings, ledger, log.emit, stop=seams.stop, clock=clock, activity=activity)
+        roster = open_roster(parts.models, steering.settings, ledger, log, clock, activity)
+        steering.subscribe(lambda now: roster.purse.allow(now.max_tokens, now.max_cost))
         deps = Deps(
             run_id=folder.run_id,
             folder=folder.path,
             problem=problem,
             settings=settings,
             judge=judge,
-            roster=open_roster(parts.models, settings, ledger, log, Clock(seams.clock, seams.sleep)),
+            roster=roster,
             propose=parts.propose,
             policy=make_policy(settings.policy),
             store=ArtifactStore(folder.artifacts),
             memory=parts.memory,
             log=log,
             ledger=ledger,
-            stop=seams.stop,
+            steering=steering,
             knowledge=parts.knowledge,
             starts=folder.starts(),
             trusted_only=parts.trusted_only,

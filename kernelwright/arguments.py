@@ -114,6 +114,7 @@ def make_parser() -> Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     _add_looking(commands)
     _add_optimize(commands)
+    _add_chat(commands)
     _add_evaluate(commands)
     _add_runs(commands)
     _add_eval(commands)
@@ -169,6 +170,23 @@ def _add_optimize(commands: Any) -> None:
     parser.add_argument("--no-streaming", action="store_true", help="ask the model for whole replies")
     parser.add_argument("--no-stop-at-floor", action="store_true", help="search on where nothing is left to win")
     parser.add_argument("--no-profiler", action="store_true", help="let the model ask no profiler")
+    _allow_unsandboxed(parser)
+    _options(parser, "target and model", _TARGET, _MODEL)
+    _options(parser, "search", _SEARCH)
+    _options(parser, "judging", _JUDGING)
+
+
+def _add_chat(commands: Any) -> None:
+    purpose = "talk: paste an operator, watch the search, steer it, leave with the kernel"
+    parser: Parser = commands.add_parser(
+        "chat", help=purpose, description=purpose[0].upper() + purpose[1:] + ".", argument_default=argparse.SUPPRESS
+    )
+    parser.add_argument("problem", metavar="PROBLEM", nargs="?", help="a Python file: a problem, a class or a function")
+    parser.add_argument("--resume", metavar="CHAT", nargs="?", const="", help="take up a chat, or the last one")
+    parser.add_argument("--list", action="store_true", help="list the chats there are")
+    parser.add_argument("--no-memory", action="store_true", help="neither recall nor remember")
+    parser.add_argument("--no-streaming", action="store_true", help="ask the model for whole replies")
+    parser.add_argument("--no-stop-at-floor", action="store_true", help="search on where nothing is left to win")
     _allow_unsandboxed(parser)
     _options(parser, "target and model", _TARGET, _MODEL)
     _options(parser, "search", _SEARCH)

@@ -23,6 +23,8 @@ from agent.rendering import render
 from agent.windows import CHARS_A_TOKEN
 from tools.problem_text import one_line
 
+ANSWER = "answer"
+"""The tool's name."""
 LOCAL = ("builtin",)
 """Models that answer no questions."""
 REPLY_TOKENS = 1_200
@@ -40,7 +42,8 @@ def may_ask(deps: Deps) -> bool:
     if settings.analysis != "model" or {*deps.roster.names} <= {*LOCAL}:
         return False
     used = deps.ledger.usage().tokens
-    return settings.max_tokens is None or used + settings.analysis_tokens <= settings.max_tokens
+    max_tokens = deps.bounds.max_tokens
+    return max_tokens is None or used + settings.analysis_tokens <= max_tokens
 
 
 def room_for_question(deps: Deps) -> int:
@@ -54,38 +57,40 @@ def ask_model(deps: Deps, role: str, question: str, form: type[Answer], place: P
     name = deps.roster.choose(deps.ledger, round_=round_, slot=slot or 0, seed=deps.settings.seed)
     if name in LOCAL:
         return None
-    tool = _tool(form)
+    tool = answer_tool(form)
     messages: list[BaseMessage] = [SystemMessage(render("analyst", tool=tool.name)), HumanMessage(question)]
     emit = _told(deps, role=role, model=name, round=round_, slot=slot, step=0)
     try:
-        model, gate = _bounded(deps.roster.models[name]), deps.roster.gates[name]
+        model, gate = bounded(deps.roster.models[name]), deps.roster.gates[name]
         reply = call_model(model, [tool], messages, 1, emit, _clock(deps), gate)
     except (ModelError, OutOfTime, OutOfBudget) as error:
         deps.emit("notice", text=f"{role} by rule: {error}")
         return None
-    found = _answer(reply, tool.name, form)
+    found = answer_in(reply, form)
     if found is None:
         deps.emit("notice", text=f"{role} by rule: the model's answer is of no use")
     return found
 
 
-def _tool(form: type[BaseModel]) -> BaseTool:
+def answer_tool(form: type[BaseModel]) -> BaseTool:
+    """The one tool by which a model answers."""
     return StructuredTool.from_function(
-        func=lambda **_: "", name="answer", description=one_line(form.__doc__ or ""), args_schema=form
+        func=lambda **_: "", name=ANSWER, description=one_line(form.__doc__ or ""), args_schema=form
     )
 
 
-def _bounded(model: BaseChatModel) -> BaseChatModel:
+def bounded(model: BaseChatModel, tokens: int = REPLY_TOKENS) -> BaseChatModel:
     """The same model with shorter replies, where it can be told so."""
     if "max_tokens" not in type(model).model_fields:
         return model
-    return model.model_copy(update={"max_tokens": REPLY_TOKENS})
+    return model.model_copy(update={"max_tokens": tokens})
 
 
-def _answer(reply: Reply, tool: str, form: type[Answer]) -> Answer | None:
+def answer_in(reply: Reply, form: type[Answer]) -> Answer | None:
+    """What a reply answers, by the tool or as plain JSON; None where that is of no use."""
     bad = {one.call["id"] for one in reply.malformed}
     given: list[Any] = [
-        call["args"] for call in reply.message.tool_calls if call["name"] == tool and call["id"] not in bad
+        call["args"] for call in reply.message.tool_calls if call["name"] == ANSWER and call["id"] not in bad
     ]
     found = re.search(r"\{.*\}", reply.message.text, re.S)
     if found:  # models that call no tools answer with the object itself
@@ -108,7 +113,7 @@ def _told(deps: Deps, **about: Any) -> Callable[..., None]:
 
 def _clock(deps: Deps) -> Any:
     def out_of_time() -> bool:
-        deps.stop.check()
-        return deps.log.elapsed_s() >= deps.settings.max_seconds
+        deps.steering.look()
+        return deps.log.elapsed_s() >= deps.bounds.max_seconds
 
     return out_of_time

@@ -12,7 +12,22 @@ from kernelwright.commands.eval import OWN
 from kernelwright.commands.optimize import to_settings
 from memory.conformance import make_experience
 
-COMMANDS = {"doctor", "targets", "optimize", "evaluate", "runs", "resume", "show", "report", "export", "eval", "memory"}
+COMMANDS = {
+    *(
+        "doctor",
+        "targets",
+        "optimize",
+        "chat",
+        "evaluate",
+        "runs",
+        "resume",
+        "show",
+        "report",
+        "export",
+        "eval",
+        "memory",
+    ),
+}
 
 
 def options_of(name: str) -> set[str]:

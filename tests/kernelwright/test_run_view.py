@@ -186,3 +186,25 @@ def test_the_closing_table_tells_models_apart_and_unknown_costs():
 def test_a_run_that_lost_its_model_says_how_to_go_on():
     outcome = {"status": "improved", "best": None, "run_id": "r-1", "stop_reason": "model_unavailable"}
     assert "kernelwright resume r-1" in closing_table(outcome)
+
+
+def test_what_was_asked_of_a_run_is_told_and_a_held_run_s_time_stands_still(story):
+    event, view = type(story[0]), RunView()
+    view.apply(event("run_started", {"run_id": "r", "settings": {"max_candidates": 12, "max_seconds": 60}}))
+
+    def asked(kind, **what):
+        return view.apply(event("steered", {"request": "1", "kind": kind, "refused": None, **what}))
+
+    assert asked("hint", text="try\nshared memory") == "asked: hint: try shared memory"
+    assert asked("target", speedup=2.0) == "asked: stop at 2x"
+    assert asked("limit", limit="max_candidates", value=20.0) == "asked: max candidates 20"
+    assert (view.hints, view.target_speedup, view.max_candidates) == (["try\nshared memory"], 2.0, 20)
+    assert asked("pause") == "asked: pause"
+    assert not view.is_waiting, "it still does what it was doing"
+    view.apply(event("held"))
+    assert view.is_waiting
+    assert "held: waiting to be told to go on" in view.summary()
+    asked("go_on")
+    assert not view.is_waiting
+    line = view.apply(event("steered", {"request": "2", "kind": "dance", "refused": "no such kind"}))
+    assert line == "asked: dance; not done: no such kind"
