@@ -9,7 +9,7 @@ from typing import Literal
 from agent.builtin.schedule import Traced
 from agent.builtin.triton_plan import TritonPlan
 
-Mode = Literal["flat", "whole", "sweep", "split"]
+Mode = Literal["flat", "tiles", "whole", "sweep", "split"]
 PROCESSORS = 132
 """Of an H100 or H200: fewer programs than that leave some idle."""
 SHARED_LENGTH = 1 << 13
@@ -19,6 +19,8 @@ SHARED_HEIGHT = 1 << 8
 MAX_SPLITS = 512
 LARGE = 1 << 22
 """Elements that are worth the work of every processor, and another launch."""
+LEAST_SIDE = 32
+"""Of a tile; less, and what is read of a line of memory is a part of it."""
 MUCH = 1 << 14
 """Elements that need all the registers of a processor."""
 
@@ -106,6 +108,18 @@ def _shared(axis: int, count: int, length: int, rows: int, columns: int) -> Layo
     splits = max(2, min(4 * PROCESSORS // tiles, MAX_SPLITS))
     chunk = -(-length // (splits * columns)) * columns
     return Layout("split", axis, count, length, rows, columns, chunk)
+
+
+def tile(outer: int, count: int, length: int, plan: TritonPlan) -> Layout:
+    """Tiles of two axes, ``count`` rows by ``length`` columns, at ``outer`` places: where one axis is short, the tile
+    is longer along the other.
+    """
+    room = plan.side_rows * plan.side_columns
+    columns = min(_up(length), room // min(plan.side_rows, _up(count)))
+    rows = min(_up(count), room // columns)
+    while max(rows, columns) > LEAST_SIDE and outer * -(-count // rows) * -(-length // columns) < PROCESSORS:
+        rows, columns = (rows // 2, columns) if rows >= columns else (rows, columns // 2)
+    return Layout("tiles", 1, count, length, rows, columns)
 
 
 def warps(layout: Layout, plan: TritonPlan) -> int:
