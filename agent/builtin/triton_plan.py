@@ -24,9 +24,7 @@ class TritonPlan(Choices):
     lanes: int = 64
     """Neighbouring rows that one program takes where rows lie across memory."""
     sides: int = 22
-    """Of a tile where operands lie in memory in different orders, one digit each: rows, columns as 16 << digit. 0: blocks
-    without rows there, too.
-    """
+    """Of a tile where operands lie in different orders, one digit each: rows, columns as 16 << digit. 0: no tiles."""
     each: int = 8
     """Elements a thread has of a block; rows give it twice as many."""
     stages: int = 3

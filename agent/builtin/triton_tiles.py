@@ -65,23 +65,31 @@ def tile_axes(traced: Traced, stored: set[Buffer], plan: TritonPlan) -> Axes | N
         weights[load.var] += load.size_bytes
     along = max(weights, key=lambda var: (weights[var], loops.index(var)))
     largest = max((load for load in turned if load.var == along), key=lambda load: load.size_bytes)
-    wanted = plan.side_rows * plan.side_columns
-    columns = [loops[-1]]
-    for var in reversed(loops[loops.index(along) + 1 : -1]):
-        if _room(columns) >= wanted // 2:
-            break
-        columns.insert(0, var)
-    rows = [along]
-    while _room(rows) < plan.side_rows:  # what lies next to it in memory, too
-        step = largest.steps[along] * _room(rows)
-        above = next((v for v, s in largest.steps.items() if s == step and v not in rows + columns), None)
-        if above is None:
-            break
-        rows.insert(0, above)
+    rows, columns = [along], [loops[-1]]
+    _widen(columns, loops, rows, plan.side_columns)
+    _heighten(rows, columns, largest, plan.side_rows)
+    _widen(columns, loops, rows, plan.side_rows * plan.side_columns // _room(rows))
     if _room(columns) < ENOUGH_COLUMNS or _room(rows) < ENOUGH_ROWS:
         return None
     outer = [v for v in loops if v not in rows + columns]
     return Axes(outer, rows, columns, [load.load for load in turned])
+
+
+def _widen(columns: list[Var], loops: list[Var], rows: list[Var], wanted: int) -> None:
+    """Take the loops that lie next to the columns in the results, up to one that is a row's."""
+    above = loops[: len(loops) - len(columns)]
+    while _room(columns) < wanted and above and above[-1] not in rows:
+        columns.insert(0, above.pop())
+
+
+def _heighten(rows: list[Var], columns: list[Var], load: _Turned, wanted: int) -> None:
+    """Take the loops that lie next to the rows in the operand."""
+    while _room(rows) < wanted:
+        step = load.steps[load.var] * _room(rows)
+        above = next((v for v, s in load.steps.items() if s == step and v not in [*rows, *columns]), None)
+        if above is None:
+            return
+        rows.insert(0, above)
 
 
 def _turned(traced: Traced, stored: set[Buffer], loops: list[Var]) -> list[_Turned]:

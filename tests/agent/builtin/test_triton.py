@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -103,6 +104,23 @@ def get_inputs():
     x[6] = -500
     return [x]
 """,
+    "own_orders": """
+import torch
+from torch import nn
+
+
+class Model(nn.Module):
+    def forward(self, a, b, x, y, m):
+        joined = torch.cat((x.permute(0, 3, 2, 1), -x.permute(0, 3, 2, 1)), 3)
+        heads = y.view(2, 33, 4, 10).permute(0, 2, 3, 1).contiguous()
+        table = torch.exp(a)[:3] * m.t()[:, None]
+        return torch.maximum(a, b.t()) - 1, x.flatten(2).transpose(1, 2).half() + y, joined, heads, table, m.t() > 0
+
+
+def get_inputs():
+    matrices = [torch.randn(70, 37), torch.randn(37, 70)]
+    return [*matrices, torch.randn(2, 40, 3, 11), torch.randn(2, 33, 40).half(), torch.randn(37, 18).double()]
+""",
     "own_nothing": """
 import torch
 from torch import nn
@@ -185,6 +203,39 @@ def test_generated_kernels_agree_with_the_reference(outcomes, name):
         assert BEYOND[name] in entry["detail"]
     else:
         assert entry["outcome"] == "ok", entry["detail"]
+
+
+TURNED = """
+import torch
+from torch import nn
+
+
+class Model(nn.Module):
+    def forward(self, a, b, x, y):
+        return torch.exp(a) + b.t(), x.permute(0, 2, 3, 1) * y
+
+
+def get_inputs():
+    wide = torch.randn(2, 64, 16, 16).bfloat16()
+    return [torch.randn(256, 128), torch.randn(128, 256), wide, torch.randn(64).bfloat16()]
+"""
+
+
+def test_what_lies_in_different_orders_is_read_and_written_by_vectors_along_its_own_memory(tmp_path):
+    file = tmp_path / "turned.py"
+    file.write_text(TURNED)
+    (entry,) = run("check_triton_compiles.py", USUAL, [file], tmp_path / "build", KERNELWRIGHT_CUDA_ARCH="sm_90")
+    assert entry["outcome"] == "ok", entry["detail"]
+    for name, most in (("k0", 2), ("k1", 1)):  # k1 has its 64 factors besides
+        (code,) = (tmp_path / "build" / "cache").glob(f"*/{name}.ptx")
+        accesses = re.findall(r"^.*\b(ld|st)\.global(\S*)", code.read_text(), re.MULTILINE)
+        vectors = [kind for kind, form in accesses if form.endswith(".v4.b32")]
+        assert {"ld", "st"} <= set(vectors)
+        assert len(vectors) == len(accesses) if most == 2 else len(vectors) > len(accesses) // 2
+        (layouts,) = (tmp_path / "build" / "cache").glob(f"*/{name}.ttgir")
+        loads = re.findall(r"tt\.load .*tensor<\d+x\d+x!tt\.ptr<\w+>, (#\w+)>", layouts.read_text())
+        assert len(set(loads)) >= most
+        assert layouts.read_text().count("ttg.convert_layout") == 1
 
 
 def test_generated_kernels_are_compiled_without_a_gpu(tmp_path, own):
