@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from agent.builtin.expr import walk
 from agent.builtin.schedule import Traced
+from agent.builtin.triton_orders import size_bytes, turned_loads
 from agent.builtin.triton_plan import TritonPlan
 
 Mode = Literal["flat", "tiles", "whole", "sweep", "split"]
@@ -69,9 +71,19 @@ def choose(traced: Traced, plan: TritonPlan) -> Layout:
     if not any(loop.reduced for loop in loops):
         return Layout("flat", 0, count, 1, min(plan.block, _up(count)), 1)
     is_scan = traced.nest.special is not None  # what came before an element is needed: programs cannot share a row
-    if not loops[-1].reduced:
+    if not loops[-1].reduced or _lies_across(traced):
         return _across(count, length, plan, alone=is_scan)
     return _along(count, length, plan, alone=is_scan)
+
+
+def _lies_across(traced: Traced) -> bool:
+    """Whether most of what is read lies along rows' neighbours, though a row's elements come last in the domain."""
+    loops = [loop for loop in traced.loops if loop.var.size > 1]
+    exprs = list(traced.exprs.values())
+    kept = {loop.var for loop in loops if not loop.reduced}
+    turned = [load for load in turned_loads(exprs, [loop.var for loop in loops]) if load.var in kept]
+    everything = sum(size_bytes(node) for node in walk(exprs) if node.op == "load") if turned else 0
+    return bool(turned) and 2 * sum(load.size_bytes for load in turned) >= everything
 
 
 def _along(count: int, length: int, plan: TritonPlan, *, alone: bool) -> Layout:

@@ -11,18 +11,15 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from agent.builtin.cexpr import SIZE
-from agent.builtin.expr import Buffer, Expr, walk
+from agent.builtin.expr import Buffer, Expr
 from agent.builtin.index import Var
 from agent.builtin.schedule import Traced
 from agent.builtin.triton_layout import tile
 from agent.builtin.triton_nests import Kernel, NestKernels
+from agent.builtin.triton_orders import Turned, turned_loads
 from agent.builtin.triton_plan import TritonPlan
 from agent.builtin.triton_writing import decode
 
-SECTOR_BYTES = 32
-"""What memory gives at least; neighbours in it come with one reading."""
-WARP = 32
 ENOUGH_COLUMNS = 16
 """Fewer of them, and a flat block reads pieces of sectors that its other lanes read the rest of."""
 ENOUGH_ROWS = 4
@@ -42,22 +39,12 @@ class Axes:
     """Loads that do not lie along the last loop."""
 
 
-@dataclass(frozen=True)
-class _Turned:
-    """A load that lies along ``var`` in memory, and not along the last loop."""
-
-    load: Expr
-    var: Var
-    steps: dict[Var, int]
-    size_bytes: int
-
-
 def tile_axes(traced: Traced, stored: set[Buffer], plan: TritonPlan) -> Axes | None:
     """Which loops a tile is of; None where a block without rows reads well enough."""
     if not plan.sides or traced.nest.special is not None or any(loop.reduced for loop in traced.loops):
         return None
     loops = [loop.var for loop in traced.loops if loop.var.size > 1]
-    turned = _turned(traced, stored, loops)
+    turned = turned_loads([expr for buffer, expr in traced.exprs.items() if buffer in stored], loops)
     if not turned:
         return None
     weights: Counter[Var] = Counter()
@@ -82,7 +69,7 @@ def _widen(columns: list[Var], loops: list[Var], rows: list[Var], wanted: int) -
         columns.insert(0, above.pop())
 
 
-def _heighten(rows: list[Var], columns: list[Var], load: _Turned, wanted: int) -> None:
+def _heighten(rows: list[Var], columns: list[Var], load: Turned, wanted: int) -> None:
     """Take the loops that lie next to the rows in the operand."""
     while _room(rows) < wanted:
         step = load.steps[load.var] * _room(rows)
@@ -90,36 +77,6 @@ def _heighten(rows: list[Var], columns: list[Var], load: _Turned, wanted: int) -
         if above is None:
             return
         rows.insert(0, above)
-
-
-def _turned(traced: Traced, stored: set[Buffer], loops: list[Var]) -> list[_Turned]:
-    """Loads whose neighbours in memory a warp of a flat block does not read."""
-    found = []
-    for node in walk([expr for buffer, expr in traced.exprs.items() if buffer in stored]):
-        if node.op != "load":
-            continue
-        buffer, offset = node.payload
-        size = SIZE[buffer.dtype]
-        steps = {term: abs(step) for term, step in offset.terms if isinstance(term, Var)}
-        near = _near(steps, loops)
-        if near is None or steps[near] * size < SECTOR_BYTES:
-            continue
-        var = min(steps, key=lambda v: steps[v])
-        if steps[var] * size < SECTOR_BYTES:
-            found.append(_Turned(node, var, steps, size * min(buffer.numel, _room(list(node.variables)))))
-    return found
-
-
-def _near(steps: dict[Var, int], loops: list[Var]) -> Var | None:
-    """The innermost loop that an address depends on; None where all lanes of a warp have the same address."""
-    same = 1
-    for var in reversed(loops):
-        if var in steps:
-            return var
-        same *= var.size
-        if same >= WARP:
-            break
-    return None
 
 
 def _room(loops: list[Var]) -> int:

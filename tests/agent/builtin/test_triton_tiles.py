@@ -1,5 +1,6 @@
-"""Where operands lie in memory in different orders, kernels go over tiles of two axes; all others are left as they are."""
+"""Where operands lie in memory in different orders, kernels go over tiles of two axes; others are left as they are."""
 
+import math
 import re
 
 import pytest
@@ -11,7 +12,7 @@ SIDES = re.compile(r"tl\.arange\(0, (\d+)\)\[(:, None|None, :)\]")
 
 
 def kernel(shape, order, plan, *, stored=None, dtype="float32"):
-    """The text for ``a + b.permute(order)``, where ``b`` lies in memory as its shape says (or with strides ``stored``)."""
+    """The text for ``a + b.permute(order)``; ``b`` lies in memory as its shape says, or with strides ``stored``."""
     before = [shape[order.index(d)] for d in range(len(shape))]
 
     def tensor(name, sizes, strides=None):
@@ -32,6 +33,22 @@ def kernel(shape, order, plan, *, stored=None, dtype="float32"):
     }
     text = generate_triton(graph, "", plan)
     return text.replace(str(plan), "")
+
+
+def summed(shape, order, plan):
+    """The text for ``a.permute(order).sum(-1)``, where ``a`` lies as its shape says."""
+    turned = [shape[d] for d in order]
+    strides = [math.prod(shape[d + 1 :]) for d in range(len(shape))]
+    graph = {
+        "inputs": [{"name": "a", "kind": "user", "target": 0, "shape": shape, "dtype": "float32", "stride": strides}],
+        "nodes": [
+            node("p", "aten.permute.default", [{"ref": "a"}, order], turned, "float32"),
+            node("s", "aten.sum.dim_IntList", [{"ref": "p"}, [-1]], turned[:-1], "float32"),
+        ],
+        "outputs": {"ref": "s"},
+        "mutates": False,
+    }
+    return generate_triton(graph, "", plan)
 
 
 def node(name, op, args, shape, dtype):
@@ -66,7 +83,7 @@ def test_other_axes_are_those_of_programs():
 
 
 def test_short_axes_are_taken_together_with_their_neighbours_in_memory():
-    text = kernel([64, 512, 8], [1, 2, 0], TritonPlan(), stored=[64, 1, 512])
+    text = kernel([128, 2048, 8], [1, 2, 0], TritonPlan(), stored=[128, 1, 1024])
     assert sides(text) == (64, 64)  # the columns: eight of the second axis by the whole of the third
     text = kernel([400, 5, 7, 400], [3, 1, 2, 0], TritonPlan(), stored=[35, 1, 5, 400 * 35])
     assert sides(text) == (64, 64)  # b: its axes of 5 and 7, one beside the other, lie innermost
@@ -95,6 +112,11 @@ def test_what_is_read_well_is_left_as_it_is(shape, order, stored):
     text = kernel(shape, order, TritonPlan(), stored=stored)
     assert sides(text) == ()
     assert text == kernel(shape, order, TritonPlan(sides=0), stored=stored)
+
+
+def test_rows_that_lie_across_memory_are_read_with_their_neighbours():
+    assert "[None, :]" in summed([4096, 4096], [1, 0], TritonPlan()).partition("r = ")[2].partition("\n")[0]
+    assert "[:, None]" in summed([4096, 4096], [0, 1], TritonPlan()).partition("r = ")[2].partition("\n")[0]
 
 
 def test_a_plan_may_do_without_tiles():
