@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from agent.builtin.cexpr import SIZE
-from agent.builtin.expr import Expr, walk
+from agent.builtin.expr import Buffer, Expr, walk
 from agent.builtin.index import Var
 
 SECTOR_BYTES = 32
@@ -56,5 +56,5 @@ def _near(steps: dict[Var, int], loops: list[Var]) -> Var | None:
 
 def size_bytes(load: Expr) -> int:
     """How much of its buffer a load reads, each element counted once."""
-    buffer = load.payload[0]
+    buffer: Buffer = load.payload[0]
     return SIZE[buffer.dtype] * min(buffer.numel, math.prod(var.size for var in load.variables))

@@ -83,7 +83,7 @@ def triton_neighbours(plan: Choices) -> Iterator[Choices]:
 def triton_drafts(_writes_much: bool) -> list[Choices]:
     """First plans: as made, matrix products of its own, and more in flight."""
     plain = TritonPlan()
-    wide = plain.but(block=2048, tile=4096, lanes=32)
+    wide = plain.but(block=2048, tile=4096, lanes=32, sides=12)
     return [plain, plain.but(dot=332), plain.but(each=16), wide, plain.but(stream=True)]
 
 

@@ -27,10 +27,10 @@ BEYOND = {
 """Outside the families: the builtin model must say which operator it is, never compute it wrongly."""
 USUAL = TritonPlan(dot=332)
 PIECES = TritonPlan(
-    block=64, tile=64, whole=16, sweep=16, lanes=8, split=True, exact=True, fast=False, stream=True
+    block=64, tile=64, whole=16, sweep=16, lanes=8, sides=11, split=True, exact=True, fast=False, stream=True
 )  # fmt: skip
 """Every row that can be is shared by programs."""
-SWEPT = TritonPlan(block=64, tile=64, whole=16, sweep=64, lanes=8, each=4)
+SWEPT = TritonPlan(block=64, tile=64, whole=16, sweep=64, lanes=8, sides=10, each=4)
 """Every row is swept."""
 OWN = {
     "own_products": """
@@ -196,7 +196,7 @@ def outcomes(request, tmp_path_factory, own) -> dict[str, dict]:
     jobs = [
         (USUAL, [*own, *OPERATORS[0::4]], dressed),
         (PIECES, OPERATORS[1::4], {}),
-        (SWEPT, own[3:4], dressed),
+        (SWEPT, own[3:5], dressed),
         (SWEPT, OPERATORS[2::4], {}),
         (PIECES, OPERATORS[3::4], {}),
     ]
