@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from agent.builtin.expr import walk
 from agent.builtin.schedule import Traced
+from agent.builtin.triton_orders import size_bytes, turned_loads
 from agent.builtin.triton_plan import TritonPlan
 
-Mode = Literal["flat", "whole", "sweep", "split"]
+Mode = Literal["flat", "tiles", "whole", "sweep", "split"]
 PROCESSORS = 132
 """Of an H100 or H200: fewer programs than that leave some idle."""
 SHARED_LENGTH = 1 << 13
@@ -19,6 +21,8 @@ SHARED_HEIGHT = 1 << 8
 MAX_SPLITS = 512
 LARGE = 1 << 22
 """Elements that are worth the work of every processor, and another launch."""
+LEAST_SIDE = 32
+"""Of a tile; less, and what is read of a line of memory is a part of it."""
 MUCH = 1 << 14
 """Elements that need all the registers of a processor."""
 
@@ -67,9 +71,19 @@ def choose(traced: Traced, plan: TritonPlan) -> Layout:
     if not any(loop.reduced for loop in loops):
         return Layout("flat", 0, count, 1, min(plan.block, _up(count)), 1)
     is_scan = traced.nest.special is not None  # what came before an element is needed: programs cannot share a row
-    if not loops[-1].reduced:
+    if not loops[-1].reduced or _lies_across(traced):
         return _across(count, length, plan, alone=is_scan)
     return _along(count, length, plan, alone=is_scan)
+
+
+def _lies_across(traced: Traced) -> bool:
+    """Whether most of what is read lies along rows' neighbours, though a row's elements come last in the domain."""
+    loops = [loop for loop in traced.loops if loop.var.size > 1]
+    exprs = list(traced.exprs.values())
+    kept = {loop.var for loop in loops if not loop.reduced}
+    turned = [load for load in turned_loads(exprs, [loop.var for loop in loops]) if load.var in kept]
+    everything = sum(size_bytes(node) for node in walk(exprs) if node.op == "load") if turned else 0
+    return bool(turned) and 2 * sum(load.size_bytes for load in turned) >= everything
 
 
 def _along(count: int, length: int, plan: TritonPlan, *, alone: bool) -> Layout:
@@ -106,6 +120,18 @@ def _shared(axis: int, count: int, length: int, rows: int, columns: int) -> Layo
     splits = max(2, min(4 * PROCESSORS // tiles, MAX_SPLITS))
     chunk = -(-length // (splits * columns)) * columns
     return Layout("split", axis, count, length, rows, columns, chunk)
+
+
+def tile(outer: int, count: int, length: int, plan: TritonPlan) -> Layout:
+    """Tiles of two axes, ``count`` rows by ``length`` columns, at ``outer`` places: where one axis is short, the tile
+    is longer along the other.
+    """
+    room = plan.side_rows * plan.side_columns
+    columns = min(_up(length), room // min(plan.side_rows, _up(count)))
+    rows = min(_up(count), room // columns)
+    while max(rows, columns) > LEAST_SIDE and outer * -(-count // rows) * -(-length // columns) < PROCESSORS:
+        rows, columns = (rows // 2, columns) if rows >= columns else (rows, columns // 2)
+    return Layout("tiles", 1, count, length, rows, columns)
 
 
 def warps(layout: Layout, plan: TritonPlan) -> int:

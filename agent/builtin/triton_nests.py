@@ -104,12 +104,12 @@ class NestKernels:
             writer.whole = (self.traced.flat, "r")
         return writer
 
-    def head(self) -> list[str]:
-        """Which rows this program has."""
+    def head(self, first: str = "") -> list[str]:
+        """Which rows this program has; from ``first`` where that is not told by its number alone."""
         layout = self.layout
         wide = ".to(tl.int64)" if self.is_wide() else ""
         across = "" if not self.reduced else "[:, None]" if layout.axis == 1 else "[None, :]"
-        first = f"tl.program_id(0){wide} * {layout.rows}"
+        first = first or f"tl.program_id(0){wide} * {layout.rows}"
         lines = [f"r = {first} + tl.arange(0, {layout.rows}){across}"]
         if layout.rows_masked:
             lines.append(f"rm = r < {layout.row_count}")

@@ -23,6 +23,8 @@ class TritonPlan(Choices):
     """Elements of a longer row between two loads."""
     lanes: int = 64
     """Neighbouring rows that one program takes where rows lie across memory."""
+    sides: int = 22
+    """Of a tile where operands lie in different orders, one digit each: rows, columns as 16 << digit. 0: no tiles."""
     each: int = 8
     """Elements a thread has of a block; rows give it twice as many."""
     stages: int = 3
@@ -38,6 +40,16 @@ class TritonPlan(Choices):
     dot: int = 0
     """0: matrix products are torch's. Else the tile's sides, one digit each: rows, columns, depth as 16 << digit."""
 
+    @property
+    def side_rows(self) -> int:
+        """Rows of a tile, along which lie the operands that lie otherwise than the results."""
+        return 16 << self.sides // 10
+
+    @property
+    def side_columns(self) -> int:
+        """Columns of a tile, along which lie the results."""
+        return 16 << self.sides % 10
+
 
 def triton_neighbours(plan: Choices) -> Iterator[Choices]:
     """Plans one change away, the change that helps most often first."""
@@ -49,6 +61,8 @@ def triton_neighbours(plan: Choices) -> Iterator[Choices]:
     for each in (16, 4, 8, 32):
         yield plan.but(each=each)
     yield plan.but(stream=not plan.stream)
+    for sides in (12, 11, 21, 32, 23, 33, 22, 0):
+        yield plan.but(sides=sides)
     for block in (2048, 4096, 512, 1024):
         yield plan.but(block=block)
     for tile in (4096, 1024, 8192, 512, 2048):
@@ -69,7 +83,7 @@ def triton_neighbours(plan: Choices) -> Iterator[Choices]:
 def triton_drafts(_writes_much: bool) -> list[Choices]:
     """First plans: as made, matrix products of its own, and more in flight."""
     plain = TritonPlan()
-    wide = plain.but(block=2048, tile=4096, lanes=32)
+    wide = plain.but(block=2048, tile=4096, lanes=32, sides=12)
     return [plain, plain.but(dot=332), plain.but(each=16), wide, plain.but(stream=True)]
 
 

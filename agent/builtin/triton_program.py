@@ -17,6 +17,7 @@ from agent.builtin.triton_nests import Kernel, NestKernels
 from agent.builtin.triton_plan import TritonPlan
 from agent.builtin.triton_scans import ScanKernels
 from agent.builtin.triton_text import BLOCKS
+from agent.builtin.triton_tiles import TileKernels, tile_axes
 from agent.builtin.triton_windows import unrolled
 
 
@@ -50,13 +51,20 @@ def generate_triton(graph: dict[str, Any], problem_source: str, plan: TritonPlan
             if number in products:
                 kernels = [DotKernel(products[number], stored, plan, f"k{number}").write()]
             else:
-                writer = NestKernels if step.special is None else ScanKernels
-                kernels = writer(nest, stored, plan, f"k{number}").write()
+                kernels = _nest_kernels(nest, stored, plan, f"k{number}")
             done += kernels
             used.update(dict.fromkeys(b for kernel in kernels for b in kernel.uses))
     if not any(isinstance(step, Kernel) for step in done):
         raise Unsupported(next((s.buffer.definition.op for s in steps if isinstance(s, Call)), "it computes nothing"))
     return _assemble(low, problem_source, plan, done, list(used), outputs)
+
+
+def _nest_kernels(nest: Traced, stored: set[Buffer], plan: TritonPlan, name: str) -> list[Kernel]:
+    if nest.nest.special is not None:
+        return ScanKernels(nest, stored, plan, name).write()
+    axes = tile_axes(nest, stored, plan)
+    writer = NestKernels(nest, stored, plan, name) if axes is None else TileKernels(nest, stored, plan, name, axes)
+    return writer.write()
 
 
 def _traced(low: Lowering, step: Step) -> Traced:

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -26,10 +27,10 @@ BEYOND = {
 """Outside the families: the builtin model must say which operator it is, never compute it wrongly."""
 USUAL = TritonPlan(dot=332)
 PIECES = TritonPlan(
-    block=64, tile=64, whole=16, sweep=16, lanes=8, split=True, exact=True, fast=False, stream=True
+    block=64, tile=64, whole=16, sweep=16, lanes=8, sides=11, split=True, exact=True, fast=False, stream=True
 )  # fmt: skip
 """Every row that can be is shared by programs."""
-SWEPT = TritonPlan(block=64, tile=64, whole=16, sweep=64, lanes=8, each=4)
+SWEPT = TritonPlan(block=64, tile=64, whole=16, sweep=64, lanes=8, sides=10, each=4)
 """Every row is swept."""
 OWN = {
     "own_products": """
@@ -103,6 +104,39 @@ def get_inputs():
     x[6] = -500
     return [x]
 """,
+    "own_orders": """
+import torch
+from torch import nn
+
+
+class Model(nn.Module):
+    def forward(self, a, b, x, y, m):
+        joined = torch.cat((x.permute(0, 3, 2, 1), -x.permute(0, 3, 2, 1)), 3)
+        heads = y.view(2, 33, 4, 10).permute(0, 2, 3, 1).contiguous()
+        table = torch.exp(a)[:3] * m.t()[:, None]
+        rows = torch.softmax(b.t(), -1), x.permute(0, 3, 2, 1).amax(-1), x.transpose(1, 3).sum((2, 3))
+        tokens = x.flatten(2).transpose(1, 2).half() + y
+        return torch.maximum(a, b.t()) - 1, tokens, joined, heads, table, m.t() > 0, *rows
+
+
+def get_inputs():
+    matrices = [torch.randn(70, 37), torch.randn(37, 70)]
+    return [*matrices, torch.randn(2, 40, 3, 11), torch.randn(2, 33, 40).half(), torch.randn(37, 18).double()]
+""",
+    "own_turned": """
+import torch
+from torch import nn
+
+
+class Model(nn.Module):
+    def forward(self, a, b, x, y):
+        return torch.exp(a) + b.t(), x.permute(0, 2, 3, 1) * y
+
+
+def get_inputs():
+    image, pixels = torch.randn(2, 64, 8, 16).bfloat16(), torch.randn(2, 8, 16, 64).bfloat16()
+    return [torch.randn(128, 64), torch.randn(64, 128), image, pixels]
+""",
     "own_nothing": """
 import torch
 from torch import nn
@@ -162,7 +196,7 @@ def outcomes(request, tmp_path_factory, own) -> dict[str, dict]:
     jobs = [
         (USUAL, [*own, *OPERATORS[0::4]], dressed),
         (PIECES, OPERATORS[1::4], {}),
-        (SWEPT, own[3:4], dressed),
+        (SWEPT, own[3:5], dressed),
         (SWEPT, OPERATORS[2::4], {}),
         (PIECES, OPERATORS[3::4], {}),
     ]
@@ -187,11 +221,31 @@ def test_generated_kernels_agree_with_the_reference(outcomes, name):
         assert entry["outcome"] == "ok", entry["detail"]
 
 
-def test_generated_kernels_are_compiled_without_a_gpu(tmp_path, own):
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory, own) -> list[tuple[Path, list[Path], list[dict]]]:
+    """Some files under two plans: where what was compiled is kept, which files, and what came of each."""
     few = [path for path in OPERATORS[4::12] if path.stem not in BEYOND]
-    jobs = [(USUAL, [*own[:-1], *few]), (PIECES, [*own[2:4], *few])]
-    for number, (plan, files) in enumerate(jobs):
+    folder, done = tmp_path_factory.mktemp("compiled"), []
+    for number, (plan, files) in enumerate([(USUAL, [*own[:-1], *few]), (PIECES, [*own[2:4], *few])]):
         arch = {"KERNELWRIGHT_CUDA_ARCH": "sm_90"}
-        entries = run("check_triton_compiles.py", plan, files, tmp_path / str(number), **arch)
+        entries = run("check_triton_compiles.py", plan, files, folder / str(number), **arch)
+        done.append((folder / str(number) / "cache", files, entries))
+    return done
+
+
+def test_generated_kernels_are_compiled_without_a_gpu(compiled):
+    for _, files, entries in compiled:
         assert len(entries) == len(files)
         assert [entry for entry in entries if entry["outcome"] != "ok"] == []
+
+
+def test_what_lies_in_different_orders_is_read_and_written_by_vectors_along_its_own_memory(compiled):
+    kept = [path for path in compiled[0][0].glob("*/k*.ttgir") if "/own_turned_compiled.py" in path.read_text()]
+    assert {path.stem for path in kept} == {"k0", "k1"}
+    for path in kept:
+        accesses = re.findall(r"\b(ld|st)\.global(\S*)", path.with_suffix(".ptx").read_text())
+        assert {kind for kind, _ in accesses} == {"ld", "st"}
+        assert all(form.endswith(".v4.b32") for _, form in accesses)
+        loads = re.findall(r"tt\.load .*tensor<\d\d+x\d\d+x!tt\.ptr<\w+>, (#\w+)>", path.read_text())
+        assert len(set(loads)) == 2  # one order each
+        assert path.read_text().count("ttg.convert_layout") == 1
