@@ -10,6 +10,7 @@ from agent.settings import AgentSettings
 StopReason = Literal[
     "max_candidates",
     "max_seconds",
+    "deadline",
     "max_tokens",
     "max_cost",
     "stall",
@@ -35,6 +36,8 @@ class Spent:
     candidates: int = 0
     """Judged."""
     elapsed_s: float = 0.0
+    to_deadline_s: float | None = None
+    """Until the deadline, by the clock on the wall; None without one."""
     tokens: int = 0
     cost_usd: float | None = None
     """None when unknown; then a bound on dollars cannot hold."""
@@ -63,8 +66,11 @@ def stop_before_judging(settings: AgentSettings, spent: Spent) -> StopReason | N
     if spent.candidates >= settings.max_candidates:
         return "max_candidates"
     # Begin nothing that would not be done in time: a judgement is seldom much shorter than the mean.
-    if spent.elapsed_s + spent.judging_s + spent.reserve_s >= settings.max_seconds:
+    needed_s = spent.judging_s + spent.reserve_s
+    if spent.elapsed_s + needed_s >= settings.max_seconds:
         return "max_seconds"
+    if spent.to_deadline_s is not None and needed_s >= spent.to_deadline_s:
+        return "deadline"
     return None
 
 

@@ -23,6 +23,7 @@ from agent.outcome import Outcome
 from agent.policies.registry import make_policy
 from agent.runs import find_run, finished_outcome, list_runs
 from agent.settings import AgentSettings
+from agent.space import Space, free_bytes
 from agent.starting import Start, check_starts
 from agent.stopping import StopFlag
 from memory.errors import KnowledgeError
@@ -57,6 +58,10 @@ class Seams:
     """Seconds, for budgets."""
     sleep: Callable[[float], None] = time.sleep
     """Lets them pass, where a model's server has to be waited for."""
+    wall: Callable[[], float] = time.time
+    """Seconds since 1970, for deadlines."""
+    free: Callable[[Path], int] = free_bytes
+    """Bytes left where a folder lies."""
     stop: StopFlag = field(default_factory=StopFlag)
 
 
@@ -182,6 +187,11 @@ def _run(
     with ExitStack() as stack:
         log = stack.enter_context(closing(EventLog(folder.events, clock=seams.clock)))
         ledger = Ledger(log.history)
+        clock = Clock(seams.clock, seams.sleep)
+        space = Space(
+            (folder.path, settings.home), log, clock, leave=seams.stop.check, inactive=log.inactive, free=seams.free
+        )
+        log.when_full = space.when_log_is_full
         for subscriber in (ledger.note, *subscribers):
             log.subscribe(subscriber)
         # Only now: the log's lock says that nobody else works here.
@@ -196,10 +206,10 @@ def _run(
             problem=problem,
             settings=settings,
             judge=judge,
-            roster=open_roster(parts.models, settings, ledger, log, Clock(seams.clock, seams.sleep)),
+            roster=open_roster(parts.models, settings, ledger, log, clock),
             propose=parts.propose,
             policy=make_policy(settings.policy),
-            store=ArtifactStore(folder.artifacts),
+            store=ArtifactStore(folder.artifacts, space.when_full),
             memory=parts.memory,
             log=log,
             ledger=ledger,
@@ -207,6 +217,8 @@ def _run(
             knowledge=parts.knowledge,
             starts=folder.starts(),
             trusted_only=parts.trusted_only,
+            space=space,
+            wall=seams.wall,
         )
         return drive(deps, folder.checkpoints, parts.sandbox)
 

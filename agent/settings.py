@@ -6,11 +6,13 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from agent.deadlines import to_deadline
 from agent.models.names import is_known_form, parse_remote, split_models
 from agent.models.pricing import price_models
 from agent.policies.sight import Sight
@@ -80,6 +82,8 @@ class AgentSettings(BaseModel):
     """Candidates judged, recalled ones included."""
     max_seconds: float = Field(default=600.0, gt=0)
     """Active seconds, over all resumptions together."""
+    deadline: datetime | None = None
+    """No candidate begins after it: ``07:30`` (the next one), a date and time, or a duration such as ``8h``."""
     max_tokens: int | None = Field(default=None, ge=1)
     max_cost: float | None = Field(default=None, gt=0)
     """Dollars."""
@@ -146,6 +150,11 @@ class AgentSettings(BaseModel):
                 raise ValueError(f"{twice} is given twice")
             return ",".join(names)
         return joined
+
+    @field_validator("deadline", mode="before")
+    @classmethod
+    def _as_a_time(cls, value: Any) -> Any:
+        return None if value is None else to_deadline(value, datetime.now().astimezone())
 
     @field_validator("home", "out", "prices", mode="after")
     @classmethod

@@ -230,6 +230,16 @@ def _model_resumed(view: RunView, data: dict[str, Any]) -> str:
     return f"{data.get('model')} answers again after {clock(data.get('seconds') or 0.0)}"
 
 
+def _waiting(view: RunView, data: dict[str, Any]) -> str:
+    view.doing = f"waits: {data.get('text')}"
+    return view.doing
+
+
+def _waited(view: RunView, data: dict[str, Any]) -> str:
+    view.doing = f"goes on after {clock(data.get('seconds') or 0.0)} of waiting for the {data.get('what')}"
+    return view.doing
+
+
 def _model_call(view: RunView, data: dict[str, Any]) -> None:
     if not view.doing.startswith("round"):
         view.doing = "waiting for the model"
@@ -260,4 +270,6 @@ _HANDLERS = {
     "model_call": _model_call,
     "model_paused": _model_paused,
     "model_resumed": _model_resumed,
+    "waiting": _waiting,
+    "waited": _waited,
 }

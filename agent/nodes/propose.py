@@ -33,6 +33,7 @@ def propose(state: PickState, runtime: Runtime[Deps]) -> dict[str, Any]:
     number, slot = state["round"], state["slot"]
     if deps.ledger.find("proposed", number, slot) is None:
         deps.stop.check()
+        deps.space.wait()
         research(deps, state)
         data = _ask(deps, state)
         place = {"parent": state["parent"], "kind": state["kind"], "inspirations": state["inspirations"]}
@@ -176,7 +177,7 @@ def _clock(deps: Deps) -> Any:
 
     def out_of_time() -> bool:
         deps.stop.check()
-        return deps.log.elapsed_s() >= deps.settings.max_seconds
+        return deps.out_of_time()
 
     return out_of_time
 

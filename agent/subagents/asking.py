@@ -109,6 +109,6 @@ def _told(deps: Deps, **about: Any) -> Callable[..., None]:
 def _clock(deps: Deps) -> Any:
     def out_of_time() -> bool:
         deps.stop.check()
-        return deps.log.elapsed_s() >= deps.settings.max_seconds
+        return deps.out_of_time()
 
     return out_of_time
