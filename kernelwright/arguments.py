@@ -56,6 +56,7 @@ _SEARCH = (
     ),
     ("--max-candidates", "N", "stop after judging N candidates"),
     ("--max-seconds", "S", "stop after S seconds"),
+    ("--deadline", "T", "begin no candidate after it: 07:30, 2026-12-01T07:30 or 8h"),
     ("--max-tokens", "T", "spend no more than T tokens: no call begins whose worst case is beyond"),
     ("--max-cost", "USD", "spend no more than so many dollars, likewise; needs prices"),
     ("--stall", "N", "stop after N candidates in a row without a better one"),
