@@ -239,11 +239,13 @@ class AgentSettings(BaseModel):
         *,
         environ: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        given_in: str = "command line",
     ) -> Self:
         """Merge command line > environment > ``kernelwright.toml`` in ``folder`` > defaults.
 
         ``command_line`` holds what was given explicitly; None means not given, any other value wins, the
-        default's included. Raises RequestError, one line that names where a wrong value came from.
+        default's included; ``given_in`` says where, if it was not there. Raises RequestError, one line that names where
+        a wrong value came from.
         """
         environ = os.environ if environ is None else environ
         given = {name: value for name, value in (command_line or {}).items() if value is not None}
@@ -251,7 +253,7 @@ class AgentSettings(BaseModel):
         layers = (
             (SETTINGS_FILE, _from_file((folder or Path.cwd()) / SETTINGS_FILE, known)),
             ("environment", _from_environment(environ, known)),
-            ("command line", given),
+            (given_in, given),
         )
         merged: dict[str, Any] = {}
         origin: dict[str, str] = {}
