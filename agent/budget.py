@@ -20,8 +20,11 @@ StopReason = Literal[
     "exhausted",
     "needs_language_model",
     "model_unavailable",
+    "request",
 ]
-"""``at_floor``: nothing is left to win; ``exhausted``: several rounds in a row brought no candidate that was new."""
+"""``at_floor``: nothing is left to win; ``exhausted``: several rounds in a row brought no candidate that was new;
+``request``: somebody had seen enough.
+"""
 
 BARREN_ROUNDS = 3
 """Rounds in a row without a new candidate before a run counts as exhausted."""
@@ -52,6 +55,8 @@ class Spent:
     """Of its floor, what the champion reaches."""
     at_floor: bool = False
     """Whether nothing is left to win beyond the champion, for certain."""
+    asked_to_finish: bool = False
+    """By a person: nothing more is to be judged."""
     reserve_s: float = 0.0
     """Seconds to keep for the confirmation."""
 
@@ -63,6 +68,8 @@ def confirmation_reserve_s(judging_s: float, *, has_champion: bool) -> float:
 
 def stop_before_judging(settings: AgentSettings, spent: Spent) -> StopReason | None:
     """Why one more candidate may not be judged, or None."""
+    if spent.asked_to_finish:
+        return "request"
     if spent.candidates >= settings.max_candidates:
         return "max_candidates"
     # Begin nothing that would not be done in time: a judgement is seldom much shorter than the mean.

@@ -153,7 +153,8 @@ def explain_failure(ledger: Ledger, stop_reason: str | None) -> str:
         return str(known["message"])
     accepted = ranked(tree)
     if not tree:
-        return f"no candidate was judged: {refusals[-1] if refusals else 'the time was up before the first'}"
+        early = "it was asked to finish" if stop_reason == "request" else "the time was up"
+        return f"no candidate was judged: {refusals[-1] if refusals else f'{early} before the first'}"
     if not accepted:
         return f"none of {len(tree)} candidates was accepted; the last one: {tree[-1].reason}"
     start = best_start(tree)

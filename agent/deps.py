@@ -18,7 +18,7 @@ from agent.policies.phases import Phases
 from agent.settings import AgentSettings
 from agent.space import Space
 from agent.starting import Start, best_start
-from agent.stopping import StopFlag
+from agent.steering import Steering
 from memory.knowledge.base import KnowledgeBase
 from memory.store import ExperienceStore
 from tools.artifacts import ArtifactStore
@@ -77,7 +77,8 @@ class Deps:
     memory: ExperienceStore | None
     log: EventLog
     ledger: Ledger
-    stop: StopFlag
+    steering: Steering
+    """What was asked of the run while it went on."""
     knowledge: KnowledgeBase | None = None
     starts: tuple[Start, ...] = ()
     """Kernels of the user's."""
@@ -121,7 +122,12 @@ class Deps:
     def out_of_time(self) -> bool:
         """Whether the run's seconds are spent, or its deadline has come."""
         left_s = self.to_deadline_s()
-        return self.log.elapsed_s() >= self.settings.max_seconds or (left_s is not None and left_s <= 0)
+        return self.log.elapsed_s() >= self.bounds.max_seconds or (left_s is not None and left_s <= 0)
+
+    @property
+    def bounds(self) -> AgentSettings:
+        """The settings with the targets and limits that were asked for since the run began: read anew at every use."""
+        return self.steering.settings
 
     @property
     def phases(self) -> Phases:
@@ -151,6 +157,7 @@ class Deps:
             speedup=None if best is None else best.speedup,
             roofline_fraction=None if best is None else best.roofline_fraction,
             at_floor=best is not None and best.at_floor is True,
+            asked_to_finish=self.steering.is_finishing,
             # A kernel of the user's is judged again too, for comparison.
             reserve_s=confirmation_reserve_s(judging_s, has_champion=champion is not None)
             * (1 if best_start(self.ledger.tree()) is None else 2),

@@ -42,7 +42,7 @@ def drive(deps: Deps, checkpoints: Path, sandbox: Sandbox | None) -> Outcome:
             if thing is not None:
                 thing.close()
 
-    with stop_on_signals(deps.stop, tell, kill):
+    with stop_on_signals(deps.steering.stop, tell, kill):
         try:
             _announce(deps)
             _work(deps, checkpoints)

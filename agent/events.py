@@ -5,7 +5,7 @@ One JSON object a line, only ever appended::
     {"seq": 12, "time": "2026-01-31T12:00:00.000Z", "elapsed_s": 41.2, "type": "judged", "data": {...}}
 
 ``elapsed_s`` counts active seconds of the run, accumulated over interruptions; a run that waits for a model's
-server that is out is not active. Types and their data:
+server that is out, or is held by a pause, is not active. Types and their data:
 
 * ``run_started`` run_id, problem, target, language, model, settings, version, source (artifact: the problem file),
   starts (name and source of each kernel of the user's);
@@ -43,6 +43,8 @@ server that is out is not active. Types and their data:
   begins; 0: it was refused)
 * ``model_paused`` model, reason, retry_in_s (None: not again); ``model_resumed`` model, seconds
 * ``waiting`` what (``disk``, ``device``), text: the run goes on by itself when that is there; ``waited`` what, seconds
+* ``steered`` request, kind, asked_at, refused (None or why), and what the request says (``agent.control``);
+  ``held``: it waits, because a pause was asked for
 """
 
 from __future__ import annotations
@@ -76,10 +78,11 @@ EVENT_TYPES = frozenset(
         *("replied", "answered", "round_ended", "search_ended"),
         *("model_call", "tool_call", "notice", "warning", "model_asked", "model_paused", "model_resumed"),
         *("waiting", "waited"),
+        *("steered", "held"),
     }
 )
 DURABLE = EVENT_TYPES - {
-    *("judging", "confirming", "model_call", "tool_call", "notice", "model_resumed"),
+    *("judging", "confirming", "model_call", "tool_call", "notice", "model_resumed", "held"),
     *("waiting", "waited"),
     *("round_ended", "search_ended"),
 }

@@ -38,6 +38,7 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "confirmed": ("candidate",),
     "start_confirmed": ("candidate",),
     "run_finished": (),
+    "steered": ("request",),
 }
 MAX_REPEATS = 40
 """A model is told of so many proposals that were the same as another one."""
@@ -96,6 +97,8 @@ class Ledger:
         self._alike: dict[str, str] = {}
         """Likeness to the first candidate judged of it."""
         self._tries: dict[str, list[dict[str, Any]]] = {}
+        self._capped: dict[Slot, str] = {}
+        """Proposals that ended at a cap which still stands as it did."""
         for event in history:
             self.note(event)
 
@@ -188,6 +191,10 @@ class Ledger:
         count, total = self._judging["accepted"] if self._judging["accepted"][0] else self._judging["rejected"]
         return total / count if count else 0.0
 
+    def capped(self, round_: Any, slot: Any) -> str | None:
+        """The cap at which a proposal ended, unless a person has set it anew since."""
+        return self._capped.get((round_, slot))
+
     def answered(self) -> frozenset[str]:
         """Models that have answered in this run."""
         return frozenset(self._answered)
@@ -230,8 +237,14 @@ class Ledger:
         slot = data["round"], data["slot"]
         self._ended[slot] = paid = _paid_in_all(self._calls.pop(slot, {}), data)
         _add(self._settled, paid)
+        if data.get("capped"):
+            self._capped[slot] = data["capped"]
         if data.get("candidate") is None:
             self._count_fruitless(data)
+
+    def _steered(self, data: dict[str, Any]) -> None:
+        if data["kind"] == "limit" and data["refused"] is None:
+            self._capped = {slot: cap for slot, cap in self._capped.items() if cap != data["limit"]}
 
     def _recognised(self, data: dict[str, Any]) -> None:
         self._repeats.setdefault(data["parent"], []).append(data)
@@ -250,6 +263,7 @@ _HANDLERS: dict[str, Callable[[Ledger, dict[str, Any]], None]] = {
     "reflected": Ledger._reflected,
     "proposed": Ledger._proposed,
     "recognised": Ledger._recognised,
+    "steered": Ledger._steered,
 }
 
 

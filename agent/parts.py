@@ -1,7 +1,8 @@
 """The parts of a task's prompt that may be shortened, and the order in which that happens.
 
-First knowledge (bodies, then summaries), then what memory recalled, then old attempts, then the diagnosis, and the
-parent's source last: without it a candidate can be read with a tool, but hardly improved.
+First knowledge (bodies, then summaries), then what memory recalled, then old attempts, then the diagnosis, then what
+the person said longer ago, and the parent's source last: without it a candidate can be read with a tool, but hardly
+improved.
 """
 
 from __future__ import annotations
@@ -26,6 +27,12 @@ FEWER = (40, 20, 10, 5)
 """Attempts that are kept when they do not all fit; the newest and the fastest."""
 FEWER_RECALLED = (3, 1)
 SECOND = "## Second parent\nTake over into the parent what is better in this one."
+HINTS = (
+    "\n## Hints\nThe person who wants this kernel says, newest last. Follow it where the rules allow, and say in "
+    "`submit` what came of it."
+)
+MAX_HINTS = 20
+"""What was said longest ago is left out beyond so many."""
 AS_TEXT = Callable[[tuple["Attempt", ...]], str]
 
 
@@ -38,6 +45,7 @@ def parts_of(
         Part("recalled", _fewer(task.recalled, FEWER_RECALLED, attempts_text, keep=best_first)),
         Part("attempts", _fewer((*task.visible, *task.repeats), FEWER, attempts_text, keep=newest_and_fastest)),
         Part("diagnosis", (task.diagnosis or "none", one_line(task.diagnosis, 200) or "none")),
+        Part("hints", hint_versions(task.hints)),
         Part("parent", _parent_versions(task, store, attempts_text, line)),
     ]
 
@@ -49,6 +57,18 @@ def knowledge_versions(documents: Sequence[Document]) -> tuple[str, ...]:
     bodies = [_knowledge_text(documents, whole) for whole in range(min(WHOLE_DOCUMENTS, len(documents)), -1, -1)]
     lists = [_knowledge_text(documents[:count], 0) for count in range(len(documents) - 1, 0, -1)]
     return (*bodies, *lists, "none shown, for want of room: search_knowledge finds documents")
+
+
+def hint_versions(hints: Sequence[str]) -> tuple[str, ...]:
+    """A section of its own, empty where nobody said anything; the oldest go first, the newest is always told."""
+    if not hints:
+        return ("",)
+    newest = [hints[-count:] for count in range(min(len(hints), MAX_HINTS), 0, -1)]
+    return tuple("\n".join([HINTS, *(f"- {_hint(one)}" for one in kept), ""]) for kept in newest)
+
+
+def _hint(text: str) -> str:
+    return embedded(text.strip()).replace("\n", "\n  ")
 
 
 def embedded(body: str) -> str:

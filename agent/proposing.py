@@ -93,6 +93,8 @@ class ProposalTask:
     """Names of documents that may help, best first."""
     standings: Mapping[str, Standing] = field(default_factory=dict)
     """Candidate id to what is known of it, of those it may see."""
+    hints: tuple[str, ...] = ()
+    """What the person at the run says, oldest first."""
     tuned: bool = True
     """Whether numbers that it leaves open are chosen by measuring."""
     budget: Budget = field(default_factory=Budget)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent.activity import Activity
 from agent.deps import Deps, Proposer
 from agent.driving import drive
 from agent.events import EventLog, Subscriber, read_events
@@ -25,6 +26,7 @@ from agent.runs import find_run, finished_outcome, list_runs
 from agent.settings import AgentSettings
 from agent.space import Space, free_bytes
 from agent.starting import Start, check_starts
+from agent.steering import Steering
 from agent.stopping import StopFlag
 from memory.errors import KnowledgeError
 from memory.knowledge.base import KnowledgeBase
@@ -187,11 +189,6 @@ def _run(
     with ExitStack() as stack:
         log = stack.enter_context(closing(EventLog(folder.events, clock=seams.clock)))
         ledger = Ledger(log.history)
-        clock = Clock(seams.clock, seams.sleep)
-        space = Space(
-            (folder.path, settings.home), log, clock, leave=seams.stop.check, inactive=log.inactive, free=seams.free
-        )
-        log.when_full = space.when_log_is_full
         for subscriber in (ledger.note, *subscribers):
             log.subscribe(subscriber)
         # Only now: the log's lock says that nobody else works here.
@@ -200,20 +197,34 @@ def _run(
         judge = seams.judge
         if judge is None:
             judge = stack.enter_context(closing(_make_judge(folder, problem, settings, parts.sandbox)))
+        clock, activity = Clock(seams.clock, seams.sleep), Activity(log.hold, log.release)
+        steering = Steering(folder.path, settings, ledger, log.emit, stop=seams.stop, clock=clock, activity=activity)
+        roster = open_roster(parts.models, steering.settings, ledger, log, clock, activity)
+        space = Space(
+            (folder.path, settings.home),
+            log,
+            clock,
+            leave=steering.look,
+            leave_log=seams.stop.check,
+            inactive=activity.waiting,
+            free=seams.free,
+        )
+        log.when_full = space.when_log_is_full
+        steering.subscribe(lambda now: roster.purse.allow(now.max_tokens, now.max_cost))
         deps = Deps(
             run_id=folder.run_id,
             folder=folder.path,
             problem=problem,
             settings=settings,
             judge=judge,
-            roster=open_roster(parts.models, settings, ledger, log, clock),
+            roster=roster,
             propose=parts.propose,
             policy=make_policy(settings.policy),
             store=ArtifactStore(folder.artifacts, space.when_full),
             memory=parts.memory,
             log=log,
             ledger=ledger,
-            stop=seams.stop,
+            steering=steering,
             knowledge=parts.knowledge,
             starts=folder.starts(),
             trusted_only=parts.trusted_only,

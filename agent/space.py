@@ -39,12 +39,16 @@ class Space:
         clock: Clock | None = None,
         *,
         leave: Leave = _stay,
+        leave_log: Leave = _stay,
         inactive: Callable[[], AbstractContextManager[None]] = nullcontext,
         free: Callable[[Path], int] = free_bytes,
     ) -> None:
-        """``leave`` ends a wait; ``inactive`` is entered for its length; ``free``: bytes left where a folder lies."""
+        """``leave`` ends a wait, ``leave_log`` one in the middle of a write of the log, where it must not use that;
+        ``inactive`` is entered for a wait's length; ``free``: bytes left where a folder lies.
+        """
         self._folders, self._log, self._clock = tuple(folders), log, clock or Clock()
-        self._leave, self._inactive, self._free = leave, inactive, free
+        self._leave, self._leave_log = leave, leave_log
+        self._inactive, self._free = inactive, free
         self._lock = threading.Lock()
         self._waiting = 0
         self._since = 0.0
@@ -69,18 +73,18 @@ class Space:
     def when_full(self, error: OSError) -> None:
         """In the middle of a write of a file (``tools.full_disk.WhenFull``)."""
         with self._inactive():
-            self._until_free()
+            self._until_free(self._leave)
 
     def when_log_is_full(self, error: OSError) -> None:
         """The same for the log itself, which is locked and stops its own clock."""
-        self._until_free()
+        self._until_free(self._leave_log)
 
-    def _until_free(self) -> None:
+    def _until_free(self, leave: Leave) -> None:
         self._begin(written=False)
         try:
             while True:
                 # At least once: a quota may be used up where the disk is not.
-                self._clock.wait(LOOK_S, self._leave)
+                self._clock.wait(LOOK_S, leave)
                 if not self.is_short():
                     return
         finally:

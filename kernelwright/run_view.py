@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from agent.models.names import split_models
-from kernelwright.wording import clock, seconds, speedup, verdict_line
+from kernelwright.wording import clock, seconds, speedup, steered_line, verdict_line
 
 if TYPE_CHECKING:
     from agent.events import Event
@@ -56,6 +56,12 @@ class RunView:
     outcome: dict[str, Any] | None = None
     paused: dict[str, str] = field(default_factory=dict)
     """Models that are out, and why."""
+    is_held: bool = False
+    """By a person, who asked for a pause."""
+    hints: list[str] = field(default_factory=list)
+    """What a person told the model."""
+    target_speedup: float | None = None
+    """Where the search stops."""
 
     def apply(self, event: Event) -> str | None:
         """Fold one event in; the line that is worth printing for it, or None."""
@@ -70,14 +76,14 @@ class RunView:
 
     @property
     def is_waiting(self) -> bool:
-        """Every model is out: the run's time stands still."""
-        return bool(self.paused) and len(self.paused) >= max(1, self.models)
+        """It is held, or every model is out: the run's time stands still."""
+        return self.is_held or (bool(self.paused) and len(self.paused) >= max(1, self.models))
 
     def summary(self, elapsed_s: float | None = None) -> str:
         """One line: what is being done, best so far, candidates, tokens, time left."""
         elapsed = self.elapsed_s if elapsed_s is None else elapsed_s
         count = f"{self.judged}/{self.max_candidates}" if self.max_candidates else str(self.judged)
-        doing = f"paused: waiting for {', '.join(self.paused)}" if self.is_waiting else self.doing
+        doing = f"paused: waiting for {', '.join(self.paused)}" if self.is_waiting and self.paused else self.doing
         parts = [doing, f"{count} judged", f"best {speedup(self.best_speedup, self.best_ci95)}"]
         if self.tokens:
             parts.append(f"{self.tokens:,} tokens")
@@ -94,13 +100,14 @@ def _run_started(view: RunView, data: dict[str, Any]) -> str:
     view.models = len(split_models(view.model))
     view.max_candidates = settings.get("max_candidates")
     view.max_seconds = settings.get("max_seconds")
+    view.target_speedup = settings.get("target_speedup")
     view.doing = "running the reference once"
     return f"run {view.run_id}: {view.problem} on {view.target}, model {view.model}"
 
 
 def _resumed(view: RunView, data: dict[str, Any]) -> str:
     view.status, view.doing, view.outcome = "running", "resuming", None
-    view.paused = {}
+    view.paused, view.is_held = {}, False
     return f"resuming {data.get('run_id') or view.run_id}: {view.judged} judged already"
 
 
@@ -240,6 +247,29 @@ def _waited(view: RunView, data: dict[str, Any]) -> str:
     return view.doing
 
 
+def _held(view: RunView, data: dict[str, Any]) -> str:
+    view.is_held, view.doing = True, "held: waiting to be told to go on"
+    return view.doing
+
+
+def _steered(view: RunView, data: dict[str, Any]) -> str:
+    kind = str(data.get("kind", ""))
+    if data.get("refused"):
+        return f"asked: {kind.replace('_', ' ')}; not done: {data['refused']}"
+    if kind in ("go_on", "finish"):
+        view.is_held, view.doing = False, "going on" if kind == "go_on" else "finishing"
+    elif kind == "pause":
+        view.doing = "pausing after what it is doing"
+    elif kind == "hint":
+        view.hints.append(str(data.get("text", "")))
+    elif kind == "target":
+        view.target_speedup = data.get("speedup")
+    elif kind == "limit" and data.get("limit") in ("max_candidates", "max_seconds"):
+        value = data.get("value")
+        setattr(view, data["limit"], int(value or 0) if data["limit"] == "max_candidates" else value)
+    return f"asked: {steered_line(data)}"
+
+
 def _model_call(view: RunView, data: dict[str, Any]) -> None:
     if not view.doing.startswith("round"):
         view.doing = "waiting for the model"
@@ -272,4 +302,6 @@ _HANDLERS = {
     "model_resumed": _model_resumed,
     "waiting": _waiting,
     "waited": _waited,
+    "steered": _steered,
+    "held": _held,
 }

@@ -123,6 +123,19 @@ def cost_line(verdict: Json) -> str:
     return ", ".join(f"{name} {value:.1f} s" for name, value in verdict["stage_seconds"].items() if value >= 0.05)
 
 
+def steered_line(data: Json) -> str:
+    """What somebody asked of a run."""
+    kind = str(data.get("kind", ""))
+    if kind == "hint":
+        return f"hint: {one_line(str(data.get('text', '')))}"
+    if kind == "target":
+        goal = data.get("speedup")
+        return "stop at no speed-up" if goal is None else f"stop at {goal:g}x"
+    if kind == "limit":
+        return f"{str(data.get('limit', '')).replace('_', ' ')} {data.get('value'):g}"
+    return kind.replace("_", " ")
+
+
 def evidence_line(verdict: Json) -> str:
     """How far the numbers can be trusted, and what stood around the code."""
     confirmed = ", confirmed in fresh processes" if verdict.get("confirmed") else ""

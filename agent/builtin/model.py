@@ -126,7 +126,18 @@ def _writes_much(cases: str) -> bool:
 
 def _sections(task: str) -> dict[str, str]:
     """The task text by its headings; the last section runs to the end, whatever it holds."""
-    names = ("Task", "Cases", "Baselines", "Attempts", "Recalled", "Diagnosis", "Knowledge", "Parent", "Problem")
+    names = (
+        "Task",
+        "Cases",
+        "Baselines",
+        "Attempts",
+        "Recalled",
+        "Hints",
+        "Diagnosis",
+        "Knowledge",
+        "Parent",
+        "Problem",
+    )
     starts = []
     at = 0
     for name in names:

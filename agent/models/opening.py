@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from agent.activity import Activity
 from agent.events import EventLog
 from agent.ledger import Ledger
 from agent.models.gate import Gate
@@ -50,7 +51,12 @@ def make_models(settings: AgentSettings) -> dict[str, BaseChatModel]:
 
 
 def open_roster(
-    models: Mapping[str, Any], settings: AgentSettings, ledger: Ledger, log: EventLog, clock: Clock
+    models: Mapping[str, Any],
+    settings: AgentSettings,
+    ledger: Ledger,
+    log: EventLog,
+    clock: Clock,
+    activity: Activity | None = None,
 ) -> Roster:
     """The models with everything in between; what was spent and answered before counts."""
     spent = ledger.usage()
@@ -61,9 +67,8 @@ def open_roster(
         log.emit,
         limit_s=settings.max_outage_seconds,
         answered=ledger.answered(),
-        hold=log.hold,
-        release=log.release,
+        activity=activity,
     )
     per_minute = (settings.requests_per_minute, settings.tokens_per_minute)
     gates = {name: Gate(name, clock, purse, Pacer(clock, *per_minute), outages) for name in models}
-    return Roster(dict(models), gates, outages)
+    return Roster(dict(models), gates, outages, purse)

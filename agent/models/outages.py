@@ -7,10 +7,10 @@ whose models have never answered is not paused but wrong, unless somebody set th
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from agent.activity import Activity
 from agent.errors import ModelOut, ModelUnavailable
 from agent.models.waiting import SLICE_S, Clock, Leave
 
@@ -31,10 +31,7 @@ class _Outage:
 
 
 class Outages:
-    """Which of a run's models are out. Shared by its threads.
-
-    ``hold`` and ``release`` stop and start the run's clock.
-    """
+    """Which of a run's models are out. Shared by its threads, which tell ``activity`` that they wait."""
 
     def __init__(
         self,
@@ -44,30 +41,15 @@ class Outages:
         *,
         limit_s: float | None = None,
         answered: frozenset[str] = frozenset(),
-        hold: Callable[[], None] = lambda: None,
-        release: Callable[[], None] = lambda: None,
+        activity: Activity | None = None,
     ) -> None:
         self._clock, self._emit = clock, emit
         self._limit_s = limit_s
         self._answered = set(answered)
-        self._hold, self._release = hold, release
+        self._activity = activity or Activity()
         self._out: dict[str, _Outage] = {}
         self._usable = list(names)
-        self._working = self._waiting = 0
         self._lock = threading.RLock()
-
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        """A proposal is being made; while all of them wait for a model, the run's time stands still."""
-        with self._lock:
-            self._working += 1
-            self._balance()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._working -= 1
-                self._balance()
 
     def usable(self) -> list[str]:
         """The models that were not dropped."""
@@ -155,25 +137,11 @@ class Outages:
 
     def _wait_for(self, name: str, leave: Leave) -> None:
         """Until it may be tried again, or has answered somebody else."""
-        with self._lock:
-            self._waiting += 1
-            self._balance()
-        try:
+        with self._activity.waiting():
             while (left := self._left(name)) > 0:
                 self._clock.wait(min(left, SLICE_S), leave)
-        finally:
-            with self._lock:
-                self._waiting -= 1
-                self._balance()
 
     def _left(self, name: str) -> float:
         with self._lock:
             outage = self._out.get(name)
             return 0.0 if outage is None else outage.retry_at - self._clock.now()
-
-    def _balance(self) -> None:
-        """The clock stands still exactly while somebody waits and nobody works."""
-        if self._waiting and self._waiting >= self._working:
-            self._hold()
-        else:
-            self._release()

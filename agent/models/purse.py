@@ -57,6 +57,12 @@ class Purse:
         self._open: list[Reservation] = []
         self._changed = threading.Condition()
 
+    def allow(self, max_tokens: int | None, max_cost: float | None) -> None:
+        """Set the caps anew; calls that are under way are not called back."""
+        with self._changed:
+            self._max_tokens, self._max_cost = max_tokens, max_cost
+            self._changed.notify_all()
+
     @property
     def is_capped(self) -> bool:
         """Whether there is any cap."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from agent.ledger import Ledger
 from agent.models.bandit import Play, ranking, reward
 from agent.models.gate import Gate
 from agent.models.outages import Outages
+from agent.models.purse import Purse
 from agent.models.waiting import Clock
 
 
@@ -21,6 +22,8 @@ class Roster:
     """LangChain chat models, in the order of the settings."""
     gates: Mapping[str, Gate]
     outages: Outages
+    purse: Purse = field(default_factory=Purse)
+    """What all of them together may take."""
 
     @classmethod
     def plain(cls, models: Mapping[str, Any]) -> Self:
@@ -72,7 +75,8 @@ def exhausted(ledger: Ledger, names: tuple[str, ...], *, before: int | None = No
     """Models that will bring nothing more in this run, and the reason the run would stop for."""
     out: dict[str, str] = {}
     for data in ledger.all("proposed"):
-        reason = data.get("capped") or ("needs_language_model" if data["needs_language_model"] else None)
+        at_cap = ledger.capped(data["round"], data["slot"])
+        reason = at_cap or ("needs_language_model" if data["needs_language_model"] else None)
         if reason is not None and data["origin"] in names and (before is None or data["round"] < before):
             out.setdefault(data["origin"], reason)
     return out

@@ -21,7 +21,7 @@ def baselines(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
     deps = runtime.context
     known = deps.ledger.find("baselines_measured")
     if known is None:
-        deps.stop.check()
+        deps.steering.seam()
         deps.space.wait()
         measured = deps.judge.baselines(deps.notice())
         means = {

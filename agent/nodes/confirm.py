@@ -67,7 +67,7 @@ def _confirm(deps: Deps, node: Node, start: Node | None) -> dict[str, Any]:
 
 def _judge_again(deps: Deps, node: Node, found: Callable[[Verdict], tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     """The data of the event that says what came of it; ``found`` gives its type, and what it says besides."""
-    deps.stop.check()
+    deps.steering.seam()
     candidate = deps.candidate(node.source_artifact, node.language)
     deps.emit("confirming", candidate=node.id)
     for _ in range(2):

@@ -15,7 +15,7 @@ def describe(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
     deps = runtime.context
     known = deps.ledger.find("described")
     if known is None:
-        deps.stop.check()
+        deps.steering.seam()
         deps.space.wait()
         found = deps.judge.describe()
         known = deps.emit(

@@ -47,10 +47,10 @@ def judge(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
                 _recognise(deps, proposal, known)
                 continue
             done = state["judged"] + len(fresh)
-            reason = stop_before_judging(deps.settings, replace(deps.spent(state), candidates=done))
+            reason = stop_before_judging(deps.bounds, replace(deps.spent(state), candidates=done))
             if reason is not None:
                 break
-            deps.stop.check()
+            deps.steering.seam()
             faults = judge_one(deps, proposal, candidate, looks, done + 1, faults)
         if deps.ledger.place(candidate.id) is not None:
             fresh.append(candidate.id)
@@ -77,7 +77,7 @@ def judge_one(
 
     ``log``: what else is known of it, for whoever reads the verdict. Raises JudgeUnavailable when there are too many.
     """
-    deps.emit("judging", candidate=candidate.id, order=order, of=deps.settings.max_candidates)
+    deps.emit("judging", candidate=candidate.id, order=order, of=deps.bounds.max_candidates)
     before_s = deps.log.elapsed_s()
     verdict = _verdict(deps, candidate)
     if log:

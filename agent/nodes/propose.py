@@ -15,6 +15,7 @@ from agent.proposing import Attempt, Proposal, ProposalTask
 from agent.rehearsing import Rehearsal
 from agent.standing import Standings
 from agent.state import PickState
+from agent.steering import hints_of
 from agent.subagents.research import research
 from agent.tree import Node
 from agent.windows import budget_of
@@ -32,10 +33,11 @@ def propose(state: PickState, runtime: Runtime[Deps]) -> dict[str, Any]:
     deps = runtime.context
     number, slot = state["round"], state["slot"]
     if deps.ledger.find("proposed", number, slot) is None:
-        deps.stop.check()
-        deps.space.wait()
-        research(deps, state)
-        data = _ask(deps, state)
+        with deps.steering.activity.working():
+            deps.steering.seam()
+            deps.space.wait()
+            research(deps, state)
+            data = _ask(deps, state)
         place = {"parent": state["parent"], "kind": state["kind"], "inspirations": state["inspirations"]}
         deps.emit("proposed", round=number, slot=slot, **place, **data)
     return {"done": [[number, slot]]}
@@ -47,8 +49,7 @@ def _ask(deps: Deps, pick: PickState) -> dict[str, Any]:
     while True:
         name = roster.choose(deps.ledger, **place, seed=deps.settings.seed)
         try:
-            with roster.outages.working():
-                return _to_data(deps, name, _propose(deps, pick, name), model_lost=False)
+            return _to_data(deps, name, _propose(deps, pick, name), model_lost=False)
         except ModelError as error:
             if _another_takes_over(deps, name, error):
                 continue
@@ -114,6 +115,7 @@ def to_task(deps: Deps, pick: PickState, model: str) -> ProposalTask:
         seed=deps.settings.seed,
         diagnosis=researched["diagnosis"],
         knowledge=tuple(researched["knowledge"]),
+        hints=hints_of(deps.ledger.all("steered")),
         standings=_standings(deps, pick, memories),
         tuned=deps.settings.tune_trials > 0,
         budget=budget_of(model, deps.settings.context_tokens),
@@ -162,12 +164,18 @@ def _recalled_attempt(data: dict[str, Any]) -> Attempt:
 
 
 def _emitter(deps: Deps, pick: PickState, name: str) -> Any:
-    """Tells the log what the conversation does, and leaves it between two steps when asked to stop."""
+    """Tells the log what the conversation does; between two steps it is left or held where somebody asks for that.
+
+    Held only after a tool's answer: within a call of the model others may be waiting for what it has reserved.
+    """
 
     def emit(type_: str, **data: Any) -> None:
         whose = {"model": name} if type_ in ("model_asked", "model_call") else {}
         deps.emit(type_, **{"round": pick["round"], "slot": pick["slot"], **whose, **data})
-        deps.stop.check()
+        if type_ == "tool_call":
+            deps.steering.seam()
+        else:
+            deps.steering.look()
 
     return emit
 
@@ -176,8 +184,8 @@ def _clock(deps: Deps) -> Any:
     """Says whether the run's time is up, and leaves a reply in the middle when asked to stop."""
 
     def out_of_time() -> bool:
-        deps.stop.check()
-        return deps.out_of_time()
+        deps.steering.look()
+        return deps.steering.is_finishing or deps.out_of_time()
 
     return out_of_time
 

@@ -22,7 +22,7 @@ def recall(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
     deps = runtime.context
     known = deps.ledger.find("recalled")
     if known is None:
-        deps.stop.check()
+        deps.steering.seam()
         hits = _ask_memory(deps, state)
         attempts = [to_recalled(deps, hit) for hit in hits]
         own = seeds_of(deps.starts, deps.settings.language, deps.store.put)

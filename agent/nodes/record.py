@@ -67,7 +67,7 @@ def _stop_reason(deps: Deps, state: RunState) -> StopReason | None:
         return "needs_language_model" if set(out.values()) == {"needs_language_model"} else _cap(out)
     if len(names) == 1 and out.get(names[0]) in ("max_tokens", "max_cost"):
         return _cap(out)
-    return stop_before_round(deps.settings, deps.spent(state))
+    return stop_before_round(deps.bounds, deps.spent(state))
 
 
 def _cap(out: dict[str, str]) -> StopReason:

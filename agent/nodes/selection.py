@@ -18,11 +18,11 @@ from agent.state import PickState, RunState
 def select(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
     """Writes ``picks``, or ``done`` in a round of seeds, or ``stop_reason``; and ``round``."""
     deps = runtime.context
-    deps.stop.check()
+    deps.steering.seam()
     number = state["round"]
     # A round that the log has begun is gone through: with lost checkpoints the log knows more than was spent by then.
     begun = deps.ledger.find("round_started", number) is not None
-    reason = None if begun else stop_before_round(deps.settings, deps.spent(state))
+    reason = None if begun else stop_before_round(deps.bounds, deps.spent(state))
     if reason is not None:
         return {"stop_reason": reason, "picks": []}
     if state["seeds"]:
@@ -36,7 +36,7 @@ def select(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
 
 
 def _pick(deps: Deps, state: RunState, number: int) -> list[PickState]:
-    slots = min(deps.settings.slots, deps.settings.max_candidates - state["judged"])
+    slots = min(deps.settings.slots, deps.bounds.max_candidates - state["judged"])
     tree, phases = deps.ledger.first(state["judged"]), deps.phases
     chosen = plan_round(deps.policy, phases, tree, slots=slots, round_=number, seed=deps.settings.seed)
     return [

@@ -54,7 +54,7 @@ def tune(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
             reason = _stop_reason(deps, state, judged)
             if reason is not None:
                 break
-            deps.stop.check()
+            deps.steering.seam()
             text = f"tuned, by quick measurements:\n{tries_text(deps.ledger.tries(node.id))}"
             faults = judge_one(deps, _proposal(deps, node, tuned), candidate, looks, judged + 1, faults, log=text)
             place = deps.ledger.place(candidate.id)
@@ -111,7 +111,7 @@ def _begin(deps: Deps, state: RunState, node: Node, parameters: tuple[Parameter,
         return reason
     budget_s = deps.settings.tune_seconds
     if budget_s is None:
-        budget_s = BUDGET_SHARE * deps.settings.max_seconds
+        budget_s = BUDGET_SHARE * deps.bounds.max_seconds
     seconds = allowance_s(budget_s, [one["seconds"] for one in deps.ledger.all("setting_tried")])
     if not seconds:
         return "tune_seconds"
@@ -145,7 +145,7 @@ def _try_settings(
         values = next_setting(parameters, to_tried(tries), seed=deps.settings.seed, most=plan["trials"])
         if values is None:
             return "tune_trials" if len(tries) < plan["settings"] else "exhausted"
-        deps.stop.check()
+        deps.steering.seam()
         deps.space.wait()
         try:
             _try(deps, node, source, values, len(tries))
@@ -177,7 +177,7 @@ def _stop_reason(deps: Deps, state: RunState, judged: int, more_s: float = 0.0) 
     spent = deps.spent(state)
     reserve_s = confirmation_reserve_s(spent.judging_s, has_champion=True)
     after = replace(spent, candidates=judged, elapsed_s=spent.elapsed_s + more_s, reserve_s=reserve_s)
-    return stop_before_judging(deps.settings, after)
+    return stop_before_judging(deps.bounds, after)
 
 
 def _proposal(deps: Deps, node: Node, tuned: dict[str, Any]) -> dict[str, Any]:

@@ -60,7 +60,9 @@ def run_plan(
         log = EventLog(folder.events, clock=seams.clock, types=PLAN_EVENTS, durable=PLAN_EVENTS)
         stack.enter_context(closing(log))
         clock = Clock(seams.clock, seams.sleep)
-        space = Space((folder.path,), log, clock, leave=seams.stop.check, inactive=log.inactive, free=seams.free)
+        leave = seams.stop.check
+        about = (folder.path,), log, clock
+        space = Space(*about, leave=leave, leave_log=leave, inactive=log.inactive, free=seams.free)
         log.when_full = space.when_log_is_full
         state = PlanState.of(log.history)
         for subscriber in (state.note, *told):

@@ -40,7 +40,8 @@ def may_ask(deps: Deps) -> bool:
     if settings.analysis != "model" or {*deps.roster.names} <= {*LOCAL}:
         return False
     used = deps.ledger.usage().tokens
-    return settings.max_tokens is None or used + settings.analysis_tokens <= settings.max_tokens
+    max_tokens = deps.bounds.max_tokens
+    return max_tokens is None or used + settings.analysis_tokens <= max_tokens
 
 
 def room_for_question(deps: Deps) -> int:
@@ -108,7 +109,7 @@ def _told(deps: Deps, **about: Any) -> Callable[..., None]:
 
 def _clock(deps: Deps) -> Any:
     def out_of_time() -> bool:
-        deps.stop.check()
+        deps.steering.look()
         return deps.out_of_time()
 
     return out_of_time

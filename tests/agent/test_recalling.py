@@ -167,9 +167,10 @@ def _deps(toy, home: Path, memory: InMemoryStore):
     from agent.ledger import Ledger
     from agent.models.roster import Roster
     from agent.policies.greedy import GreedyPolicy
-    from agent.stopping import StopFlag
+    from agent.steering import Steering
     from tools.artifacts import ArtifactStore
 
+    log, ledger = EventLog(home / "events.jsonl"), Ledger()
     return Deps(
         run_id="r",
         folder=home,
@@ -181,7 +182,7 @@ def _deps(toy, home: Path, memory: InMemoryStore):
         policy=GreedyPolicy(),
         store=ArtifactStore(home / "artifacts"),
         memory=memory,
-        log=EventLog(home / "events.jsonl"),
-        ledger=Ledger(),
-        stop=StopFlag(),
+        log=log,
+        ledger=ledger,
+        steering=Steering(home, toy.settings(home), ledger, log.emit),
     )

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from agent.activity import Activity
 from agent.errors import ModelOut, ModelUnavailable, OutOfBudget, RunInterrupted
 from agent.models.gate import Gate
 from agent.models.outages import DEFAULT_LIMIT_S, LONGEST_PAUSE_S, Outages
@@ -165,14 +166,14 @@ class Told:
     def __init__(self, names=("a",), answered=("a",), limit_s=None):
         self.events: list[tuple[str, dict]] = []
         self.time, self.held, self.holds = Time(), False, 0
+        self.activity = Activity(self.hold, self.release)
         self.outages = Outages(
             names,
             self.time.clock,
             lambda kind, **data: self.events.append((kind, data)),
             limit_s=limit_s,
             answered=frozenset(answered),
-            hold=self.hold,
-            release=self.release,
+            activity=self.activity,
         )
 
     def hold(self):
@@ -272,8 +273,8 @@ def test_time_stands_still_only_while_nobody_works():
     def leave():
         seen.append(told.held)
 
-    with told.outages.working():
-        with told.outages.working():
+    with told.activity.working():
+        with told.activity.working():
             told.outages.failed("a", ModelOut("gone"), leave)
             assert not any(seen)
         seen.clear()
