@@ -63,14 +63,14 @@ def facts(outcome) -> list[tuple[str, object]]:
 
 @pytest.fixture
 def whole(toy, home: Path):
-    return optimize(toy.PROBLEM, toy.settings(home / "whole"), seams=Machine().seams(toy))
+    return optimize(toy.PROBLEM, toy.settings(home / "whole", slots=1), seams=Machine().seams(toy))
 
 
 @pytest.mark.parametrize("type_", ["run_started", "described", "proposed", "judged", "reflected", "confirming"])
 def test_a_run_waits_for_space_between_two_steps(toy, home: Path, whole, type_: str) -> None:
     machine, told = Machine(), []
     subscribers = [fills_at(machine, type_), told.append]
-    outcome = optimize(toy.PROBLEM, toy.settings(home), subscribers=subscribers, seams=machine.seams(toy))
+    outcome = optimize(toy.PROBLEM, toy.settings(home, slots=1), subscribers=subscribers, seams=machine.seams(toy))
     assert (outcome.status, facts(outcome)) == (whole.status, facts(whole))
     assert machine.slept >= machine.full_s
     assert outcome.elapsed_s == 0.0, "the time of a run that waits does not count"
@@ -90,7 +90,7 @@ def test_a_rejection_on_a_full_disk_is_not_believed(toy, home: Path, whole) -> N
         return toy.follow(source)
 
     judge = FakeJudge(follow, confirmations=toy.follow)
-    outcome = optimize(toy.PROBLEM, toy.settings(home), seams=machine.seams(toy, judge))
+    outcome = optimize(toy.PROBLEM, toy.settings(home, slots=1), seams=machine.seams(toy, judge))
     assert facts(outcome) == facts(whole)
 
 
@@ -111,7 +111,7 @@ def test_a_write_that_finds_no_space_is_done_later(
 
     monkeypatch.setattr(owner, "_write", full)
     told: list = []
-    outcome = optimize(toy.PROBLEM, toy.settings(home), subscribers=[told.append], seams=machine.seams(toy))
+    outcome = optimize(toy.PROBLEM, toy.settings(home, slots=1), subscribers=[told.append], seams=machine.seams(toy))
     assert machine.slept, "the scenario is meant to run into a full disk"
     assert facts(outcome) == facts(whole)
     assert outcome.elapsed_s == 0.0
@@ -132,7 +132,7 @@ def test_what_a_full_disk_broke_is_done_again_from_the_last_checkpoint(toy, home
 
     monkeypatch.setattr(SqliteSaver, "put", full)
     judge = FakeJudge(toy.follow)
-    outcome = optimize(toy.PROBLEM, toy.settings(home), seams=machine.seams(toy, judge))
+    outcome = optimize(toy.PROBLEM, toy.settings(home, slots=1), seams=machine.seams(toy, judge))
     assert facts(outcome) == facts(whole)
     assert len(judge.judged) == len(set(judge.judged)), "judged twice"
 
