@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from sandbox.base import Sandbox
 
-__all__ = ["Outcome", "Seams", "find_run", "list_runs", "optimize", "resume"]
+__all__ = ["Outcome", "Seams", "find_run", "list_runs", "optimize", "prepare", "resume"]
 
 INSTALL_A_SANDBOX = "install one (apt-get install bubblewrap) or pass --allow-unsandboxed"
 
@@ -92,6 +92,16 @@ def optimize(
             if not Ledger(read_events(folder.events)).all("judged"):
                 folder.discard(settings.home)
             raise
+
+
+def prepare(
+    problem: Problem, settings: AgentSettings, *, starts: Sequence[Start] = (), seams: Seams | None = None
+) -> RunFolder:
+    """The folder of a run that ``resume`` begins, in this process or another one. Raises as ``optimize``."""
+    check_starts(starts, settings.language)
+    with ExitStack() as stack:
+        _open_parts(settings, seams or Seams(), stack, starts=bool(starts))
+        return create_folder(problem, settings, starts)
 
 
 def resume(path: Path, *, subscribers: Sequence[Subscriber] = (), seams: Seams | None = None) -> Outcome:

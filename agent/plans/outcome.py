@@ -132,7 +132,7 @@ def _message(rows: tuple[EntryRow, ...]) -> str:
 
 def _row(plan: Plan, state: PlanState, name: str, report: Report | None) -> EntryRow:
     entry, known = plan.entry(name), state.entry(name)
-    ended = known.ended or {}
+    ended = {} if known.is_open else known.ended or {}
     skipped = ended.get("reason")
     status = ended.get("status") or ("skipped" if skipped else "waiting" if report is None else report.status)
     message = ended.get("message") or (f"no run began: {skipped}" if skipped else "")

@@ -11,12 +11,13 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.control import CONTROL, ControlFile
 from agent.errors import AgentError, RunError, RunInterrupted
 from agent.events import Event, EventLog, Subscriber, read_events
 from agent.folder import write_atomically
 from agent.ledger import Ledger
 from agent.models.outages import DEFAULT_LIMIT_S
-from agent.models.waiting import Clock
+from agent.models.waiting import SLICE_S, Clock
 from agent.outcome import Outcome
 from agent.plans.allotting import CLOSE_CALL_SHARE, Refusal, Spent, allot, next_entry
 from agent.plans.events import MAX_ATTEMPTS, PLAN_EVENTS, PlanState
@@ -28,6 +29,7 @@ from agent.run import Seams, optimize, resume
 from agent.settings import AgentSettings
 from agent.space import Space
 from agent.starting import Start
+from agent.steering import ASKED
 from agent.stopping import StopFlag, stop_on_signals
 from memory.errors import StoreError
 from sandbox.errors import SandboxError
@@ -104,6 +106,13 @@ class _Night:
     crashes: dict[str, int] = field(default_factory=dict)
     """Times an entry was found cut short since it last got to an end."""
     failed_at: dict[str, float] = field(default_factory=dict)
+    is_paused: bool = False
+    is_finishing: bool = False
+
+    def __post_init__(self) -> None:
+        self._control = ControlFile(self.folder.path / CONTROL)
+        while self._control.read_new()[0]:
+            pass  # asked of an earlier stretch
 
     def work(self, history: Sequence[Event]) -> None:
         """Until nothing is left, or somebody asked to stop."""
@@ -120,7 +129,7 @@ class _Night:
             try:
                 self._announce()
                 while (entry := next_entry(self.plan, self.state)) is not None:
-                    self.seams.stop.check()
+                    self._seam()
                     self._one(entry)
                     self._publish()
                 self._finish()
@@ -137,9 +146,33 @@ class _Night:
         names = [entry.name for entry in self.plan.entries]
         self.log.emit("plan_started", plan_id=self.plan.plan_id, name=self.plan.name, entries=names)
 
+    def _seam(self) -> None:
+        """Between two entries: what was asked of the plan. Raises RunInterrupted if it is to stop."""
+        self._listen()
+        if not self.is_paused:
+            return
+        self.log.emit("waiting", what="pause", text="held: waiting to be told to go on")
+        with self.log.inactive():
+            while self.is_paused:
+                self.clock.wait(SLICE_S, self._listen)
+
+    def _listen(self) -> None:
+        for request in self._control.read_new()[0]:
+            kind = request.get("kind")
+            if kind in ("pause", "go_on"):
+                self.is_paused = kind == "pause"
+            elif kind == "finish":
+                self.is_finishing, self.is_paused = True, False
+            elif kind == "stop":
+                self.seams.stop.request(ASKED)
+        self.seams.stop.check()
+
     def _one(self, entry: Entry) -> None:
         """Take one entry as far as it comes now."""
         known = self.state.entry(entry.name)
+        if self.is_finishing and not known.is_open:
+            self.log.emit("entry_skipped", entry=entry.name, reason="finish")
+            return
         if known.is_open and self.crashes.get(entry.name, 0) >= MAX_CRASHES:
             text = f"given up: the process ended {MAX_CRASHES} times while this ran"
             self._end(entry, status="failed", message=text, again=False)
@@ -170,8 +203,13 @@ class _Night:
 
     def _ended(self, entry: Entry, outcome: Outcome, stop: StopFlag) -> None:
         if outcome.status == "interrupted":
-            # Signals reach the run, which has its own flag while it goes on.
-            raise RunInterrupted(stop.cause or self.seams.stop.cause)
+            self._listen()
+            if stop.cause != ASKED:
+                # Signals reach the run, which has its own flag while it goes on.
+                raise RunInterrupted(stop.cause)
+            about = {"run_id": outcome.run_id, "stop_reason": None}
+            self._end(entry, status="interrupted", message="stopped by a request", again=False, **about)
+            return
         lost = outcome.status == "failed" or outcome.stop_reason == "model_unavailable"
         about = {"run_id": outcome.run_id, "stop_reason": outcome.stop_reason}
         self._end(entry, status=outcome.status, message=outcome.message, again=lost, **about)
