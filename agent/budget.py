@@ -28,8 +28,10 @@ StopReason = Literal[
 
 BARREN_ROUNDS = 3
 """Rounds in a row without a new candidate before a run counts as exhausted."""
-CONFIRMATION_COST = 2.0
-"""What a confirmation takes, in judgements: twice the blocks and more seeds."""
+CONFIRMATION_COST = 3.0
+"""What a confirmation takes, in judgements: twice the blocks, more seeds, new processes. Measured: 1.8 to 3.0
+(docs/results/2026-11-28-cost-pairs-survival.md), and more beside others' work.
+"""
 
 
 @dataclass(frozen=True)

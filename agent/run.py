@@ -28,9 +28,11 @@ from agent.space import Space, free_bytes
 from agent.starting import Start, check_starts
 from agent.steering import Steering
 from agent.stopping import StopFlag
+from agent.waits import waiting_for_device
 from memory.errors import KnowledgeError
 from memory.knowledge.base import KnowledgeBase
 from memory.store import ExperienceStore
+from sandbox.leases import Patience
 from tools.artifacts import ArtifactStore
 from tools.errors import RequestError
 from tools.judge import Judge
@@ -204,9 +206,6 @@ def _run(
         # Only now: the log's lock says that nobody else works here.
         folder.clear_work()
         stack.callback(folder.clear_work)
-        judge = seams.judge
-        if judge is None:
-            judge = stack.enter_context(closing(_make_judge(folder, problem, settings, parts.sandbox)))
         clock, activity = Clock(seams.clock, seams.sleep), Activity(log.hold, log.release)
         steering = Steering(folder.path, settings, ledger, log.emit, stop=seams.stop, clock=clock, activity=activity)
         roster = open_roster(parts.models, steering.settings, ledger, log, clock, activity)
@@ -221,6 +220,10 @@ def _run(
         )
         log.when_full = space.when_log_is_full
         steering.subscribe(lambda now: roster.purse.allow(now.max_tokens, now.max_cost))
+        judge = seams.judge
+        if judge is None:
+            patience = Patience(waiting_for_device(log, clock, activity), steering.look)
+            judge = stack.enter_context(closing(_make_judge(folder, problem, settings, parts.sandbox, patience)))
         deps = Deps(
             run_id=folder.run_id,
             folder=folder.path,
@@ -244,7 +247,9 @@ def _run(
         return drive(deps, folder.checkpoints, parts.sandbox)
 
 
-def _make_judge(folder: RunFolder, problem: Problem, settings: AgentSettings, sandbox: Sandbox | None) -> Judge:
+def _make_judge(
+    folder: RunFolder, problem: Problem, settings: AgentSettings, sandbox: Sandbox | None, patience: Patience
+) -> Judge:
     from tools.judging import SandboxedJudge
 
     assert sandbox is not None
@@ -260,5 +265,6 @@ def _make_judge(folder: RunFolder, problem: Problem, settings: AgentSettings, sa
         language=settings.language,
         target=settings.target,
         seed=settings.seed,
+        patience=patience,
     )
     return judge

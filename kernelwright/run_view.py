@@ -107,6 +107,7 @@ def _run_started(view: RunView, data: dict[str, Any]) -> str:
 
 def _resumed(view: RunView, data: dict[str, Any]) -> str:
     view.status, view.doing, view.outcome = "running", "resuming", None
+    view.run_id = str(data.get("run_id") or view.run_id)
     view.paused, view.is_held = {}, False
     return f"resuming {data.get('run_id') or view.run_id}: {view.judged} judged already"
 
