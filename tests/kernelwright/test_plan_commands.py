@@ -50,6 +50,7 @@ def propose(task, **_) -> Proposal:
 @pytest.fixture
 def engine(monkeypatch):
     """Put a scripted judge into the plans that the commands run; what is called with each judged source is given."""
+    real = agent.plans.running.run_plan
 
     def put_in(judged=lambda source: None) -> None:
         def follow(source: str):
@@ -60,7 +61,6 @@ def engine(monkeypatch):
             seams = Seams(judge=FakeJudge(follow), propose=propose, model=object(), stop=StopFlag())
             return real(folder, seams=seams, **named)
 
-        real = agent.plans.running.run_plan
         monkeypatch.setattr(agent.plans.running, "run_plan", functools.wraps(real)(run))
 
     return put_in
