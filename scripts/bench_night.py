@@ -56,14 +56,14 @@ tune_trials = 0
 stop_at_floor = false
 
 [[operator]]
-problem = "{problems}/hinge_loss.py"
+problem = "softmax_scaled.py"
 
 [[operator]]
-problem = "{problems}/row_norm_max.py"
+problem = "gelu_bias.py"
 budget = {{ candidates = 1 }}
 
 [[operator]]
-problem = "{examples}/rms_norm.py"
+problem = "rms_norm_gated.py"
 name = "rms_norm_by_a_server"
 priority = 5
 language = "python"
@@ -72,33 +72,51 @@ settings = {{ base_url = "{url}", streaming = false, price_in = 1.0, price_out =
 budget = {{ candidates = 2, dollars = 0.40 }}
 
 [[operator]]
-problem = "{problems}/relu_global_average.py"
+problem = "row_mean_square.py"
 priority = 9
 
 [[operator]]
-problem = "{problems}/huber_loss.py"
+problem = "huber.py"
 budget = {{ candidates = 1, seconds = "10min" }}
 
 [[operator]]
-problem = "{problems}/cumsum_rows.py"
+problem = "clamp_residual.py"
 """
+PROBLEM = """import torch
+
+
+class Model(torch.nn.Module):
+    def forward(self, x, y):
+        return {}
+
+
+def get_inputs():
+    return [torch.randn(512, 1024), torch.randn(512, 1024)]
+
+
+def get_init_inputs():
+    return []
+"""
+PROBLEMS = {
+    "softmax_scaled": "torch.softmax(x * 0.5 + y, dim=-1)",
+    "gelu_bias": "torch.nn.functional.gelu(x + y) * 0.7",
+    "rms_norm_gated": "x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * torch.sigmoid(y)",
+    "row_mean_square": "((x - y) ** 2).mean(-1)",
+    "huber": "torch.where((x - y).abs() < 1.0, 0.5 * (x - y) ** 2, (x - y).abs() - 0.5)",
+    "clamp_residual": "torch.clamp(x * 1.5 - 0.3, -1.0, 1.0) + y",
+}
+"""Small ones: what is shown is what becomes of the plan, not how fast kernels get."""
 KERNEL = """import torch
-from torch import nn
 from torch.nn import functional as F
 
 
-class ModelNew(nn.Module):
-    def __init__(self, width: int, eps: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
-        self.eps = eps
-
-    def forward(self, x: torch.Tensor, gate: torch.Tensor) -> torch.Tensor:
+class ModelNew(torch.nn.Module):
+    def forward(self, x, y):
         return {}
 """
 KERNELS = (
-    KERNEL.format("F.rms_norm(x, (x.shape[-1],), self.weight, self.eps).mul_(torch.sigmoid(gate))"),
-    KERNEL.format("torch.sigmoid(gate).mul_(F.rms_norm(x, (x.shape[-1],), self.weight, self.eps))"),
+    KERNEL.format("F.rms_norm(x, (x.shape[-1],), eps=1e-6).mul_(torch.sigmoid(y))"),
+    KERNEL.format("torch.sigmoid(y).mul_(F.rms_norm(x, (x.shape[-1],), eps=1e-6))"),
 )
 
 
@@ -343,7 +361,7 @@ def to_page(night: Night, found: dict[str, tuple[bool, str]], wall_s: float, see
     outcome = read_outcome(night.plan)
     lines = [f"# A plan that is disturbed, {datetime.now(UTC):%Y-%m-%d}", ""]
     lines += [
-        f"`python scripts/bench_night.py --seed {seed}`: {len(outcome.entries)} operators on a CPU ({_processor()}, "
+        f"`python scripts/bench_night.py --seed {seed}`: {len(outcome.entries)} small operators, CPU ({_processor()}, "
         f"{os.cpu_count()} cores), version {package_version()}, {wall_s / 60:.0f} minutes. The home is a tmpfs of "
         f"{TMPFS}; the language model is played by a server of the script.",
         *("", "| what must hold | holds | seen |", "|---|---|---|"),
@@ -379,8 +397,9 @@ def main() -> int:
     with small_disk(options.keep) as home:
         server = Server(options.outage)
         plan = home / "night.toml"
-        places = {"problems": ROOT / "evals" / "problems" / "cpu", "examples": ROOT / "examples" / "problems"}
-        plan.write_text(PLAN.format(**places, url=server.url))
+        plan.write_text(PLAN.format(url=server.url))
+        for name, text in PROBLEMS.items():
+            (home / f"{name}.py").write_text(PROBLEM.format(text))
         known = {"KERNELWRIGHT_HOME": str(home), "KERNELWRIGHT_API_KEY": "none", "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-m", "kernelwright", "run", str(plan), "--detach", "--json"]
         started = subprocess.run(command, env={**os.environ, **known}, check=True, capture_output=True, text=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sandbox.devices import Device
-from sandbox.leases import FileLease, Patience
+from sandbox.leases import LOOK_S, FileLease, Patience
 
 PROCESSORS = "processors"
 
@@ -48,8 +48,11 @@ class Turns:
             yield
         finally:
             self._mine.has = False
+            wanted = lease.is_wanted
             try:
-                if lease.is_wanted:
+                if wanted:
                     self._settle()
             finally:
                 lease.give_back()
+            if wanted:  # long enough for who waits to notice: the next judgement would come first otherwise
+                self._patience.sleep(2 * LOOK_S)
