@@ -60,7 +60,7 @@ def test_an_unbroken_night_meets_a_full_disk_and_a_model_that_is_out(whole: dict
     assert whole["order"] == ["c", "f", "b", "e", "a", "d"]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_night_that_is_killed_three_times_comes_to_the_same_end(tmp_path: Path, whole: dict, seed: int) -> None:
     lot = random.Random(seed)
     kills = [lot.randrange(2, sum(whole["types"].values()) // 4) for _ in range(3)]

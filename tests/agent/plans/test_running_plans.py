@@ -203,3 +203,59 @@ def test_a_process_that_ends_again_and_again_at_one_operator_is_not_begun_for_ev
     assert crashes < 50
     assert [row.status for row in outcome.entries] == ["failed", "improved"]
     assert "the process ended" in outcome.entries[0].message
+
+
+def test_a_run_that_is_stopped_by_itself_is_passed_over(toy, make) -> None:
+    from agent.control import ask
+
+    folder = make(operators("a", "b"))
+    said: list[object] = []
+
+    def stop(event) -> None:
+        if event.type == "judged" and not said:
+            said.append(ask(folder.run("a"), "stop"))
+
+    outcome = run_plan(folder, seams=seams(toy), subscribers=[stop])
+    assert [row.status for row in outcome.entries] == ["interrupted", "improved"]
+    assert outcome.entries[0].message == "stopped by a request"
+    assert outcome.status == "complete"
+
+
+def test_a_plan_that_is_paused_waits_and_its_time_stands_still(toy, make) -> None:
+    from agent.control import ask
+
+    folder = make(operators("a", "b"))
+    facts = seams(toy)
+    now = facts.clock
+
+    def sleep(seconds: float) -> None:
+        facts.sleep(seconds)
+        if now() > 1000:
+            ask(folder.path, "go_on")
+
+    def pause(event) -> None:
+        if event.type == "entry_ended" and event.data["entry"] == "a":
+            ask(folder.path, "pause")
+
+    outcome = run_plan(folder, seams=Seams(**{**vars(facts), "sleep": sleep}), told=[pause])
+    assert outcome.status == "complete"
+    assert now() > 1000
+    assert read_events(folder.events)[-1].elapsed_s < 1000
+    assert [event.data["what"] for event in read_events(folder.events) if event.type == "waiting"] == ["pause"]
+
+
+def test_a_model_that_answered_before_is_waited_for_and_one_that_never_did_is_not(toy, make) -> None:
+    text = '[settings]\nmodel = "openai:x"\nslots = 1\n' + operators("a", "b")
+    folder = make(text)
+    settings: dict[str, Any] = {}
+
+    def climb(task, **rest):
+        rest["emit"]("model_call", model="openai:x", tokens_in=1, tokens_out=1, cost_usd=0.0)
+        return toy.proposal(150 + task.round)
+
+    def look(event) -> None:
+        if event.type == "run_started":
+            settings[event.data["problem"]] = event.data["settings"]["max_outage_seconds"]
+
+    run_plan(folder, seams=seams(toy, propose=climb), subscribers=[look])
+    assert settings == {"a": None, "b": 4 * 3600}
