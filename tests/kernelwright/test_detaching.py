@@ -136,3 +136,23 @@ def test_nobody_waits_for_ever_for_who_is_gone() -> None:
     slept: list[float] = []
     assert list(follow(list, lambda event: False, lambda: False, sleep=slept.append)) == []
     assert sum(slept) <= PATIENCE_S
+
+
+def test_what_is_wrong_with_a_detached_run_is_told_at_once_and_what_is_right_is_left_to_the_leader(
+    command, tmp_path: Path, monkeypatch
+) -> None:
+    started = []
+    monkeypatch.setenv("KERNELWRIGHT_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("kernelwright.commands.run.detach", lambda folder: started.append(folder) or {"log": "the log"})
+    problem = tmp_path / "problem.py"
+    assert "no problem file" in command("optimize", problem, "--detach").is_one_line(2)
+    problem.write_text("class Model: ...\ndef get_inputs(): ...\n")
+    assert "--slots" in command("optimize", problem, "--slots", "0", "--detach").is_one_line(2)
+    assert started == []
+    answer = command("optimize", problem, "--detach", "--seed", "7")
+    assert answer.code == 0
+    (folder,) = started
+    assert json.loads((folder / "run.json").read_text())["settings"]["seed"] == 7
+    assert answer.out == f"{folder.name} goes on by itself: kernelwright watch {folder.name}\n"
+    assert command("resume", folder.name, "--detach", "--json").json["folder"] == str(folder)
+    assert started == [folder, folder]
