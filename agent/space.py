@@ -99,7 +99,7 @@ class Space:
         if self._log is not None:
             where = min(self._folders, key=self._free, default=self._log.path.parent)
             say = self._log.emit if written else self._log.tell
-            say("waiting", what="disk", text=f"the disk of {where} is full: free some space, and the run goes on")
+            say("waiting", what="disk", text=f"for space, the disk of {where} is full: free some, and this goes on")
 
     def _end(self) -> None:
         with self._lock:

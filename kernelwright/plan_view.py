@@ -53,7 +53,7 @@ class PlanWatcher:
             case "plan_interrupted":
                 return str(data["message"])
             case "waiting":
-                return f"waits: {data['text']}"
+                return f"waits {data['text']}"
             case "waited":
                 return f"goes on after {clock(data.get('seconds') or 0.0)}"
             case "warning":

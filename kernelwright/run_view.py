@@ -239,7 +239,7 @@ def _model_resumed(view: RunView, data: dict[str, Any]) -> str:
 
 
 def _waiting(view: RunView, data: dict[str, Any]) -> str:
-    view.doing = f"waits: {data.get('text')}"
+    view.doing = f"waits {data.get('text')}"
     return view.doing
 
 

@@ -98,20 +98,25 @@ class FileLease:
             while not _locked(lock, kind):
                 if not told and patience.now() - began >= TELL_AFTER_S:
                     told = True
-                    text = f"waits for the {self._name}: held by {self._holder()}"
+                    text = f"for the {self._name}, held by {self._holder(lock)}"
                     stack.enter_context(patience.waiting(text))
                 patience.leave()
                 patience.sleep(LOOK_S)
 
-    def _holder(self) -> str:
+    def _holder(self, lock: int) -> str:
         try:
             about = json.loads(self._path.read_text(encoding="utf-8"))
-            return f"process {int(about['pid'])} since {about['since']}"
+            signed, since = int(about["pid"]), f" since {about['since']}"
         except (OSError, ValueError, KeyError, TypeError):
-            return "another process"
+            signed, since = 0, ""
+        pids = _holders(os.fstat(lock).st_ino)
+        if not pids:
+            return f"process {signed}{since}" if signed else "another process"
+        # Several may share it, and who signed last may be done: the kernel knows.
+        return f"process {signed}{since}" if signed in pids else f"process {pids[0]}"
 
     def _sign(self, lock: int) -> None:
-        """Who has it, for those who wait; a lock that cannot say so is a lock all the same."""
+        """Who has it and since when, for those who wait; a lock that cannot say so is a lock all the same."""
         about = {"pid": os.getpid(), "since": datetime.now().astimezone().isoformat(timespec="seconds")}
         with suppress(OSError):
             os.ftruncate(lock, 0)
@@ -126,6 +131,17 @@ def _open(path: Path) -> int:
     with suppress(PermissionError):
         path.chmod(0o666)  # another user may want it next
     return lock
+
+
+def _holders(inode: int) -> list[int]:
+    """Processes that hold a lock on a file, others before this one; none where the system does not tell."""
+    try:
+        rows = [line.split() for line in Path("/proc/locks").read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return []
+    # ``1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF``; who only waits has an arrow in the second place.
+    found = {int(row[4]) for row in rows if row[1] == "FLOCK" and row[5].rsplit(":", 1)[-1] == str(inode)}
+    return sorted(found, key=lambda pid: (pid == os.getpid(), pid))
 
 
 def _locked(lock: int, kind: int) -> bool:

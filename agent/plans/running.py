@@ -151,7 +151,7 @@ class _Night:
         self._listen()
         if not self.is_paused:
             return
-        self.log.emit("waiting", what="pause", text="held: waiting to be told to go on")
+        self.log.emit("waiting", what="pause", text="to be told to go on")
         with self.log.inactive():
             while self.is_paused:
                 self.clock.wait(SLICE_S, self._listen)
@@ -244,7 +244,7 @@ class _Night:
         left = until - self.clock.now()
         if left > 0:
             assert known.ended is not None
-            text = f"{entry.name} failed ({known.ended['message']}): trying again in {left:.0f} s"
+            text = f"{left:.0f} s and tries {entry.name} again, which failed: {known.ended['message']}"
             self.log.emit("waiting", what="again", text=text)
             with self.log.inactive():
                 self.clock.wait(left, self.seams.stop.check)

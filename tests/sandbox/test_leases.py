@@ -49,7 +49,7 @@ def test_who_waits_is_told_for_whom_and_since_when(holder: FileLease, tmp_path: 
     second = FileLease("processors", time.patience(), folder=tmp_path)
     second.take()
     (text,) = time.told
-    assert text.startswith(f"waits for the processors: held by process {os.getpid()} since 20")
+    assert text.startswith(f"for the processors, held by process {os.getpid()} since 20")
     assert time.ended == 1
     second.give_back()
 
@@ -118,3 +118,26 @@ def test_a_lease_ends_with_its_process(holder: FileLease, tmp_path: Path) -> Non
     ended = threading.Event()
     FileLease("processors", time.patience(), folder=tmp_path).take()
     assert ended.is_set()
+
+
+def test_who_signed_last_is_not_named_when_it_is_done(holder: FileLease, tmp_path: Path) -> None:
+    ready, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        FileLease("processors", folder=tmp_path).take(shared=True)
+        os.write(told, b"x")
+        threading.Event().wait()
+    os.read(ready, 1)
+    holder.take(shared=True)
+    holder.give_back()
+    time = Time()
+
+    def end() -> None:
+        if time.told and not ended.is_set():
+            ended.set()
+            os.kill(child, 9)
+            os.waitpid(child, 0)
+
+    time.then, ended = end, threading.Event()
+    FileLease("processors", time.patience(), folder=tmp_path).take()
+    assert time.told == [f"for the processors, held by process {child}"]
