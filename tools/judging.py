@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -123,13 +123,13 @@ class SandboxedJudge:
 
     def describe(self) -> Description:
         """See ``tools.judge.Judge``."""
-        with self._lock:
+        # A turn is never waited for with the lock in hand: who has the turn may need that.
+        with nullcontext() if self._usable else self._turns.shared(), self._lock:
             if self._refusal is not None:
                 raise self._refusal
             self._lease.take()
             try:
-                with self._turns.shared():
-                    description = self._once_again(self._admitted)
+                description = self._once_again(self._admitted)
             except RequestError as error:
                 self._refusal = error
                 raise

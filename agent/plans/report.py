@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from agent.plans.events import PlanState
 from agent.plans.folder import PlanFolder
@@ -101,8 +102,12 @@ def _totals(outcome: PlanOutcome) -> dict[str, str]:
     names = {"seconds": "Active time", "tokens": "Tokens", "dollars": "Cost", "candidates": "Candidates judged"}
     facts = {"Improved": f"{len(done)} of {len(outcome.entries)} operators"}
     facts |= {names[key]: spent[key] + _of(key, outcome.budget.get(key)) for key in names}
-    facts |= {"Began": outcome.began, "Last event": outcome.ended}
-    return facts | ({"Deadline": outcome.deadline} if outcome.deadline else {})
+    facts |= {"Began": _time(outcome.began), "Last event": _time(outcome.ended)}
+    return facts | ({"Deadline": _time(outcome.deadline)} if outcome.deadline else {})
+
+
+def _time(text: str) -> str:
+    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _of(key: str, bound: float | None) -> str:
