@@ -25,8 +25,8 @@ def _stay() -> None:
 
 
 def free_bytes(folder: Path) -> int:
-    """Space that is left where ``folder`` lies."""
-    return shutil.disk_usage(folder).free
+    """Space that is left where ``folder`` lies, or would."""
+    return shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.exists())).free
 
 
 class Space:

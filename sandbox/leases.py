@@ -118,16 +118,22 @@ class FileLease:
     def _sign(self, lock: int) -> None:
         """Who has it and since when, for those who wait; a lock that cannot say so is a lock all the same."""
         about = {"pid": os.getpid(), "since": datetime.now().astimezone().isoformat(timespec="seconds")}
+        if os.fstat(lock).st_nlink != 1:
+            return  # somebody's else, under another name
         with suppress(OSError):
             os.ftruncate(lock, 0)
             os.pwrite(lock, json.dumps(about).encode() + b"\n", 0)
 
 
+_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+"""A link that somebody left in a folder for everybody leads to a file that is written over: not followed."""
+
+
 def _open(path: Path) -> int:
     # First without O_CREAT: where the folder is sticky, only a file's owner may open it with that.
     with suppress(FileNotFoundError):
-        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        return os.open(path, _FLAGS)
+    lock = os.open(path, _FLAGS | os.O_CREAT, 0o666)
     with suppress(PermissionError):
         path.chmod(0o666)  # another user may want it next
     return lock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -141,3 +141,15 @@ def test_who_signed_last_is_not_named_when_it_is_done(holder: FileLease, tmp_pat
     time.then, ended = end, threading.Event()
     FileLease("processors", time.patience(), folder=tmp_path).take()
     assert time.told == [f"for the processors, held by process {child}"]
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_a_link_in_the_place_of_a_lock_leads_to_nothing_that_is_written(tmp_path: Path, link) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("keep")
+    link(tmp_path / "kernelwright-processors.lock", precious)
+    lease = FileLease("processors", folder=tmp_path)
+    with suppress(OSError):
+        lease.take()
+    lease.give_back()
+    assert precious.read_text() == "keep"
