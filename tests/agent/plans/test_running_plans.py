@@ -34,7 +34,7 @@ def make(tmp_path: Path, home: Path):
     def make(text: str) -> PlanFolder:
         path = tmp_path / "night.toml"
         path.write_text(text)
-        return create_plan_folder(read_plan(path, NOW, environ={}), home)
+        return create_plan_folder(read_plan(path, NOW, environ={"KERNELWRIGHT_MAX_CANDIDATES": "3"}), home)
 
     return make
 
