@@ -52,6 +52,7 @@ candidates = 9
 slots = 1
 blocks = 4
 check_seeds = 1
+close_call_s = 0
 tune_trials = 0
 stop_at_floor = false
 
