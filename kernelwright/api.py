@@ -6,8 +6,8 @@ Settings are given by name (``max_seconds=60``, ``target="cpu"``) and are comple
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,7 @@ def evaluate(problem: Path | str, candidate: Path | str, *, notice: Notice | Non
     ``allow_unsandboxed``. Raises as ``optimize``; a rejection is a verdict, not an error.
     """
     from agent.settings import AgentSettings
+    from sandbox.leases import Patience
     from tools.candidate import Candidate
     from tools.opening import single_judge
     from tools.problem import load_problem
@@ -83,7 +84,8 @@ def evaluate(problem: Path | str, candidate: Path | str, *, notice: Notice | Non
     loaded.check()
     subject = load_problem(Path(problem))
     attempt = Candidate(source=read_candidate(Path(candidate)), language=loaded.language)
-    about = {"language": loaded.language, "target": loaded.target, "seed": loaded.seed}
+    about: dict[str, Any] = {"language": loaded.language, "target": loaded.target, "seed": loaded.seed}
+    about["patience"] = Patience(_telling(notice))
     with (
         closing(open_boundary(loaded)) as sandbox,
         single_judge(subject, sandbox, loaded.judging, loaded.home, **about) as judge,
@@ -91,6 +93,17 @@ def evaluate(problem: Path | str, candidate: Path | str, *, notice: Notice | Non
         verdict = judge.judge(attempt, notice)
         # Once more, with everything fresh: what it was judged with first, it may have learned from.
         return judge.confirm(attempt, notice) if verdict.status == "accepted" else verdict
+
+
+def _telling(notice: Notice | None) -> Callable[[str], AbstractContextManager[None]]:
+    """Says that a turn is waited for, and for whom."""
+
+    def waiting(text: str) -> AbstractContextManager[None]:
+        if notice is not None:
+            notice(f"waits {text}")
+        return nullcontext()
+
+    return waiting
 
 
 def run_folder(run_id: Path | str) -> Path:
