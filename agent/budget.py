@@ -10,6 +10,7 @@ from agent.settings import AgentSettings
 StopReason = Literal[
     "max_candidates",
     "max_seconds",
+    "deadline",
     "max_tokens",
     "max_cost",
     "enough_tokens",
@@ -30,8 +31,10 @@ BARREN_ROUNDS = 3
 """Rounds in a row without a new candidate before a run counts as exhausted."""
 BARREN_SAMPLES = 30
 """The same of replies asked for without tools: that one came to nothing says little of the next."""
-CONFIRMATION_COST = 2.0
-"""What a confirmation takes, in judgements: twice the blocks and more seeds."""
+CONFIRMATION_COST = 3.0
+"""What a confirmation takes, in judgements: twice the blocks, more seeds, new processes. Measured: 1.8 to 3.0
+(docs/results/2026-11-28-cost-pairs-survival.md), and more beside others' work.
+"""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Spent:
     candidates: int = 0
     """Judged."""
     elapsed_s: float = 0.0
+    to_deadline_s: float | None = None
+    """Until the deadline, by the clock on the wall; None without one."""
     tokens: int = 0
     cost_usd: float | None = None
     """None when unknown; then a bound on dollars cannot hold."""
@@ -73,8 +78,11 @@ def stop_before_judging(settings: AgentSettings, spent: Spent) -> StopReason | N
     if spent.candidates >= settings.max_candidates:
         return "max_candidates"
     # Begin nothing that would not be done in time: a judgement is seldom much shorter than the mean.
-    if spent.elapsed_s + spent.judging_s + spent.reserve_s >= settings.max_seconds:
+    needed_s = spent.judging_s + spent.reserve_s
+    if spent.elapsed_s + needed_s >= settings.max_seconds:
         return "max_seconds"
+    if spent.to_deadline_s is not None and needed_s >= spent.to_deadline_s:
+        return "deadline"
     return None
 
 

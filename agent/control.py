@@ -38,6 +38,8 @@ READ_BYTES = 1 << 20
 
 Kind = Literal["pause", "go_on", "stop", "finish", "hint", "target", "limit"]
 Limit = Literal["max_candidates", "max_seconds", "max_tokens", "max_cost"]
+_ABLE = ("run.json", "plan.json")
+"""What one of which lies in a folder that can be spoken to; a plan hears ``pause``, ``go_on``, ``stop``, ``finish``."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LIMITS: tuple[Limit, ...] = get_args(Limit)
 
@@ -79,7 +81,7 @@ def ask(folder: Path, kind: Kind, **what: Any) -> Request:
 
     Raises RequestError for one that makes no sense, RunError where it cannot be written.
     """
-    if not (folder / "run.json").is_file():
+    if not any((folder / name).is_file() for name in _ABLE):
         raise RequestError(f"there is no run in {folder}: the folder has no run.json")
     try:
         request = Request(id=secrets.token_hex(8), time=utc_now(), kind=kind, **what)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +16,7 @@ from agent.models.roster import Roster
 from agent.policies.base import SelectionPolicy
 from agent.policies.phases import Phases
 from agent.settings import AgentSettings
+from agent.space import Space
 from agent.starting import Start, best_start
 from agent.steering import Steering
 from memory.knowledge.base import KnowledgeBase
@@ -82,6 +84,10 @@ class Deps:
     """Kernels of the user's."""
     trusted_only: bool = False
     """Nothing written by a language model may run: there is no sandbox worth the name, and nobody agreed."""
+    space: Space = field(default_factory=Space)
+    """Looks after the disk."""
+    wall: Callable[[], float] = time.time
+    """Seconds since 1970, for the deadline."""
 
     def emit(self, type_: str, **data: Any) -> Event:
         """Write an event."""
@@ -108,6 +114,16 @@ class Deps:
         """A candidate from the store."""
         return Candidate(source=self.store.get(source_artifact).decode(), language=language)
 
+    def to_deadline_s(self) -> float | None:
+        """Seconds that are left until the deadline; None without one."""
+        deadline = self.settings.deadline
+        return None if deadline is None else deadline.timestamp() - self.wall()
+
+    def out_of_time(self) -> bool:
+        """Whether the run's seconds are spent, or its deadline has come."""
+        left_s = self.to_deadline_s()
+        return self.log.elapsed_s() >= self.bounds.max_seconds or (left_s is not None and left_s <= 0)
+
     @property
     def bounds(self) -> AgentSettings:
         """The settings with the targets and limits that were asked for since the run began: read anew at every use."""
@@ -132,6 +148,7 @@ class Deps:
         return Spent(
             candidates=state["judged"],
             elapsed_s=self.log.elapsed_s(),
+            to_deadline_s=self.to_deadline_s(),
             tokens=usage.tokens,
             cost_usd=usage.cost_usd,
             judging_s=judging_s,

@@ -34,7 +34,7 @@ def drive(deps: Deps, checkpoints: Path, sandbox: Sandbox | None) -> Outcome:
     """
 
     def tell(text: str) -> None:
-        with suppress(RunError):
+        with suppress(RunError, RunInterrupted):
             deps.emit("notice", text=text)
 
     def kill() -> None:
@@ -45,13 +45,15 @@ def drive(deps: Deps, checkpoints: Path, sandbox: Sandbox | None) -> Outcome:
     with stop_on_signals(deps.steering.stop, tell, kill):
         try:
             _announce(deps)
-            with closing(sqlite3.connect(checkpoints, check_same_thread=False)) as connection:
-                _invoke(deps, connection)
+            _work(deps, checkpoints)
         except RunInterrupted as error:
             message = f"interrupted by {error}: go on with `kernelwright resume {deps.run_id}`"
-            deps.emit("interrupted", message=message)
+            with suppress(RunError, RunInterrupted):  # a full disk: the log needs no such line to be gone on with
+                deps.emit("interrupted", message=message)
             return conclude(deps, "interrupted", message)
         except RequestError as error:
+            if deps.space.is_short():  # it may be the disk's fault, and is no reason to throw anything away
+                return _fail(deps, one_line(error))
             _fail(deps, one_line(error))
             raise
         except _INFRASTRUCTURE as error:
@@ -90,6 +92,19 @@ def _announce(deps: Deps) -> None:
     )
 
 
+def _work(deps: Deps, checkpoints: Path) -> None:
+    """Drive the graph; where a full disk ended it, wait for space and go on from the last checkpoint."""
+    while True:
+        try:
+            with closing(sqlite3.connect(checkpoints, check_same_thread=False)) as connection:
+                _invoke(deps, connection)
+            return
+        except _INFRASTRUCTURE as error:
+            if isinstance(error, RequestError | RunInterrupted) or not deps.space.wait():
+                raise
+            deps.emit("warning", text=f"gone on with from the last checkpoint, after: {one_line(error)}")
+
+
 def _invoke(deps: Deps, connection: sqlite3.Connection) -> None:
     """Run the graph from its last checkpoint, or from the beginning."""
     from langchain_core.runnables import RunnableConfig
@@ -116,6 +131,6 @@ def _invoke(deps: Deps, connection: sqlite3.Connection) -> None:
 def _fail(deps: Deps, message: str) -> Outcome:
     """Write the failure where that is still possible: a full disk may be what failed."""
     outcome = conclude(deps, "failed", message)
-    with suppress(RunError):
+    with suppress(RunError, RunInterrupted):
         deps.emit("run_finished", **outcome.to_json())
     return outcome

@@ -42,6 +42,7 @@ server that is out, or is held by a pause, is not active. Types and their data:
 * ``model_asked`` round, slot, step, model, tokens, cost_usd (where a cap is set: the worst case of the call that
   begins; 0: it was refused)
 * ``model_paused`` model, reason, retry_in_s (None: not again); ``model_resumed`` model, seconds
+* ``waiting`` what (``disk``, ``device``), text: the run goes on by itself when that is there; ``waited`` what, seconds
 * ``steered`` request, kind, asked_at, refused (None or why), and what the request says (``agent.control``);
   ``held``: it waits, because a pause was asked for
 * of a chat, which has a log of its own: ``chat_begun`` chat_id; ``said`` by (person or chat), text; ``search_begun``
@@ -50,6 +51,7 @@ server that is out, or is held by a pause, is not active. Types and their data:
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import gc
 import json
@@ -66,6 +68,7 @@ from typing import Any
 
 from agent.errors import RunError
 from tools.errors import RequestError
+from tools.full_disk import WhenFull, patiently
 
 EVENT_TYPES = frozenset(
     {
@@ -76,11 +79,13 @@ EVENT_TYPES = frozenset(
         "start_confirmed",
         *("replied", "answered", "round_ended", "search_ended"),
         *("model_call", "tool_call", "notice", "warning", "model_asked", "model_paused", "model_resumed"),
+        *("waiting", "waited"),
         *("steered", "held", "chat_begun", "said", "search_begun"),
     }
 )
 DURABLE = EVENT_TYPES - {
     *("judging", "confirming", "model_call", "tool_call", "notice", "model_resumed", "held", "said"),
+    *("waiting", "waited"),
     *("round_ended", "search_ended"),
 }
 """Types that must survive a power cut, because work would be done twice without them."""
@@ -192,6 +197,9 @@ def _event(record: dict[str, Any]) -> Event:
 class EventLog:
     """Appends events. Safe from several threads; one process at a time, which a lock on the file enforces.
 
+    ``when_full`` is asked what to do while the disk has no space, and the log is not active meanwhile; without it that
+    is an error like others.
+
     ``history`` holds the events that were there when it was opened; a torn last line is cut off then.
     """
 
@@ -201,9 +209,14 @@ class EventLog:
         *,
         subscribers: Iterable[Subscriber] = (),
         clock: Callable[[], float] = time.monotonic,
+        types: frozenset[str] = EVENT_TYPES,
+        durable: frozenset[str] = DURABLE,
     ) -> None:
+        """``types``: those there are; ``durable``: those of them that must survive a power cut."""
         self.path = path
+        self.when_full: WhenFull | None = None
         self._clock = clock
+        self._types, self._durable = types, durable
         self._subscribers = tuple(subscribers)
         self._lock = threading.RLock()
         self._fd: int | None = _open_exclusively(path)
@@ -239,17 +252,37 @@ class EventLog:
                 self._opened += self._clock() - self._held
                 self._held = None
 
+    @contextmanager
+    def inactive(self) -> Iterator[None]:
+        """The run waits for what is not its own to hurry."""
+        self.hold()
+        try:
+            yield
+        finally:
+            self.release()
+
     def emit(self, type: str, **data: Any) -> Event:  # noqa: A002 - the log's own word for it
         """Write one event, then tell the subscribers. Raises RunError when it cannot be written."""
-        if type not in EVENT_TYPES:
+        if type not in self._types:
             raise ValueError(f"unknown event type {type!r}")
         with self._lock:
-            event = Event(self._seq, utc_now(), round(self.elapsed_s(), 3), type, data)
-            self._write(_encode(event), durable=type in DURABLE)
+            try:
+                # The event is made anew at each try: waiting for space is told before it.
+                event = patiently(lambda: self._append(type, data), self._wait if self.when_full else None)
+            except OSError as error:
+                reason = f"cannot write to {self.path}: {error.strerror}"
+                raise RunError(f"{reason}; mend it, then resume") from error
             self._seq += 1
             for subscriber in self._subscribers:
                 subscriber(event)
         return event
+
+    def tell(self, type: str, **data: Any) -> None:  # noqa: A002 - as ``emit``
+        """Tell the subscribers what cannot be written: there is no space for it."""
+        with self._lock:
+            event = Event(self._seq, utc_now(), round(self.elapsed_s(), 3), type, data)
+            for subscriber in self._subscribers:
+                subscriber(event)
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Tell ``subscriber`` too, from the next event on."""
@@ -263,18 +296,35 @@ class EventLog:
                 os.close(self._fd)
                 self._fd = None
 
+    def _append(self, type_: str, data: dict[str, Any]) -> Event:
+        event = Event(self._seq, utc_now(), round(self.elapsed_s(), 3), type_, data)
+        self._write(_encode(event), durable=type_ in self._durable)
+        return event
+
+    def _wait(self, error: OSError) -> None:
+        """Until there may be space. The lock is held: nobody else could write either."""
+        assert self.when_full is not None
+        held = self._held is not None
+        self.hold()
+        try:
+            self.when_full(error)
+        finally:
+            if not held:
+                self.release()
+
     def _write(self, line: bytes, *, durable: bool) -> None:
+        """All of it or nothing. Raises OSError, RunError for a log that is closed."""
         if self._fd is None:
             raise RunError(f"the event log {self.path} is closed")
         try:
             written = os.write(self._fd, line)
             if written < len(line):
-                os.ftruncate(self._fd, self._size)
-                raise RunError(f"cannot write to {self.path}: the disk is full; free some space, then resume")
+                raise OSError(errno.ENOSPC, "the disk is full")
             if durable:
                 os.fsync(self._fd)
-        except OSError as error:
-            raise RunError(f"cannot write to {self.path}: {error.strerror}; mend it, then resume") from error
+        except OSError:
+            os.ftruncate(self._fd, self._size)
+            raise
         self._size += written
 
 

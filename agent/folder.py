@@ -22,11 +22,11 @@ from agent.settings import AgentSettings
 from agent.starting import Start
 from tools.artifacts import ArtifactStore
 from tools.errors import RequestError
+from tools.full_disk import is_full
 from tools.problem import Problem
 
 MIN_FREE_BYTES = 16 << 20
 _ELSEWHERE = "choose another folder with --out"
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 _OURS = ("run.json", "problem.py", "events.jsonl", "artifacts", "work", "transcript.jsonl")
 _WRITTEN_WHOLE = ("run.json", "problem.py", "transcript.jsonl", "verdict.json", "best.py", "report.md", "report.html")
 _DATABASES = ("checkpoints.db", "checkpoints.db-wal", "checkpoints.db-shm")
@@ -242,6 +242,6 @@ def _missing(path: Path) -> tuple[Path, ...]:
 def _explain(error: OSError, path: Path, mend: str) -> Exception:
     reason = error.strerror or str(error)
     text = f"cannot write to {path}: {reason[:1].lower()}{reason[1:]}"
-    if error.errno in _FULL:
+    if is_full(error):
         return RunError(f"{text}: free some space, or {mend}")
     return RequestError(f"{text}: {mend}")

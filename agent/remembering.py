@@ -21,8 +21,10 @@ def remember(deps: Deps, state: RunState, candidate: str, verdict: Verdict) -> N
     """
     if deps.memory is None or deps.ledger.find("remembered", candidate, verdict.confirmed) is not None:
         return
+    experience = to_experience(deps, state, deps.ledger.node(candidate), verdict)
+    deps.space.wait()
     try:
-        deps.memory.add(to_experience(deps, state, deps.ledger.node(candidate), verdict))
+        deps.memory.add(experience)
     except StoreError as error:
         deps.emit("warning", text=f"not remembered: {error}")
         return

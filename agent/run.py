@@ -24,12 +24,15 @@ from agent.outcome import Outcome
 from agent.policies.registry import make_policy
 from agent.runs import find_run, finished_outcome, list_runs
 from agent.settings import AgentSettings
+from agent.space import Space, free_bytes
 from agent.starting import Start, check_starts
 from agent.steering import Steering
 from agent.stopping import StopFlag
+from agent.waits import waiting_for_device
 from memory.errors import KnowledgeError
 from memory.knowledge.base import KnowledgeBase
 from memory.store import ExperienceStore
+from sandbox.leases import Patience
 from tools.artifacts import ArtifactStore
 from tools.errors import RequestError
 from tools.judge import Judge
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 
     from sandbox.base import Sandbox
 
-__all__ = ["Outcome", "Seams", "find_run", "list_runs", "optimize", "resume"]
+__all__ = ["Outcome", "Seams", "find_run", "list_runs", "optimize", "prepare", "resume"]
 
 INSTALL_A_SANDBOX = "install one (apt-get install bubblewrap) or pass --allow-unsandboxed"
 
@@ -59,6 +62,10 @@ class Seams:
     """Seconds, for budgets."""
     sleep: Callable[[float], None] = time.sleep
     """Lets them pass, where a model's server has to be waited for."""
+    wall: Callable[[], float] = time.time
+    """Seconds since 1970, for deadlines."""
+    free: Callable[[Path], int] = free_bytes
+    """Bytes left where a folder lies."""
     stop: StopFlag = field(default_factory=StopFlag)
 
 
@@ -87,6 +94,16 @@ def optimize(
             if not Ledger(read_events(folder.events)).all("judged"):
                 folder.discard(settings.home)
             raise
+
+
+def prepare(
+    problem: Problem, settings: AgentSettings, *, starts: Sequence[Start] = (), seams: Seams | None = None
+) -> RunFolder:
+    """The folder of a run that ``resume`` begins, in this process or another one. Raises as ``optimize``."""
+    check_starts(starts, settings.language)
+    with ExitStack() as stack:
+        _open_parts(settings, seams or Seams(), stack, starts=bool(starts))
+        return create_folder(problem, settings, starts)
 
 
 def resume(path: Path, *, subscribers: Sequence[Subscriber] = (), seams: Seams | None = None) -> Outcome:
@@ -199,13 +216,24 @@ def _run(
         # Only now: the log's lock says that nobody else works here.
         folder.clear_work()
         stack.callback(folder.clear_work)
-        judge = seams.judge
-        if judge is None:
-            judge = stack.enter_context(closing(_make_judge(folder, problem, settings, parts.sandbox)))
         clock, activity = Clock(seams.clock, seams.sleep), Activity(log.hold, log.release)
         steering = Steering(folder.path, settings, ledger, log.emit, stop=seams.stop, clock=clock, activity=activity)
         roster = open_roster(parts.models, steering.settings, ledger, log, clock, activity)
+        space = Space(
+            (folder.path, settings.home),
+            log,
+            clock,
+            leave=steering.look,
+            leave_log=seams.stop.check,
+            inactive=activity.waiting,
+            free=seams.free,
+        )
+        log.when_full = space.when_log_is_full
         steering.subscribe(lambda now: roster.purse.allow(now.max_tokens, now.max_cost))
+        judge = seams.judge
+        if judge is None:
+            patience = Patience(waiting_for_device(log, clock, activity), steering.look)
+            judge = stack.enter_context(closing(_make_judge(folder, problem, settings, parts.sandbox, patience)))
         deps = Deps(
             run_id=folder.run_id,
             folder=folder.path,
@@ -215,7 +243,7 @@ def _run(
             roster=roster,
             propose=parts.propose,
             policy=make_policy(settings.policy),
-            store=ArtifactStore(folder.artifacts),
+            store=ArtifactStore(folder.artifacts, space.when_full),
             memory=parts.memory,
             log=log,
             ledger=ledger,
@@ -223,11 +251,15 @@ def _run(
             knowledge=parts.knowledge,
             starts=folder.starts(),
             trusted_only=parts.trusted_only,
+            space=space,
+            wall=seams.wall,
         )
         return drive(deps, folder.checkpoints, parts.sandbox)
 
 
-def _make_judge(folder: RunFolder, problem: Problem, settings: AgentSettings, sandbox: Sandbox | None) -> Judge:
+def _make_judge(
+    folder: RunFolder, problem: Problem, settings: AgentSettings, sandbox: Sandbox | None, patience: Patience
+) -> Judge:
     from tools.judging import SandboxedJudge
 
     assert sandbox is not None
@@ -243,5 +275,6 @@ def _make_judge(folder: RunFolder, problem: Problem, settings: AgentSettings, sa
         language=settings.language,
         target=settings.target,
         seed=settings.seed,
+        patience=patience,
     )
     return judge

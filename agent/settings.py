@@ -6,11 +6,13 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from agent.deadlines import to_deadline
 from agent.models.names import is_known_form, parse_remote, split_models
 from agent.models.pricing import price_models
 from agent.policies.sight import Sight
@@ -80,6 +82,8 @@ class AgentSettings(BaseModel):
     """Candidates judged, recalled ones included."""
     max_seconds: float = Field(default=600.0, gt=0)
     """Active seconds, over all resumptions together."""
+    deadline: datetime | None = None
+    """No candidate begins after it: ``07:30`` (the next one), a date and time, or a duration such as ``8h``."""
     max_tokens: int | None = Field(default=None, ge=1)
     max_cost: float | None = Field(default=None, gt=0)
     """Dollars."""
@@ -152,6 +156,11 @@ class AgentSettings(BaseModel):
                 raise ValueError(f"{twice} is given twice")
             return ",".join(names)
         return joined
+
+    @field_validator("deadline", mode="before")
+    @classmethod
+    def _as_a_time(cls, value: Any) -> Any:
+        return None if value is None else to_deadline(value, datetime.now().astimezone())
 
     @field_validator("home", "out", "prices", mode="after")
     @classmethod
@@ -236,11 +245,13 @@ class AgentSettings(BaseModel):
         *,
         environ: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        given_in: str = "command line",
     ) -> Self:
         """Merge command line > environment > ``kernelwright.toml`` in ``folder`` > defaults.
 
         ``command_line`` holds what was given explicitly; None means not given, any other value wins, the
-        default's included. Raises RequestError, one line that names where a wrong value came from.
+        default's included; ``given_in`` says where, if it was not there. Raises RequestError, one line that names where
+        a wrong value came from.
         """
         environ = os.environ if environ is None else environ
         given = {name: value for name, value in (command_line or {}).items() if value is not None}
@@ -248,7 +259,7 @@ class AgentSettings(BaseModel):
         layers = (
             (SETTINGS_FILE, _from_file((folder or Path.cwd()) / SETTINGS_FILE, known)),
             ("environment", _from_environment(environ, known)),
-            ("command line", given),
+            (given_in, given),
         )
         merged: dict[str, Any] = {}
         origin: dict[str, str] = {}

@@ -27,7 +27,7 @@ _FORMER: Final = "kernelwright.suite_result/1"
 _INDIFFERENT = {
     *("out", "home", "base_url", "streaming", "request_timeout_s"),
     *("price_in", "price_out", "price_cached", "prices"),
-    *("requests_per_minute", "tokens_per_minute", "max_outage_seconds"),
+    *("requests_per_minute", "tokens_per_minute", "max_outage_seconds", "deadline"),
 }
 
 

@@ -6,8 +6,8 @@ Settings are given by name (``max_seconds=60``, ``target="cpu"``) and are comple
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,10 @@ from tools.errors import RequestError
 
 if TYPE_CHECKING:
     from agent.events import Subscriber
+    from agent.plans.folder import PlanFolder
     from agent.run import Outcome
     from agent.settings import AgentSettings
+    from agent.starting import Start
     from sandbox.base import Sandbox
     from tools.judge import Notice
     from tools.verdict import Verdict
@@ -39,13 +41,10 @@ def optimize(
     """
     from agent.run import optimize as run
     from agent.settings import AgentSettings
-    from agent.starting import to_starts
     from tools.problem import load_problem
 
     loaded = AgentSettings.load(settings)
-    paths = [Path(one) for one in ((start,) if isinstance(start, str | Path) else start)]
-    starts = to_starts(paths, read_candidate)
-    return run(load_problem(Path(problem)), loaded, starts=starts, subscribers=tuple(subscribers))
+    return run(load_problem(Path(problem)), loaded, starts=_starts(start), subscribers=tuple(subscribers))
 
 
 def resume(run_id: Path | str, *, subscribers: Iterable[Subscriber] = ()) -> Outcome:
@@ -58,11 +57,25 @@ def resume(run_id: Path | str, *, subscribers: Iterable[Subscriber] = ()) -> Out
     return run(run_folder(run_id), subscribers=tuple(subscribers))
 
 
+def prepare(problem: Path | str, *, start: Path | str | Iterable[Path | str] = (), **settings: Any) -> Path:
+    """Make the folder of a run that ``resume`` then begins, and check everything as far as nothing has to be run.
+
+    Raises as ``optimize``.
+    """
+    from agent.run import prepare as make
+    from agent.settings import AgentSettings
+    from tools.problem import load_problem
+
+    loaded = AgentSettings.load(settings)
+    return make(load_problem(Path(problem)), loaded, starts=_starts(start)).path
+
+
 def evaluate(problem: Path | str, candidate: Path | str, *, notice: Notice | None = None, **settings: Any) -> Verdict:
     """Judge one candidate file. It counts as hostile: it runs only in a sandbox worth the name, unless
     ``allow_unsandboxed``. Raises as ``optimize``; a rejection is a verdict, not an error.
     """
     from agent.settings import AgentSettings
+    from sandbox.leases import Patience
     from tools.candidate import Candidate
     from tools.opening import single_judge
     from tools.problem import load_problem
@@ -71,7 +84,8 @@ def evaluate(problem: Path | str, candidate: Path | str, *, notice: Notice | Non
     loaded.check()
     subject = load_problem(Path(problem))
     attempt = Candidate(source=read_candidate(Path(candidate)), language=loaded.language)
-    about = {"language": loaded.language, "target": loaded.target, "seed": loaded.seed}
+    about: dict[str, Any] = {"language": loaded.language, "target": loaded.target, "seed": loaded.seed}
+    about["patience"] = Patience(_telling(notice))
     with (
         closing(open_boundary(loaded)) as sandbox,
         single_judge(subject, sandbox, loaded.judging, loaded.home, **about) as judge,
@@ -81,12 +95,41 @@ def evaluate(problem: Path | str, candidate: Path | str, *, notice: Notice | Non
         return judge.confirm(attempt, notice) if verdict.status == "accepted" else verdict
 
 
+def _telling(notice: Notice | None) -> Callable[[str], AbstractContextManager[None]]:
+    """Says that a turn is waited for, and for whom."""
+
+    def waiting(text: str) -> AbstractContextManager[None]:
+        if notice is not None:
+            notice(f"waits {text}")
+        return nullcontext()
+
+    return waiting
+
+
 def run_folder(run_id: Path | str) -> Path:
     """The folder of a run given by id, the beginning of an id, or folder. Raises RequestError."""
     from agent.runs import find_run
     from agent.settings import AgentSettings
 
     return find_run(run_id, AgentSettings.load().home)
+
+
+def find_plan_or_run(name: Path | str) -> tuple[PlanFolder | None, Path]:
+    """The plan (None for a run) and the folder of what is given by id, the beginning of one, or folder.
+
+    Raises RequestError for what is neither, or the beginning of several.
+    """
+    from agent.plans.folder import find_plan
+    from agent.settings import AgentSettings
+
+    plan = find_plan(name, AgentSettings.load().home)
+    return (plan, plan.path) if plan is not None else (None, run_folder(name))
+
+
+def _starts(start: Path | str | Iterable[Path | str]) -> tuple[Start, ...]:
+    from agent.starting import to_starts
+
+    return to_starts([Path(one) for one in ((start,) if isinstance(start, str | Path) else start)], read_candidate)
 
 
 def read_candidate(path: Path) -> str:

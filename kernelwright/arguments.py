@@ -56,6 +56,7 @@ _SEARCH = (
     ),
     ("--max-candidates", "N", "stop after judging N candidates"),
     ("--max-seconds", "S", "stop after S seconds"),
+    ("--deadline", "T", "begin no candidate after it: 07:30, 2026-12-01T07:30 or 8h"),
     ("--max-tokens", "T", "spend no more than T tokens: no call begins whose worst case is beyond"),
     ("--max-cost", "USD", "spend no more than so many dollars, likewise; needs prices"),
     ("--stall", "N", "stop after N candidates in a row without a better one"),
@@ -84,6 +85,8 @@ _JUDGING = (
 )
 
 _RUN = "a run's id, the beginning of one, or its folder"
+_RUN_OR_PLAN = "the id of a run or a plan, the beginning of one, or its folder"
+_DETACH = "go on in a process of its own, which survives this terminal and begins anew what crashes"
 
 
 class Parser(argparse.ArgumentParser):
@@ -116,6 +119,7 @@ def make_parser() -> Parser:
     _add_optimize(commands)
     _add_chat(commands)
     _add_evaluate(commands)
+    _add_plans(commands)
     _add_runs(commands)
     _add_eval(commands)
     _add_memory(commands)
@@ -166,6 +170,7 @@ def _add_optimize(commands: Any) -> None:
         help="a kernel of yours (class ModelNew): judged first, built upon, to be beaten; may be given several times",
     )
     parser.add_argument("--out", metavar="DIR", help="run folder; default a new one under KERNELWRIGHT_HOME")
+    parser.add_argument("--detach", action="store_true", help=_DETACH)
     parser.add_argument("--no-memory", action="store_true", help="neither recall nor remember")
     parser.add_argument("--no-streaming", action="store_true", help="ask the model for whole replies")
     parser.add_argument("--no-stop-at-floor", action="store_true", help="search on where nothing is left to win")
@@ -205,12 +210,15 @@ def _add_evaluate(commands: Any) -> None:
 def _add_runs(commands: Any) -> None:
     _command(commands, "runs", "list the runs of this machine")
     for name, purpose in (
-        ("resume", "go on with an interrupted run; no candidate is judged twice"),
+        ("resume", "go on with an interrupted run or plan; no candidate is judged twice"),
         ("show", "show a run: its state, its candidates, its champion"),
-        ("report", "print a run's report: Markdown, one HTML file that asks for nothing else, or JSON"),
+        ("report", "print the report of a run or a plan: Markdown, one HTML file that asks for nothing else, or JSON"),
     ):
         parser = _command(commands, name, purpose)
-        parser.add_argument("run", metavar="RUN", help=_RUN)
+        both = name in ("resume", "report")
+        parser.add_argument("run", metavar="RUN", help=_RUN_OR_PLAN if both else _RUN)
+        if name == "resume":
+            parser.add_argument("--detach", action="store_true", help=_DETACH)
         if name == "report":
             parser.add_argument("--format", choices=("markdown", "html", "json"), help="default markdown")
         if name == "show":
@@ -218,6 +226,24 @@ def _add_runs(commands: Any) -> None:
                 "--replay", action="store_true", help="rebuild it from its log alone, and compare with what it left"
             )
     _add_export(commands)
+
+
+def _add_plans(commands: Any) -> None:
+    parser = _command(commands, "run", "work through a plan of many operators, or go on with it (docs/plans.md)")
+    parser.add_argument("plan", metavar="PLAN", help="a plan file, or the id or the folder of a plan that has begun")
+    parser.add_argument("--detach", action="store_true", help=_DETACH)
+    parser.add_argument("--new", action="store_true", help="begin the file anew, whatever became of it before")
+    parser = _command(commands, "watch", "follow what a run or a plan does, from any terminal, until it ends")
+    parser.add_argument("run", metavar="RUN", help=_RUN_OR_PLAN)
+    for name, purpose in (
+        ("pause", "hold a run or a plan after what it is doing; its seconds are not spent"),
+        ("go-on", "let a run or a plan that was paused go on"),
+        ("stop", "stop a run or a plan at the next step; the state is kept, resume goes on"),
+        ("finish", "search no further: confirm the best so far and end; a plan begins no other operator"),
+    ):
+        parser = _command(commands, name, purpose)
+        parser.add_argument("run", metavar="RUN", help=_RUN_OR_PLAN)
+        parser.set_defaults(module="asking", kind=name.replace("-", "_"))
 
 
 def _add_export(commands: Any) -> None:

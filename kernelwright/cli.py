@@ -91,6 +91,6 @@ def _dispatch(words: list[str]) -> int:
     command = arguments.pop("command", None)
     if command is None:
         raise RequestError("no command given: try `kernelwright doctor`, or see kernelwright --help")
-    module = importlib.import_module(f"kernelwright.commands.{command}")
+    module = importlib.import_module(f"kernelwright.commands.{arguments.pop('module', command)}")
     code: int = module.run(arguments)
     return code

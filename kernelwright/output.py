@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from tools.full_disk import is_full
+
 ERROR_SCHEMA = "kernelwright.error/1"
 
 
@@ -37,6 +39,9 @@ def note(text: str, prefix: str = "") -> None:
         sys.stderr.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    except OSError as error:
+        if not is_full(error):  # the log of a detached run, on a full disk: the run waits for space, its lines do not
+            raise
 
 
 def fail(kind: str, message: str, as_json: bool) -> None:

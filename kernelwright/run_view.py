@@ -107,6 +107,7 @@ def _run_started(view: RunView, data: dict[str, Any]) -> str:
 
 def _resumed(view: RunView, data: dict[str, Any]) -> str:
     view.status, view.doing, view.outcome = "running", "resuming", None
+    view.run_id = str(data.get("run_id") or view.run_id)
     view.paused, view.is_held = {}, False
     return f"resuming {data.get('run_id') or view.run_id}: {view.judged} judged already"
 
@@ -237,6 +238,16 @@ def _model_resumed(view: RunView, data: dict[str, Any]) -> str:
     return f"{data.get('model')} answers again after {clock(data.get('seconds') or 0.0)}"
 
 
+def _waiting(view: RunView, data: dict[str, Any]) -> str:
+    view.doing = f"waits {data.get('text')}"
+    return view.doing
+
+
+def _waited(view: RunView, data: dict[str, Any]) -> str:
+    view.doing = f"goes on after {clock(data.get('seconds') or 0.0)} of waiting for the {data.get('what')}"
+    return view.doing
+
+
 def _held(view: RunView, data: dict[str, Any]) -> str:
     view.is_held, view.doing = True, "held: waiting to be told to go on"
     return view.doing
@@ -290,6 +301,8 @@ _HANDLERS = {
     "model_call": _model_call,
     "model_paused": _model_paused,
     "model_resumed": _model_resumed,
+    "waiting": _waiting,
+    "waited": _waited,
     "steered": _steered,
     "held": _held,
 }

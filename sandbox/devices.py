@@ -1,19 +1,13 @@
-"""Accelerators of this machine: what there is, and one exclusive lease for each.
-
-A lease is a lock on a file, so that it ends with the process that holds it, whatever happens to that.
-"""
+"""Accelerators of this machine: what there is, and one exclusive lease for each (``sandbox.leases``)."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from sandbox.errors import SandboxUnavailable
+from sandbox.leases import FileLease, Patience
 from sandbox.target import Target
 
 _CONTROL = ("/dev/nvidiactl", "/dev/nvidia-uvm")
@@ -39,27 +33,19 @@ class Device:
 class Lease:
     """One device, held alone among all that ask for it on this machine; nothing at all without a device."""
 
-    def __init__(self, device: Device | None) -> None:
-        self._device = device
-        self._lock: int | None = None
+    def __init__(self, device: Device | None, patience: Patience | None = None) -> None:
+        name = None if device is None else f"device-{device.uuid or device.kind}"
+        self._lease = None if name is None else FileLease(name, patience)
 
     def take(self) -> None:
-        """Wait for who has it, and hold it; idempotent."""
-        if self._device is None or self._lock is not None:
-            return
-        name = f"kernelwright-device-{self._device.uuid or self._device.kind}.lock"
-        path = Path(tempfile.gettempdir(), name)
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        with suppress(PermissionError):
-            path.chmod(0o666)  # another user may want it next
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        self._lock = lock
+        """Wait for who has it, and hold it; idempotent. Raises what ``Patience.leave`` raises."""
+        if self._lease is not None:
+            self._lease.take()
 
     def give_back(self) -> None:
         """Let others have it; idempotent."""
-        lock, self._lock = self._lock, None
-        if lock is not None:
-            os.close(lock)
+        if self._lease is not None:
+            self._lease.give_back()
 
 
 def host_device(memory_bytes: int = 1 << 30, name: str = "") -> Device:

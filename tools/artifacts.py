@@ -7,6 +7,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from tools.full_disk import WhenFull, patiently
+
 _BEGUN = "begun-"
 """How the names of files begin that are not whole yet; no artifact's does."""
 
@@ -14,16 +16,21 @@ _BEGUN = "begun-"
 class ArtifactStore:
     """Files named by the hash of their content. Writing twice is harmless; a torn write is never visible."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, when_full: WhenFull | None = None) -> None:
+        """``when_full`` is asked what to do where there is no space; without it, that is an error."""
         self.root = root
+        self._when_full = when_full
 
     def put(self, content: str | bytes) -> str:
-        """Store and return the id: 64 hexadecimal digits of SHA-256."""
+        """Store and return the id: 64 hexadecimal digits of SHA-256. Raises OSError."""
         raw = content.encode() if isinstance(content, str) else content
         digest = hashlib.sha256(raw).hexdigest()
         path = self._path(digest)
-        if path.exists():
-            return digest
+        if not path.exists():
+            patiently(lambda: self._write(path, raw), self._when_full)
+        return digest
+
+    def _write(self, path: Path, raw: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_BEGUN)
         try:
@@ -35,7 +42,6 @@ class ArtifactStore:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-        return digest
 
     def get(self, artifact: str) -> bytes:
         """Content of an artifact. Raises KeyError if there is none."""

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from sandbox.base import Sandbox
 from sandbox.devices import Device, Lease, device_of
 from sandbox.errors import SandboxError
+from sandbox.leases import Patience
 from sandbox.target import Target
 from tools.admission import Admission, admit
 from tools.benchmarking import CASE_BUDGET_S
@@ -45,6 +46,7 @@ from tools.profiling.running import Profiling, unbuilt
 from tools.screening import screen
 from tools.sittings import settle
 from tools.trial import Trial, check_once, require_screened, unseen_shapes
+from tools.turns import Turns
 from tools.verdict import CheckResult, CompileResult, Measurement, Timing, Verdict
 from tools.verdicts import accepted, doubts, failed_compile, infrastructure, rejected
 
@@ -71,10 +73,12 @@ class SandboxedJudge:
         target: str = "cpu",
         seed: int = 0,
         device: Device | None = None,
+        patience: Patience | None = None,
     ) -> None:
         """``work_dir`` is where a private folder is made; ``cache_dir`` keeps baselines' compiled code, and ceilings.
-        ``device``: what candidates are called on; default: the target's. Raises SandboxUnavailable where there is
-        none, JudgeUnavailable if what is needed for it cannot be built.
+        ``device``: what candidates are called on; default: the target's. ``patience``: how to wait for other processes
+        that judge here. Raises SandboxUnavailable where there is no device, JudgeUnavailable if what is needed for it
+        cannot be built.
         ``language`` is what most candidates are in; a verdict names its own candidate's. ``seed`` is for the statistics
         only; what a candidate is tested with comes from the system's entropy.
         """
@@ -96,7 +100,7 @@ class SandboxedJudge:
         self._device = device = device or device_of(Target.parse(target))
         self._licence = Licence(settings.precision, settings.atol, settings.rtol)
         self._launcher = launcher_for(sandbox, settings, device, self._folder)
-        self._lease = Lease(device)
+        self._lease = Lease(device, patience)
         self._flush = Flush()
         self._usable = self._closed = False
         self._crews = Crews(self._new_crew)
@@ -108,6 +112,7 @@ class SandboxedJudge:
         self._builder = Builder(
             self._launcher, self._folder, lambda: self._crews.now().constructor(), lambda: self._crews.now().forms()
         )
+        self._turns = Turns(device, patience or Patience(), self._builder.settle)
         about = (self._launcher, self._builder, self._site, settings, self._machine)
         self._profiling = Profiling(*about, self._make_room)
         self._about = {"target": target, "isolation": str(sandbox.isolation), "precision": settings.precision}
@@ -118,7 +123,8 @@ class SandboxedJudge:
 
     def describe(self) -> Description:
         """See ``tools.judge.Judge``."""
-        with self._lock:
+        # A turn is never waited for with the lock in hand: who has the turn may need that.
+        with nullcontext() if self._usable else self._turns.shared(), self._lock:
             if self._refusal is not None:
                 raise self._refusal
             self._lease.take()
@@ -141,7 +147,7 @@ class SandboxedJudge:
     def baselines(self, notice: Notice | None = None) -> dict[str, dict[str, Timing]]:
         """See ``tools.judge.Judge``."""
         self.describe()
-        with self._measuring, self._machine.alone():
+        with self._measuring, self._turns.alone(), self._machine.alone():
             if self._device is not None:  # they import torch while torch.compile works for the baselines
                 self._builder.prepare()
             about = self._builder.settle, self.settings.memory_bytes, notice or silent
@@ -156,7 +162,7 @@ class SandboxedJudge:
         screened = screen(candidate.source)
         if screened.reason is not None:
             return CompileResult(ok=False, reason=screened.reason, log=screened.detail)
-        with self._machine.shared():
+        with self._turns.shared(), self._machine.shared():
             return self._once_again(lambda: self._builder.compile(candidate))
 
     def check(self, candidate: Candidate) -> CheckResult:
@@ -164,19 +170,22 @@ class SandboxedJudge:
         built = self.compile(candidate)
         if not built.ok:
             return CheckResult(passed=False, reason=built.reason, detail=failed_compile(built), log=built.log)
-        with self._machine.alone() if self._device is not None else self._machine.shared():  # a device has one place
+        alone = self._device is not None  # a device has one place
+        with self._turns.shared(), self._machine.alone() if alone else self._machine.shared():
             return self._once_again(lambda: self._check(candidate))
 
     def profile(self, candidate: Candidate, profiler: str = "auto") -> ProfileResult:
         """See ``tools.judge.Judge``."""
-        built = self.compile(candidate)
         work = partial(self._profiling.profile, candidate, profiler)
-        return self._once_again(work) if built.ok else unbuilt(profiler, built)
+        with self._turns.shared():
+            built = self.compile(candidate)
+            return self._once_again(work) if built.ok else unbuilt(profiler, built)
 
     def code(self, candidate: Candidate) -> CodeResult:
         """See ``tools.judge.Judge``."""
         built = self.compile(candidate)
-        return self._once_again(partial(self._profiling.code, candidate, built))
+        with self._turns.shared():
+            return self._once_again(partial(self._profiling.code, candidate, built))
 
     def _floors_s(self) -> dict[str, float]:
         """By case, a time that no call can be shorter than."""
@@ -189,7 +198,7 @@ class SandboxedJudge:
 
     def measure(self, candidate: Candidate, notice: Notice | None = None) -> Measurement:
         """See ``tools.judge.Judge``."""
-        with self._measuring:
+        with self._measuring, self._turns.alone():
             self.describe()
             try:
                 return self._once_again(lambda: self._measure(candidate, notice or silent))
@@ -262,7 +271,7 @@ class SandboxedJudge:
         """Judge once, a second time if our side failed, and never raise for either's fault."""
         about = {**self._about, "candidate": candidate.id, "language": candidate.language, "confirmed": confirm}
         stages: dict[str, float] = {}
-        with self._measuring:
+        with self._measuring, self._turns.alone():
             try:
                 self.describe()
                 verdict = self._once_again(lambda: self._judge(candidate, notice, confirm, about, stages))
@@ -312,18 +321,9 @@ class SandboxedJudge:
         about["oracle"] = crew.describe()[0].oracle
         contender = self._builder.open(candidate, crew.constructor())
         times = CONFIRM_TIMES if confirm else 1
-        trial = Trial(
-            crew,
-            contender,
-            seeds,
-            self.settings.blocks * times,
-            CASE_BUDGET_S * times,
-            self._seed,
-            notice,
-            self.settings.memory_bytes,
-            DRESSES + CONFIRM_DRESSES if confirm else DRESSES,
-            self._floors_s(),
-        )
+        bounds = self.settings.blocks * times, CASE_BUDGET_S * times, self._seed, notice, self.settings.memory_bytes
+        dresses = DRESSES + CONFIRM_DRESSES if confirm else DRESSES
+        trial = Trial(crew, contender, seeds, *bounds, dresses, self._floors_s())
         try:
             with self._machine.alone(about):
                 if self._device is None:

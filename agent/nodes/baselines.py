@@ -22,6 +22,7 @@ def baselines(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
     known = deps.ledger.find("baselines_measured")
     if known is None:
         deps.steering.seam()
+        deps.space.wait()
         measured = deps.judge.baselines(deps.notice())
         means = {
             name: math.exp(sum(math.log(timing.median_s) for timing in cases.values()) / len(cases))

@@ -14,6 +14,7 @@ from agent.deps import Deps
 from agent.starting import KIND, best_start, over_start
 from agent.state import RunState
 from agent.tree import Node, ranked
+from tools.candidate import Candidate
 from tools.errors import JudgeUnavailable
 from tools.verdict import Verdict
 
@@ -70,12 +71,22 @@ def _judge_again(deps: Deps, node: Node, found: Callable[[Verdict], tuple[str, d
     candidate = deps.candidate(node.source_artifact, node.language)
     deps.emit("confirming", candidate=node.id)
     for _ in range(2):
-        verdict = deps.judge.confirm(candidate, deps.notice(candidate=node.id))
+        verdict = _verdict(deps, candidate, node.id)
         type_, facts = found(verdict)
         data: dict[str, Any] = deps.emit(type_, candidate=node.id, **facts, verdict=verdict.to_json()).data
         if verdict.status != "infrastructure_error":
             return data
     raise JudgeUnavailable(f"the champion could not be confirmed: {verdict.detail or verdict.reason}")
+
+
+def _verdict(deps: Deps, candidate: Candidate, id_: str) -> Verdict:
+    """As for a candidate that is new: a rejection while the disk is full is not believed at once."""
+    for _ in range(MAX_CONFIRMATIONS):
+        deps.space.wait()
+        verdict = deps.judge.confirm(candidate, deps.notice(candidate=id_))
+        if verdict.status == "accepted" or not deps.space.is_short():
+            break
+    return verdict
 
 
 def _holds(verdict: Verdict) -> bool:

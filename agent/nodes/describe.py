@@ -16,6 +16,7 @@ def describe(state: RunState, runtime: Runtime[Deps]) -> dict[str, Any]:
     known = deps.ledger.find("described")
     if known is None:
         deps.steering.seam()
+        deps.space.wait()
         found = deps.judge.describe()
         known = deps.emit(
             "described",

@@ -14,6 +14,7 @@ from tools.candidate import Candidate
 from tools.errors import JudgeUnavailable
 from tools.likeness import likeness
 from tools.traits import traits
+from tools.verdict import Verdict
 
 MAX_FAULTS = 3
 """Judgements in a row that may fail for want of infrastructure before the run gives up."""
@@ -78,7 +79,7 @@ def judge_one(
     """
     deps.emit("judging", candidate=candidate.id, order=order, of=deps.bounds.max_candidates)
     before_s = deps.log.elapsed_s()
-    verdict = deps.judge.judge(candidate, deps.notice(candidate=candidate.id))
+    verdict = _verdict(deps, candidate)
     if log:
         verdict = verdict.model_copy(update={"log": "\n".join(filter(None, [verdict.log, log]))})
     taken = ("parent", "round", "slot", "language", "strategy", "source_artifact", "origin")
@@ -99,3 +100,13 @@ def judge_one(
     if faults + 1 >= MAX_FAULTS:
         raise JudgeUnavailable(f"the judge failed {MAX_FAULTS} times in a row: {verdict.detail or verdict.reason}")
     return faults + 1
+
+
+def _verdict(deps: Deps, candidate: Candidate) -> Verdict:
+    """A rejection while the disk is full may be the disk's fault: it counts only if it comes again and again."""
+    for _ in range(MAX_FAULTS):
+        deps.space.wait()
+        verdict = deps.judge.judge(candidate, deps.notice(candidate=candidate.id))
+        if verdict.status == "accepted" or not deps.space.is_short():
+            break
+    return verdict

@@ -35,6 +35,7 @@ def propose(state: PickState, runtime: Runtime[Deps]) -> dict[str, Any]:
     if deps.ledger.find("proposed", number, slot) is None:
         with deps.steering.activity.working():
             deps.steering.seam()
+            deps.space.wait()
             research(deps, state)
             data = _ask(deps, state)
         place = {"parent": state["parent"], "kind": state["kind"], "inspirations": state["inspirations"]}
@@ -185,7 +186,7 @@ def _clock(deps: Deps) -> Any:
 
     def out_of_time() -> bool:
         deps.steering.look()
-        return deps.steering.is_finishing or deps.log.elapsed_s() >= deps.bounds.max_seconds
+        return deps.steering.is_finishing or deps.out_of_time()
 
     return out_of_time
 

@@ -146,6 +146,7 @@ def _try_settings(
         if values is None:
             return "tune_trials" if len(tries) < plan["settings"] else "exhausted"
         deps.steering.seam()
+        deps.space.wait()
         try:
             _try(deps, node, source, values, len(tries))
         except (JudgeUnavailable, SandboxError) as error:

@@ -114,6 +114,6 @@ def _told(deps: Deps, **about: Any) -> Callable[..., None]:
 def _clock(deps: Deps) -> Any:
     def out_of_time() -> bool:
         deps.steering.look()
-        return deps.log.elapsed_s() >= deps.bounds.max_seconds
+        return deps.out_of_time()
 
     return out_of_time

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernelwright.api import optimize
+from kernelwright.api import optimize, prepare
 from kernelwright.closing import closing_table
 from kernelwright.live import watching
 from kernelwright.output import write, write_json
@@ -14,6 +14,10 @@ def run(arguments: dict[str, Any]) -> int:
     """Optimize, showing progress; print the outcome; 0 improved, 1 not."""
     as_json = arguments.pop("json", False)
     problem, start = arguments.pop("problem"), arguments.pop("start", ())
+    if arguments.pop("detach", False):
+        from kernelwright.commands.run import show_detached
+
+        return show_detached(prepare(problem, start=start, **to_settings(arguments)), as_json)
     with watching() as watcher:
         outcome = optimize(problem, start=start, subscribers=(watcher,), **to_settings(arguments))
     show_outcome(outcome.to_json(), as_json)

@@ -5,19 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kernelwright import exit_codes
-from kernelwright.api import run_folder
+from kernelwright.api import find_plan_or_run
 from kernelwright.output import write, write_json
 from tools.errors import RequestError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from agent.plans.folder import PlanFolder
+
 SCHEMA = "kernelwright.report/1"
 
 
 def run(arguments: dict[str, Any]) -> int:
     """Print the Markdown that a finished run left, or the page, or the facts behind both."""
-    folder, form = run_folder(arguments["run"]), arguments.get("format")
+    (plan, folder), form = find_plan_or_run(arguments["run"]), arguments.get("format")
+    if plan is not None:
+        return _of_plan(plan, form, as_json=arguments.get("json", False))
     if form == "json":
         from agent.report.gathering import read_report
 
@@ -26,6 +30,24 @@ def run(arguments: dict[str, Any]) -> int:
     path = folder / ("report.html" if form == "html" else "report.md")
     text = _page(folder) if form == "html" else _markdown(path, arguments["run"], form)
     if arguments.get("json"):
+        write_json({"schema": SCHEMA, "path": str(path), "report": text})
+    else:
+        write(text.rstrip())
+    return exit_codes.DONE
+
+
+def _of_plan(plan: PlanFolder, form: str | None, *, as_json: bool) -> int:
+    """The same of a plan, as far as it has come."""
+    from agent.plans.outcome import read_outcome
+    from agent.plans.report import to_markdown, to_page
+
+    outcome = read_outcome(plan)
+    if form == "json":
+        write_json(outcome.to_json())
+        return exit_codes.DONE
+    text = to_page(outcome, plan) if form == "html" else to_markdown(outcome)
+    path = plan.path / ("report.html" if form == "html" else "report.md")
+    if as_json:
         write_json({"schema": SCHEMA, "path": str(path), "report": text})
     else:
         write(text.rstrip())

@@ -47,5 +47,5 @@ def test_bounds_that_are_not_set_do_not_hold() -> None:
 
 
 def test_time_is_kept_for_a_champion_only() -> None:
-    assert confirmation_reserve_s(5.0, has_champion=True) == 10.0
+    assert confirmation_reserve_s(5.0, has_champion=True) == 15.0
     assert confirmation_reserve_s(5.0, has_champion=False) == 0.0

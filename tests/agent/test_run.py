@@ -226,8 +226,8 @@ def test_no_judgement_begins_that_does_not_fit(toy, home: Path) -> None:
 
     judge = FakeJudge(script, confirmations=toy.follow)
     values = [110, 130, 150, 170, 190, 210]
-    outcome = run(toy, home, judge, listed(values, toy), seams={"clock": clock}, max_seconds=65.0)
-    # After the second one 20 s are kept for confirming and 10 s are needed: at 40 s nothing more fits.
+    outcome = run(toy, home, judge, listed(values, toy), seams={"clock": clock}, max_seconds=75.0)
+    # After the second one 30 s are kept for confirming and 10 s are needed: at 40 s nothing more fits.
     assert (outcome.stop_reason, outcome.candidates, outcome.status) == ("max_seconds", 4, "improved")
     assert outcome.elapsed_s == 40.0
 

@@ -12,6 +12,7 @@ from kernelwright.commands.eval import OWN
 from kernelwright.commands.optimize import to_settings
 from memory.conformance import make_experience
 
+ASKING = {"pause", "go-on", "stop", "finish"}
 COMMANDS = {
     *(
         "doctor",
@@ -26,7 +27,10 @@ COMMANDS = {
         "export",
         "eval",
         "memory",
+        "run",
+        "watch",
     ),
+    *ASKING,
 }
 
 
@@ -38,14 +42,15 @@ def options_of(name: str) -> set[str]:
 def test_help_names_every_command(command):
     answer = command("--help")
     assert answer.code == 0
-    assert set(re.findall(r"^    ([a-z]+) ", answer.out, re.MULTILINE)) == COMMANDS
+    assert set(re.findall(r"^    ([a-z-]+) ", answer.out, re.MULTILINE)) == COMMANDS
     assert answer.err == ""
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_has_help_and_a_module(command, repository, name):
     assert command(name, "--help").code == 0
-    assert (repository / "kernelwright" / "commands" / f"{name}.py").is_file()
+    module = "asking" if name in ASKING else name
+    assert (repository / "kernelwright" / "commands" / f"{module}.py").is_file()
 
 
 def test_version(command):
@@ -175,7 +180,7 @@ def test_every_room_s_errors_are_explained(repository):
 def test_every_option_is_a_setting(name):
     settings = {*AgentSettings.model_fields, "no_memory", "no_streaming", "no_stop_at_floor", "no_profiler"}
     # Of the corpus, which programs and how often; and like the problem, the files to start from.
-    own = {*OWN} if name == "eval" else {"start"} if name == "optimize" else set()
+    own = {*OWN} if name == "eval" else {"start", "detach"} if name == "optimize" else set()
     assert options_of(name) - own <= settings
 
 

@@ -55,7 +55,7 @@ def test_time_ends_it():
     now, lot = count(0, 100), random.Random(0)
     sit = lambda: [case(lot.choice([-0.1, 0.14]), lot)]  # noqa: E731 - nothing will ever be clear
     sittings = settle([case(0.02, lot)], sit, 0, BUDGET_S, clock=lambda: float(next(now)))
-    assert len(sittings) == 10
+    assert len(sittings) == 9, "none begins that would not be done in time"
 
 
 def test_a_gain_of_three_percent_is_found():
