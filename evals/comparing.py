@@ -22,10 +22,10 @@ from statistics import fmean, variance
 from typing import Any, Final, Literal
 
 from evals.arms import AGENT
-from evals.intervals import student_quantile
 from evals.reporting import SuiteReport
 from evals.results import SuiteResult
 from tools.errors import RequestError
+from tools.student import student_quantile
 
 COMPARISON_SCHEMA: Final = "kernelwright.comparison/1"
 CONFIDENCE: Final = 0.999

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, fmean, stdev
 
+from tools.student import student_quantile
+
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 MIN_EFFECT = 0.02
@@ -77,7 +79,7 @@ def ratio_interval(series: Sequence[Sequence[float]], seed: int) -> Interval:
 def mean_interval(logs: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
     """Geometric mean of ratios, two or more, with Student's interval for it. ``logs``: their logarithms."""
     middle = fmean(logs)
-    quantile = student_quantile((1 + confidence) / 2, len(logs) - 1)
+    quantile = student_quantile(confidence, len(logs) - 1)
     reach = quantile * stdev(logs) / math.sqrt(len(logs))
     return Interval(math.exp(middle), math.exp(middle - reach), math.exp(middle + reach))
 
@@ -86,19 +88,9 @@ def _tails(blocks: int) -> tuple[float, float]:
     """Quantiles of the bootstrap distribution that cover 95 % for this few blocks."""
     if blocks < 2:
         return 0.0, 1.0
-    tail = (1 - CONFIDENCE) / 2
-    stretched = student_quantile(1 - tail, blocks - 1) * math.sqrt(blocks / (blocks - 1))
+    stretched = student_quantile(CONFIDENCE, blocks - 1) * math.sqrt(blocks / (blocks - 1))
     lower = NormalDist().cdf(-stretched)
     return lower, 1 - lower
-
-
-def student_quantile(probability: float, freedom: int) -> float:
-    """Student's t, by its expansion around the normal quantile (within 1 % from three degrees on)."""
-    z = NormalDist().inv_cdf(probability)
-    first = (z**3 + z) / 4
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / freedom + second / freedom**2 + third / freedom**3
 
 
 def window_ratios(slow: Sequence[Sequence[float]], fast: Sequence[Sequence[float]]) -> list[float]:

@@ -10,11 +10,11 @@ import statistics
 import pytest
 
 from evals.comparing import COMPARISON_SCHEMA, compare
-from evals.intervals import student_quantile
 from evals.page import comparison_page, verdict_line
 from evals.reporting import SuiteReport, read_suite_report
 from evals.sameness import counted, parted
 from tools.errors import RequestError
+from tools.student import student_quantile
 
 
 @pytest.mark.parametrize(("problems", "repeats"), [(24, 1), (8, 1), (6, 2), (3, 3)])

@@ -16,9 +16,9 @@ from evals.intervals import (
     intervals_agree,
     mean_of_means,
     quantile,
-    student_quantile,
 )
 from evals.scoring import FAST_P, Entry, credit, fast_p, score
+from tools.student import student_quantile
 
 
 def entry(name: str, speedup: float | None, **about: object) -> Entry:
