@@ -14,9 +14,8 @@ from agent.report.amounts import dollars, duration, interval, ratio
 from agent.report.charts import speed_chart
 from agent.report.facts import Report
 from agent.report.markup import Html, join, tag
-from agent.report.page import POLICY
 from agent.report.rows import facts_list, table
-from agent.report.style import STYLE
+from agent.report.style import head_of
 
 _COLUMNS = (
     "operator",
@@ -58,15 +57,7 @@ def to_markdown(outcome: PlanOutcome) -> str:
 
 def to_page(outcome: PlanOutcome, folder: PlanFolder) -> str:
     """The whole file; charts of the runs are in it, their own pages are linked."""
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("meta", name="viewport", content="width=device-width,initial-scale=1"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("title", f"{outcome.name}: {_state(outcome)}"),
-        tag("style", STYLE),
-    )
+    head = head_of(f"{outcome.name}: {_state(outcome)}")
     kind = "improved" if outcome.exit_code == 0 else "failed" if outcome.exit_code in (2, 3) else "interrupted"
     top = tag(
         "header",

@@ -7,25 +7,16 @@ from agent.report.charts import case_chart, speed_chart
 from agent.report.facts import Report
 from agent.report.markup import Html, join, tag
 from agent.report.rows import case_table, diff_block, facts_list, table, time_table, tree_list
-from agent.report.style import STYLE
+from agent.report.style import head_of
 from tools.roofline import roof_of
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 MAX_LESSONS = 200
 MAX_REFUSALS = 20
 
 
 def to_page(report: Report) -> str:
     """The whole file."""
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("meta", name="viewport", content="width=device-width,initial-scale=1"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("title", f"{report.problem or 'A run'} on {report.target}: {report.status.replace('_', ' ')}"),
-        tag("style", STYLE),
-    )
+    head = head_of(f"{report.problem or 'A run'} on {report.target}: {report.status.replace('_', ' ')}")
     parts = (_top, _charts, _tree, _cases, _profile, _sources, _learned, _costs, _about)
     body = tag("body", *(part(report) for part in parts))
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"

@@ -1,8 +1,11 @@
-"""The page's only style sheet: light and dark, on paper and on a telephone, with the reader's own fonts."""
+"""The head of a page and its style sheet: light and dark, on paper and on a telephone, with the reader's own fonts."""
 
 from __future__ import annotations
 
-from agent.report.markup import Html
+from agent.report.markup import Html, tag
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+"""A page asks for nothing outside itself, and runs nothing."""
 
 STYLE = Html("""
 :root{color-scheme:light dark;--fg:#1b1f24;--soft:#59636e;--line:#d5dae0;--bg:#fff;--card:#f6f8fa;--mine:#0969da;
@@ -49,3 +52,16 @@ details{margin:.5rem 0}summary{cursor:pointer;color:var(--mine)}a{color:inherit}
 @media print{body{max-width:none;font-size:11px}pre{max-height:none;white-space:pre-wrap}h2{break-after:avoid}
 figure,tr,li{break-inside:avoid}}
 """)
+
+
+def head_of(title: str) -> Html:
+    """The head of a page that is one file."""
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        tag("meta", name="viewport", content="width=device-width,initial-scale=1"),
+        tag("meta", name="referrer", content="no-referrer"),
+        tag("title", title),
+        tag("style", STYLE),
+    )

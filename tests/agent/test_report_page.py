@@ -14,7 +14,8 @@ import pytest
 
 from agent.report.gathering import read_report
 from agent.report.markup import escape, tag
-from agent.report.page import POLICY, to_page
+from agent.report.page import to_page
+from agent.report.style import POLICY
 from agent.reporting import render_report
 
 spec = importlib.util.spec_from_file_location("report_runs", Path(__file__).with_name("report_runs.py"))
