@@ -133,3 +133,31 @@ def test_every_reason_to_stop_is_explained(troubleshooting):
 
     told = first_cells(section(troubleshooting, "By stop reason"))
     assert sorted(told) == sorted(typing.get_args(StopReason))
+
+
+@pytest.fixture(scope="module")
+def verdicts(repository: Path) -> str:
+    return (repository / "docs" / "verdicts.md").read_text(encoding="utf-8")
+
+
+def test_every_field_of_a_verdict_is_explained_and_no_other(verdicts):
+    from dataclasses import fields
+
+    from tools.harness.yardstick import ErrorFacts
+    from tools.verdict import CaseVerdict, Timing, Verdict
+
+    whole, _, parts = section(verdicts, "Fields").partition("\n### A case\n")
+    case, _, rest = parts.partition("\n### A timing, an error\n")
+    assert sorted(first_cells(whole)) == sorted(name.rstrip("_") for name in Verdict.model_fields)
+    assert sorted(first_cells(case)) == sorted(CaseVerdict.model_fields)
+    assert sorted(first_cells(rest)) == sorted([*Timing.model_fields, *(field.name for field in fields(ErrorFacts))])
+
+
+def test_the_verdict_that_is_shown_is_one(verdicts):
+    import json
+
+    from tools.verdict import Verdict
+
+    (shown,) = re.findall(r"^```json\n(.*?)^```", verdicts, re.MULTILINE | re.DOTALL)
+    data = json.loads(shown)
+    assert Verdict.from_json(data).to_json() == data
