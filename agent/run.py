@@ -25,6 +25,7 @@ from agent.runs import find_run, finished_outcome, list_runs
 from agent.settings import AgentSettings
 from agent.starting import Start, check_starts
 from agent.stopping import StopFlag
+from agent.tracing import open_tracing
 from memory.errors import KnowledgeError
 from memory.knowledge.base import KnowledgeBase
 from memory.store import ExperienceStore
@@ -78,6 +79,7 @@ def optimize(
     check_starts(starts, settings.language)
     with ExitStack() as stack:
         parts = _open_parts(settings, seams, stack, starts=bool(starts))
+        subscribers = [*subscribers, *_tracing(settings, stack)]
         folder = create_folder(problem, settings, starts)
         try:
             return _run(folder, problem, settings, parts, subscribers, seams)
@@ -101,7 +103,13 @@ def resume(path: Path, *, subscribers: Sequence[Subscriber] = (), seams: Seams |
         folder.enter_index(settings.home)
     with ExitStack() as stack:
         parts = _open_parts(settings, seams, stack, starts=bool(folder.starts()))
+        subscribers = [*subscribers, *_tracing(settings, stack)]
         return _run(folder, problem, settings, parts, subscribers, seams)
+
+
+def _tracing(settings: AgentSettings, stack: ExitStack) -> list[Subscriber]:
+    spans = open_tracing(settings, stack)
+    return [] if spans is None else [spans]
 
 
 def _may_go_on(finished: dict[str, Any]) -> bool:
