@@ -71,7 +71,6 @@ def made():
     made: list[FakeSpan] = []
 
     def start(name, parent, began, attributes):
-        assert parent is None or not isinstance(parent, str)
         made.append(FakeSpan(name, parent, began, dict(attributes)))
         return made[-1]
 
@@ -137,3 +136,41 @@ def test_a_missing_package_and_a_wrong_address_are_one_line(monkeypatch, tmp_pat
             open_tracing(settings, stack)
         with pytest.raises(RequestError, match="is no URL"):
             open_tracing(AgentSettings(home=tmp_path, trace_endpoint="localhost"), stack)
+
+
+def test_a_run_is_watched_and_its_spans_end_with_it(monkeypatch, tmp_path):
+    import agent.run
+    from agent.run import Seams, optimize
+    from agent.scripted import ScriptedChatModel, ScriptedProposal, ScriptedReply, replay
+    from tools.fake_judge import FakeJudge, accepted
+    from tools.problem import Problem
+
+    calls = (
+        {"name": "write_candidate", "args": {"source": "class ModelNew: ...\n"}},
+        {"name": "compile_candidate"},
+        {"name": "submit", "args": {"strategy": "by hand"}},
+    )
+    replies = tuple(ScriptedReply.model_validate({"tool_calls": [call]}) for call in calls)
+    seams = Seams(
+        judge=FakeJudge(lambda source: accepted(1.5)),
+        model=ScriptedChatModel(script=replay([ScriptedProposal(replies=replies)])),
+    )
+    made: list[FakeSpan] = []
+
+    def fake(settings, stack):
+        def start(name, parent, began, attributes):
+            made.append(FakeSpan(name, parent, began, dict(attributes)))
+            return made[-1]
+
+        spans = Spans(start)
+        stack.callback(spans.close)
+        return spans
+
+    monkeypatch.setattr(agent.run, "open_tracing", fake)
+    settings = AgentSettings(home=tmp_path, memory=False, max_candidates=1, slots=1)
+    optimize(Problem("toy", "class Model: ...\n"), settings, seams=seams)
+    names = [span.name for span in made]
+    assert names[0] == "run"
+    assert (names.count("model call"), names.count("tool call"), names.count("judge")) == (3, 3, 1)
+    assert {"describe", "baselines", "confirm", "reflect"} <= set(names)
+    assert all(len(span.ended) == 1 and span.ended[0] >= span.began for span in made)
