@@ -28,6 +28,7 @@ from agent.space import Space, free_bytes
 from agent.starting import Start, check_starts
 from agent.steering import Steering
 from agent.stopping import StopFlag
+from agent.tracing import open_tracing
 from agent.waits import waiting_for_device
 from memory.errors import KnowledgeError
 from memory.knowledge.base import KnowledgeBase
@@ -87,6 +88,7 @@ def optimize(
     check_starts(starts, settings.language)
     with ExitStack() as stack:
         parts = _open_parts(settings, seams, stack, starts=bool(starts))
+        subscribers = [*subscribers, *_tracing(settings, stack)]
         folder = create_folder(problem, settings, starts)
         try:
             return _run(folder, problem, settings, parts, subscribers, seams)
@@ -120,7 +122,13 @@ def resume(path: Path, *, subscribers: Sequence[Subscriber] = (), seams: Seams |
         folder.enter_index(settings.home)
     with ExitStack() as stack:
         parts = _open_parts(settings, seams, stack, starts=bool(folder.starts()))
+        subscribers = [*subscribers, *_tracing(settings, stack)]
         return _run(folder, problem, settings, parts, subscribers, seams)
+
+
+def _tracing(settings: AgentSettings, stack: ExitStack) -> list[Subscriber]:
+    spans = open_tracing(settings, stack)
+    return [] if spans is None else [spans]
 
 
 def _may_go_on(finished: dict[str, Any]) -> bool:

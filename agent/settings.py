@@ -120,6 +120,8 @@ class AgentSettings(BaseModel):
     """Run folder; default a new one under ``home``."""
     home: Path = Field(default=Path(DEFAULT_HOME), validate_default=True)
     """Runs, memory and caches live here."""
+    trace_endpoint: str | None = None
+    """OTLP/HTTP URL to which the run's steps are sent as OpenTelemetry spans; needs ``kernelwright[otel]``."""
     memory: bool = True
     """Whether to recall and to remember."""
     knowledge: tuple[Path, ...] = ()

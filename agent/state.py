@@ -6,7 +6,9 @@ reducer.
 
 from __future__ import annotations
 
-from typing import Annotated, TypedDict
+from typing import Annotated
+
+from typing_extensions import TypedDict  # typing's own has no JSON schema below Python 3.12, which Studio asks for
 
 
 def newest_round(old: list[list[int]], new: list[list[int]]) -> list[list[int]]:

@@ -12,11 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kernelwright.api import evaluate, optimize, resume
+    from kernelwright.api import evaluate, evaluate_async, optimize, optimize_async, resume, resume_async
 
     __version__: str
 
-__all__ = ["__version__", "evaluate", "optimize", "resume"]
+__all__ = ["__version__", "evaluate", "evaluate_async", "optimize", "optimize_async", "resume", "resume_async"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kernelwright.in_thread import in_thread
 from tools.errors import RequestError
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from agent.run import Outcome
     from agent.settings import AgentSettings
     from agent.starting import Start
+    from agent.stopping import StopFlag
     from sandbox.base import Sandbox
     from tools.judge import Notice
     from tools.verdict import Verdict
@@ -39,12 +42,43 @@ def optimize(
 
     Raises RequestError (the request is wrong), or an error of the room whose infrastructure failed.
     """
+    return _optimize(problem, start, subscribers, settings, None)
+
+
+async def optimize_async(
+    problem: Path | str,
+    *,
+    start: Path | str | Iterable[Path | str] = (),
+    subscribers: Iterable[Subscriber] = (),
+    **settings: Any,
+) -> Outcome:
+    """``optimize`` in a thread. ``subscribers`` are called there.
+
+    Cancelling stops the run at its next boundary and keeps its state; CancelledError comes once that is done, and
+    ``resume`` goes on with the run (its id is in the event ``run_started``, its folder may be given as ``out``).
+    """
+    from agent.stopping import StopFlag
+
+    stop = StopFlag()
+    return await in_thread(partial(_optimize, problem, start, subscribers, settings, stop), stop)
+
+
+def _optimize(
+    problem: Path | str,
+    start: Path | str | Iterable[Path | str],
+    subscribers: Iterable[Subscriber],
+    settings: dict[str, Any],
+    stop: StopFlag | None,
+) -> Outcome:
+    from agent.run import Seams
     from agent.run import optimize as run
     from agent.settings import AgentSettings
     from tools.problem import load_problem
 
     loaded = AgentSettings.load(settings)
-    return run(load_problem(Path(problem)), loaded, starts=_starts(start), subscribers=tuple(subscribers))
+    seams = Seams() if stop is None else Seams(stop=stop)
+    starts = _starts(start)
+    return run(load_problem(Path(problem)), loaded, starts=starts, subscribers=tuple(subscribers), seams=seams)
 
 
 def resume(run_id: Path | str, *, subscribers: Iterable[Subscriber] = ()) -> Outcome:
@@ -68,6 +102,17 @@ def prepare(problem: Path | str, *, start: Path | str | Iterable[Path | str] = (
 
     loaded = AgentSettings.load(settings)
     return make(load_problem(Path(problem)), loaded, starts=_starts(start)).path
+
+
+async def resume_async(run_id: Path | str, *, subscribers: Iterable[Subscriber] = ()) -> Outcome:
+    """``resume`` in a thread; cancelling is as of ``optimize_async``."""
+    from agent.run import Seams
+    from agent.run import resume as run
+    from agent.stopping import StopFlag
+
+    stop = StopFlag()
+    folder = run_folder(run_id)
+    return await in_thread(partial(run, folder, subscribers=tuple(subscribers), seams=Seams(stop=stop)), stop)
 
 
 def evaluate(problem: Path | str, candidate: Path | str, *, notice: Notice | None = None, **settings: Any) -> Verdict:
@@ -104,6 +149,26 @@ def _telling(notice: Notice | None) -> Callable[[str], AbstractContextManager[No
         return nullcontext()
 
     return waiting
+
+
+async def evaluate_async(
+    problem: Path | str, candidate: Path | str, *, notice: Notice | None = None, **settings: Any
+) -> Verdict:
+    """``evaluate`` in a thread. ``notice`` is called there.
+
+    Cancelling ends the judgement at its next notice (seconds, while it checks and times); CancelledError comes once
+    that is done. There is no state to keep: a judgement is made whole or not at all.
+    """
+    from agent.stopping import StopFlag
+
+    stop = StopFlag()
+
+    def tell(text: str) -> None:
+        stop.check()
+        if notice is not None:
+            notice(text)
+
+    return await in_thread(partial(evaluate, problem, candidate, notice=tell, **settings), stop)
 
 
 def run_folder(run_id: Path | str) -> Path:

@@ -66,6 +66,7 @@ _SEARCH = (
     ("--asking", "A", "tools (default) or once: a single reply that holds the file, with no tool and no feedback"),
     ("--max-steps", "N", "model calls one proposal may take"),
     ("--seed", "N", "of the search; default 0"),
+    ("--trace-endpoint", "URL", "send the run as OpenTelemetry spans there; needs kernelwright[otel]"),
 )
 _TARGET = (
     ("--target", "T", "the chip: cpu (default), cuda (the GPU that is here), or one of `kernelwright targets`"),

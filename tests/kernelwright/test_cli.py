@@ -263,7 +263,8 @@ def test_exit_codes_agree_with_the_engine():
 
 
 def test_the_public_names_are_there():
-    assert set(kernelwright.__all__) == {"__version__", "evaluate", "optimize", "resume"}
+    forms = {"evaluate", "optimize", "resume"}
+    assert set(kernelwright.__all__) == {"__version__"} | forms | {f"{name}_async" for name in forms}
     for name in kernelwright.__all__:
         assert getattr(kernelwright, name)
     with pytest.raises(AttributeError, match="frob"):
