@@ -152,7 +152,7 @@ class Recorded:
         for row in rows_of(path):
             genomes = [self._genome(plan) for name in row.get("plans", ()) if (plan := parse_plan(name)) is not None]
             self.first |= dict.fromkeys(genomes, genomes[0] if genomes else ())
-            self.known |= dict.fromkeys(genomes[:1], row["speedup"])
+            self.known |= dict.fromkeys(genomes[:1], row.get("speedup"))
         self.optimum = max(speedup for speedup in self.known.values() if speedup is not None)
 
     def _genome(self, plan: Plan) -> Genome:

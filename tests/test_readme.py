@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import subprocess
@@ -9,6 +10,8 @@ import sys
 import tomllib
 
 import pytest
+
+from kernelwright.arguments import make_parser
 
 ROOMS = "kernelwright|evals|agent|tools|sandbox|memory|tests|docs|examples|scripts"
 
@@ -81,10 +84,11 @@ def test_the_files_the_pages_name_exist(repository):
 
 
 def test_the_commands_it_lists_exist(readme, repository):
-    listed = set(re.findall(r"`(\w+)[ `]", "\n".join(re.findall(r"^\| (`.*?) \|", readme, re.MULTILINE))))
-    modules = {path.stem for path in (repository / "kernelwright" / "commands").glob("*.py")} - {"__init__"}
-    actions = {"search", "add", "import"}
-    assert modules <= listed <= modules | actions | {"command"}
+    listed = set(re.findall(r"`([\w-]+)[ `]", "\n".join(re.findall(r"^\| (`.*?) \|", readme, re.MULTILINE))))
+    parser = make_parser()
+    (known,) = [set(action.choices) for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    actions = {"search", "add", "import", "compare"}
+    assert known <= listed <= known | actions | {"command"}
 
 
 def test_pyproject_names_the_readme_and_the_rooms(repository):

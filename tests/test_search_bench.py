@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import json
 import random
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from agent.policies.registry import POLICIES, make_policy
 @pytest.fixture(scope="module")
 def bench(repository: Path) -> Any:
     loaded = []
-    for name in ("landscapes", "bench_search"):
+    for name in ("record_plans", "landscapes", "bench_search"):
         spec = importlib.util.spec_from_file_location(name, repository / "scripts" / f"{name}.py")
         assert spec is not None
         assert spec.loader is not None
@@ -26,7 +27,7 @@ def bench(repository: Path) -> Any:
         sys.modules[name] = module
         spec.loader.exec_module(module)
         loaded.append(module)
-    return loaded[1]
+    return loaded[-1]
 
 
 @pytest.mark.parametrize("name", ["schools", "rugged"])
@@ -61,3 +62,24 @@ def test_a_search_repeats_and_keeps_to_its_budget(bench: Any, policy: str) -> No
     assert curves[0] == curves[1]
     assert len(curves[0]) == 40
     assert curves[0] == sorted(curves[0])
+
+
+def test_recorded_programs_are_a_landscape(bench: Any, tmp_path: Path) -> None:
+    """Plans that lead to one program are one genome; one that was not measured is never proposed."""
+    plan = "plan block={} tile=256 cache=1 stream={} fast=1 exact=0 threads=0 split=0"
+    rows: list[dict[str, Any]] = [{"problem": "softmax"}]
+    measured = [((1024, 512), 0, 1.5), ((1024, 512), 1, None), ((2048,), 0, 2.5)]
+    for number, (blocks, stream, speedup) in enumerate(measured):
+        plans = [plan.format(block, stream) for block in blocks]
+        rows.append({"program": f"{number}", "speedup": speedup, "plans": plans})
+    path = tmp_path / "softmax.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows) + '{"program": "cut o')
+    known = bench.Recorded(path)
+    assert (known.optimum, sorted(map(str, known.known.values()))) == (2.5, ["1.5", "2.5", "None"])
+    chance = random.Random(0)
+    proposed = [known.fresh(chance) for _ in range(20)]
+    proposed += [known.mutate(genome, chance) for genome in proposed]
+    assert {*proposed} <= {*known.known}
+    assert {known.speedup(genome) for genome in proposed} <= {1.5, 2.5, None}
+    curve = bench.search(known, make_policy("greedy"), Phases(), 3, seed=0)
+    assert max(curve) == 2.5

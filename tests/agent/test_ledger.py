@@ -97,7 +97,7 @@ def test_what_begins_anew_on_purpose_is_told_of_nothing(kind: str, shown: int) -
     }  # fmt: skip
     repeat = {"round": 0, "slot": 1, "candidate": "b", "parent": None, "strategy": "", "same_as": "a"}
     log = ledger(("recalled", {"attempts": [recalled], "seeds": []}), judged("a"), ("recognised", repeat))
-    settings = SimpleNamespace(target="cpu", language="cpp", seed=0, context_tokens=None, tune_trials=0)
+    settings = SimpleNamespace(target="cpu", language="cpp", seed=0, context_tokens=None, tune_trials=0, profiler=True)
     pick: Any = {
         "round": 1, "slot": 0, "slots": 1, "parent": None, "visible": [], "inspirations": [], "kind": kind,
         "number": 4, "description": "", "baselines": {},

@@ -101,7 +101,7 @@ def test_a_proposal_from_first_word_to_submission(tmp_path, streaming):
     assert ran.server.keys == [f"Bearer {KEY}"] * 2
     offered = [tool["function"]["name"] for tool in ran.server.requests[0]["tools"]]
     assert offered[0] == "read_problem"
-    assert len(offered) == 16
+    assert len(offered) == 17
     assert offered == [tool["function"]["name"] for tool in ran.server.requests[1]["tools"]]
 
 

@@ -52,6 +52,7 @@ def test_without_a_boundary_only_what_the_builtin_model_wrote(tmp_path):
 
 @pytest.mark.torch
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed here")
+@pytest.mark.slow  # half a minute
 def test_a_champion_is_confirmed_by_a_real_judge(tmp_path):
     settings = AgentSettings(
         isolation=Isolation.PROCESS, home=tmp_path / "home", check_seeds=1, blocks=4, close_call_s=0, language="python"

@@ -24,7 +24,6 @@ ALWAYS = {
     "needs_100_gigabytes",
     "loops_in_forward",
     "dies_at_import",
-    "convolution",
 }
 PR_SET_CHILD_SUBREAPER = 36
 

@@ -326,7 +326,7 @@ def test_a_record_forged_to_the_letter_still_has_to_carry_the_right_answer(bench
 
 def test_a_loop_without_end_is_ended(bench):
     bench.load(candidate(HONEST))
-    bench.worker._timeout_s = 1.0
+    bench.worker.timeout_s = 1.0
     refused(bench, candidate("while True: pass"), "timeout")
     assert not bench.worker.alive
 

@@ -201,6 +201,7 @@ def test_a_confirmation_tries_other_shapes_with_everything_fresh(judge, monkeypa
     assert (verdict.confirmed, verdict.specialised) == (True, False)
 
 
+@pytest.mark.slow  # half a minute
 def test_a_close_call_is_measured_on_with_fresh_processes(judge, monkeypatch):
     for number in ("MIN_SITTINGS", "MAX_SITTINGS"):
         monkeypatch.setattr(sittings, number, 2)
