@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from agent.composing import Part
 from memory.errors import UnknownDocument
 from memory.knowledge.base import KnowledgeBase
-from memory.knowledge.documents import Document
+from memory.knowledge.documents import Document, body_for
 from tools.artifacts import ArtifactStore
 from tools.problem_text import fenced, one_line
 
@@ -41,7 +41,7 @@ def parts_of(
 ) -> list[Part]:
     """In the order in which they are shortened. ``line`` is the parent's own line, empty without one."""
     return [
-        Part("knowledge", knowledge_versions(_documents(task.knowledge, knowledge))),
+        Part("knowledge", knowledge_versions(_documents(task.knowledge, knowledge), task.language)),
         Part("recalled", _fewer(task.recalled, FEWER_RECALLED, attempts_text, keep=best_first)),
         Part("attempts", _fewer((*task.visible, *task.repeats), FEWER, attempts_text, keep=newest_and_fastest)),
         Part("diagnosis", (task.diagnosis or "none", one_line(task.diagnosis, 200) or "none")),
@@ -50,12 +50,13 @@ def parts_of(
     ]
 
 
-def knowledge_versions(documents: Sequence[Document]) -> tuple[str, ...]:
+def knowledge_versions(documents: Sequence[Document], language: str) -> tuple[str, ...]:
     """Bodies go from the least relevant on, then summaries, then all of it."""
     if not documents:
         return ("none",)
-    bodies = [_knowledge_text(documents, whole) for whole in range(min(WHOLE_DOCUMENTS, len(documents)), -1, -1)]
-    lists = [_knowledge_text(documents[:count], 0) for count in range(len(documents) - 1, 0, -1)]
+    most = min(WHOLE_DOCUMENTS, len(documents))
+    bodies = [_knowledge_text(documents, whole, language) for whole in range(most, -1, -1)]
+    lists = [_knowledge_text(documents[:count], 0, language) for count in range(len(documents) - 1, 0, -1)]
     return (*bodies, *lists, "none shown, for want of room: search_knowledge finds documents")
 
 
@@ -113,9 +114,9 @@ def _documents(names: Sequence[str], knowledge: KnowledgeBase | None) -> list[Do
     return found
 
 
-def _knowledge_text(documents: Sequence[Document], whole: int) -> str:
+def _knowledge_text(documents: Sequence[Document], whole: int, language: str) -> str:
     lines = [f"- {document.name}: {document.title}. {document.summary}" for document in documents]
-    bodies = [f"### {document.name}\n\n{embedded(document.body)}" for document in documents[:whole]]
+    bodies = [f"### {document.name}\n\n{embedded(body_for(document, language))}" for document in documents[:whole]]
     return "\n\n".join(["\n".join([*lines, "(read_knowledge shows a document in full)"]), *bodies])
 
 

@@ -53,6 +53,40 @@ class Document:
 KEYS = tuple(item.name for item in fields(Document) if item.name not in ("name", "body", "first_line"))
 """Keys of the front matter, all of them needed."""
 _TEXTS = ("title", "summary")
+_BLOCK = re.compile(r"^```(?P<fence>\w*)\n(?P<code>.*?)^```\n?", re.MULTILINE | re.DOTALL)
+_NAMES = {"cpp": "C++", "cuda": "CUDA C++", "triton": "Triton", "cute": "CuTe DSL", "python": "Python"}
+_READABLE = {
+    "cpp": {"cpp", "python"},
+    "cuda": {"cuda", "cpp", "python"},
+    "triton": {"triton", "python"},
+    "cute": {"cute", "python"},
+    "python": {"python"},
+}
+"""Language of a candidate to those of examples that help whoever writes it."""
+
+
+def body_for(document: Document, language: str) -> str:
+    """Its text as whoever writes ``language`` has use of it: of examples in other languages it is only said that they
+    are there. All of it for a language that nothing is known of.
+    """
+    readable = _READABLE.get(language)
+    if readable is None:
+        return document.body
+
+    def told(block: re.Match[str]) -> str:
+        kind = _kind(block["fence"], block["code"])
+        if kind in readable or not kind:
+            return block[0]
+        return f"(An example in {_NAMES[kind]}: read_knowledge shows it.)\n"
+
+    return _BLOCK.sub(told, document.body)
+
+
+def _kind(fence: str, code: str) -> str:
+    """In what language an example is; empty where that is unknown."""
+    if fence == "python":
+        return "cute" if "cutlass" in code else "triton" if "triton" in code or "tl." in code else "python"
+    return fence if fence in _NAMES else ""
 
 
 def parse_document(name: str, text: str, where: str) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from memory.errors import KnowledgeError, UnknownDocument
 from memory.knowledge.base import KnowledgeQuery
-from memory.knowledge.documents import KEYS, MAX_LINE, parse_document
+from memory.knowledge.documents import KEYS, MAX_LINE, body_for, parse_document
 from memory.knowledge.folders import FolderKnowledge, open_knowledge, read_folder
 
 FACTS = {
@@ -194,3 +195,45 @@ def test_threads_may_share_it():
     for thread in threads:
         thread.join()
     assert seen == [expected] * 8
+
+
+MIXED = """Rules.
+
+```cpp
+for (;;) {}
+```
+
+Then:
+
+```python
+import triton.language as tl
+x = tl.load(p)
+```
+
+```python
+import torch
+```
+
+```text
+a table
+```
+"""
+
+
+@pytest.mark.parametrize(
+    ("language", "shown", "named"),
+    [
+        ("cpp", ["for (;;)", "import torch", "a table"], ["Triton"]),
+        ("triton", ["tl.load", "import torch", "a table"], ["C++"]),
+        ("cute", ["import torch", "a table"], ["C++", "Triton"]),
+        ("python", ["import torch", "a table"], ["C++", "Triton"]),
+        ("hip", ["for (;;)", "tl.load", "import torch", "a table"], []),
+    ],
+)
+def test_examples_in_other_languages_are_only_named(language, shown, named):
+    document = parse_document("guidance/a", text_of(MIXED), "a.md")
+    text = body_for(document, language)
+    every = ("for (;;)", "tl.load", "import torch", "a table")
+    assert [part for part in every if part in text] == shown
+    assert re.findall(r"\(An example in (.*?): read_knowledge shows it\.\)", text) == named
+    assert text.startswith("Rules.\n\n")
