@@ -76,9 +76,8 @@ def _optimize(
     from tools.problem import load_problem
 
     loaded = AgentSettings.load(settings)
-    seams = Seams() if stop is None else Seams(stop=stop)
-    starts = _starts(start)
-    return run(load_problem(Path(problem)), loaded, starts=starts, subscribers=tuple(subscribers), seams=seams)
+    work = partial(run, load_problem(Path(problem)), loaded, starts=_starts(start), subscribers=tuple(subscribers))
+    return work() if stop is None else work(seams=Seams(stop=stop))
 
 
 def resume(run_id: Path | str, *, subscribers: Iterable[Subscriber] = ()) -> Outcome:

@@ -71,7 +71,7 @@ def test_no_request_leaves_the_file_and_no_guest_runs(tmp_path):
 def test_the_log_would_show_a_request_and_the_policy_forbids_it(tmp_path):
     """The same look at a page that does ask: without a policy it is seen, with ours it is not made."""
     bad = '<meta charset="utf-8">{}<img src="http://evil.test/y.png"><script>document.title="owned"</script>'
-    from agent.report.page import POLICY
+    from agent.report.style import POLICY
 
     for name, policy in (("open", ""), ("closed", f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">')):
         page, home = tmp_path / f"{name}.html", tmp_path / name
