@@ -22,7 +22,6 @@ ALWAYS = {
     "inputs_raise",
     "random_in_forward",
     "needs_100_gigabytes",
-    "loops_in_forward",
     "dies_at_import",
 }
 PR_SET_CHILD_SUBREAPER = 36

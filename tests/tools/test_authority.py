@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.torch, pytest.mark.bubblewrap]
+pytestmark = [pytest.mark.torch, pytest.mark.bubblewrap, pytest.mark.slow]  # a whole judgement under strace
 
 SCRIPT = Path(__file__).with_name("authority_script.py")
 CANDIDATE = """
