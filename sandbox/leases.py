@@ -74,12 +74,9 @@ class FileLease:
         """Whether some process waits for it."""
         queue = _open(self._queue)
         try:
-            fcntl.flock(queue, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            return not _locked(queue, fcntl.LOCK_EX)
         finally:
             os.close(queue)
-        return False
 
     @property
     def _queue(self) -> Path:
