@@ -59,8 +59,8 @@ class Crews:
         return crew
 
     def look_ahead(self) -> None:
-        """Start the one that will take the place of the present one."""
-        with self._lock:
+        """Start the one that will take the place of the present one, if that can be done: else who wants it says so."""
+        with self._lock, suppress(JudgeUnavailable):
             if self._next is None and self._now is not None:
                 self._next = self.new(self._now)
 

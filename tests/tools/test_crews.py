@@ -37,6 +37,20 @@ def test_the_next_one_is_started_ahead_once_and_takes_the_place(crews):
     assert (crews.now(), crews.started) == (second, (second,))
 
 
+def test_one_that_cannot_be_started_ahead_fails_nobody_before_it_is_wanted():
+    def make(before):
+        if before is not None:
+            raise JudgeUnavailable("no more processes")
+        return FakeCrew(before)
+
+    crews = Crews(make)
+    first = crews.now()
+    crews.look_ahead()
+    assert (crews.now(), crews.started) == (first, (first,))
+    with pytest.raises(JudgeUnavailable, match="no more processes"):
+        crews.replace()
+
+
 def test_without_one_ahead_a_new_one_takes_the_place(crews):
     first = crews.now()
     second = crews.replace()
