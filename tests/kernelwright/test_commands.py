@@ -15,7 +15,7 @@ import agent.run
 from agent.proposing import Proposal
 from kernelwright import api
 from sandbox.base import Isolation
-from tools.candidate import Candidate
+from tests.agent.toy_search import proposal, source_of, value_of
 from tools.errors import RequestError
 from tools.fake_judge import FakeJudge, accepted, rejected
 from tools.verdict import Verdict
@@ -32,30 +32,15 @@ VERDICT_KEYS = {
 }  # fmt: skip
 
 
-def source_of(value: int) -> str:
-    return f"class ModelNew:\n    value = {value}\n"
-
-
 def judge_by_value(source: str) -> Verdict:
     """The value is the speed-up in percent; what 4 divides is wrong."""
-    value = int(re.search(r"value = (\d+)", source)[1])
+    value = value_of(source)
     return rejected("wrong_output", "off by\none") if value % 4 == 0 else accepted(value / 100)
 
 
 def propose_values(values, task, **_) -> Proposal:
     index = task.round * task.slots + task.slot
-    candidate = Candidate(source=source_of(values[index])) if index < len(values) else None
-    return Proposal(
-        candidate=candidate,
-        strategy=f"value {values[index]}" if candidate else "",
-        refusal=None if candidate else "nothing comes to mind",
-        needs_language_model=False,
-        tokens=100,
-        cost_usd=0.0,
-        model_calls=1,
-        tool_calls=1,
-        transcript=(),
-    )
+    return proposal(values[index] if index < len(values) else None, tokens=100, cost_usd=0.0)
 
 
 @pytest.fixture

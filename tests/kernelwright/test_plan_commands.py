@@ -15,7 +15,7 @@ from agent.plans.folder import list_plans
 from agent.proposing import Proposal
 from agent.run import Seams
 from agent.stopping import StopFlag
-from tools.candidate import Candidate
+from tests.agent.toy_search import proposal, value_of
 from tools.fake_judge import FakeJudge, accepted
 
 PLAN = (
@@ -34,17 +34,7 @@ def plan(tmp_path: Path, monkeypatch) -> Path:
 
 
 def propose(task, **_) -> Proposal:
-    return Proposal(
-        candidate=Candidate(source=f"class ModelNew:\n    value = {150 + task.round}\n"),
-        strategy="a value",
-        refusal=None,
-        needs_language_model=False,
-        tokens=10,
-        cost_usd=0.0,
-        model_calls=1,
-        tool_calls=1,
-        transcript=(),
-    )
+    return proposal(150 + task.round)
 
 
 @pytest.fixture
@@ -55,7 +45,7 @@ def engine(monkeypatch):
     def put_in(judged=lambda source: None) -> None:
         def follow(source: str):
             judged(source)
-            return accepted(int(re.search(r"value = (\d+)", source)[1]) / 100)
+            return accepted(value_of(source) / 100)
 
         def run(folder, **named):
             seams = Seams(judge=FakeJudge(follow), propose=propose, model=object(), stop=StopFlag())
