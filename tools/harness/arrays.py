@@ -101,6 +101,22 @@ def sum_in_float64(array: Array) -> float:
     return float(array.sum(dtype=module.float64))
 
 
+def largest(array: Array) -> float:
+    """The largest absolute value of float64 numbers, of which there are some; NaN where one of them is."""
+    if hasattr(array, "aminmax"):  # a tensor's: reads it once, and writes nothing
+        low, high = array.aminmax()
+        return float(module_of(array).maximum(-low, high))
+    return float(abs(array).max())
+
+
+def sum_of_squares(array: Array) -> float:
+    """Of float64 numbers. Not a dot product, as for ``sum_in_float64``."""
+    module = module_of(array)
+    if hasattr(array, "aminmax"):
+        return float(module.linalg.vector_norm(array)) ** 2
+    return float((array * array).sum())
+
+
 def chunks(leaf: Leaf, *raws: tuple[Raw, str]) -> Iterator[list[Array]]:
     """The same stretch of several buffers at a time, so that memory stays bounded."""
     count = math.prod(leaf.shape)
