@@ -16,6 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from tools.bytecode import uncompiled
+
 if TYPE_CHECKING:
     from agent.settings import AgentSettings
 
@@ -99,7 +101,12 @@ def check_processor() -> Check:
 def check_torch(docker: bool) -> Check:
     """Torch for the sandboxed side; found, never imported."""
     if importlib.util.find_spec("torch") is not None:
-        return Check("torch", "ok", f"{metadata.version('torch')}, for the sandboxed side")
+        found = f"{metadata.version('torch')}, for the sandboxed side"
+        locked = [str(folder) for folder in uncompiled() if not os.access(folder, os.W_OK)]
+        if locked:
+            slow = f"{found}; without compiled files: each process takes seconds longer to start"
+            return Check("torch", "warning", slow, f"as their owner: {sys.executable} -m compileall -q {' '.join(locked)}")
+        return Check("torch", "ok", found)
     mend = f"make setup, or {sys.executable} -m pip install torch"
     if docker:
         return Check("torch", "ok", "in the docker sandbox image")

@@ -100,3 +100,24 @@ def test_a_guarded_tensor_does_not_need_room_for_two():
 
     found = Guards(7, torch.device("cpu"))._guarded(ask, make)
     assert (found.shape, alive) == ((1024,), [None])
+
+
+def test_inputs_whose_answers_were_given_up_are_drawn_alone(verifier, tmp_path):
+    source = "import torch\nclass Model(torch.nn.Module):\n    def forward(self, x):\n        return x + 1\n"
+    path = tmp_path / "problem.py"
+    path.write_text(f"{source}\ndef get_inputs():\n    return [torch.rand(4, 8)]\n")
+    verifier.reference.open(str(path), "problem", 0)
+    key = ["default", 5, None, None]
+    verifier.answer("make", dict(zip(("case", "seed", "rows", "dress"), key, strict=True)))
+    given, eager = (verifier._tensor(["made", *key, index]).clone() for index in (0, 1))
+    verifier.answer("forget", {})
+    answered, make = [], verifier.reference.make
+    verifier.reference.make = lambda *about: answered.append(about) or make(*about)
+    assert torch.equal(verifier._tensor(["made", *key, 0]), given)
+    assert not answered
+    assert torch.equal(verifier._tensor(["made", *key, 1]), eager)
+    assert len(answered) == 1
+    assert list(verifier._shelf._made) == [("made", *key)]
+    moved = ["default", 5, None, "mixed"]
+    verifier._tensor(["made", *moved, 0])
+    assert len(answered) == 2

@@ -319,6 +319,10 @@ class Reference:
         spares = [leaf_of(value, self.device) for value in free.values()]
         return json.dumps(facts).encode(), chunks + [dense for _, dense in (*eager, *oracle, *spares)]
 
+    def give(self, case: str, seed: int, rows: int | None = None) -> list[torch.Tensor]:
+        """The input tensors of ``make`` alone, as drawn: answering them takes several times as much memory."""
+        return self._packed(self._cut(case, seed, rows), seed)[1]
+
     def _cut(self, case: str, seed: int, rows: int | None) -> list[Any]:
         inputs = self.cases(seed)[case]
         if rows is None:

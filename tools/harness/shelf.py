@@ -26,9 +26,12 @@ class Shelf:
         self._made.move_to_end(name)
         return self._made[name][0]
 
+    def __contains__(self, name: Hashable) -> bool:
+        return name in self._made
+
     def put(self, name: Hashable, made: Made) -> None:
         """Remember it under this name."""
-        self._drop(name)
+        self.drop(name)
         size = _size_of(made)
         self._made[name] = made, size
         self._held_bytes += size
@@ -41,14 +44,15 @@ class Shelf:
 
     def _shrink(self) -> None:
         while len(self._made) > 1 and (self._held_bytes > self._most_bytes or len(self._made) > MOST_THINGS):
-            self._drop(next(iter(self._made)))
+            self.drop(next(iter(self._made)))
 
     def empty(self) -> None:
         """Give up everything."""
         self._made.clear()
         self._held_bytes = 0
 
-    def _drop(self, name: Hashable) -> None:
+    def drop(self, name: Hashable) -> None:
+        """Give it up, if it is there."""
         _, size = self._made.pop(name, (None, 0))
         self._held_bytes -= size
 
