@@ -105,7 +105,8 @@ def check_torch(docker: bool) -> Check:
         locked = [str(folder) for folder in uncompiled() if not os.access(folder, os.W_OK)]
         if locked:
             slow = f"{found}; without compiled files: each process takes seconds longer to start"
-            return Check("torch", "warning", slow, f"as their owner: {sys.executable} -m compileall -q {' '.join(locked)}")
+            mend = f"as their owner: {sys.executable} -m compileall -q {' '.join(locked)}"
+            return Check("torch", "warning", slow, mend)
         return Check("torch", "ok", found)
     mend = f"make setup, or {sys.executable} -m pip install torch"
     if docker:

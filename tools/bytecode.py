@@ -20,7 +20,7 @@ PATIENCE_S = 600.0
 
 
 def uncompiled(packages: Sequence[str] = PACKAGES) -> list[Path]:
-    """Folders of those packages that are installed beside this interpreter without compiled files; nothing is imported."""
+    """Folders of those that are installed beside this interpreter without compiled files; nothing is imported."""
     found = []
     for name in packages:
         spec = importlib.util.find_spec(name)
