@@ -52,7 +52,7 @@ class Audit:
     baseline: Contender
     manners: Manners
     recorded: bool = False
-    """Whether a call by itself is recorded beforehand, on a device."""
+    """Whether calls by themselves are recorded beforehand, on a device; no more once one could not be."""
     refused: bool = field(default=False, init=False)
     """The candidate raised an error instead of answering unusual values."""
     _round: int = field(default=-1, init=False)
@@ -147,9 +147,15 @@ class Audit:
         return [contender.outputs(self.form, which, lasting=False) for which in range(len(self._sets))]
 
     def alone(self) -> tuple[Call, Call]:
-        """A window of one call, the candidate's and the best baseline's."""
-        pair = self.candidate, self.baseline
-        return compared_alone(self.crew, *pair, self.examiner, self.form, self._lot, recorded=self.recorded)
+        """A window of one call, the candidate's and the best baseline's: both are recorded beforehand, or neither is,
+        since a call that is not takes what its host takes besides.
+        """
+        about = self.crew, self.candidate, self.baseline, self.examiner, self.form, self._lot
+        calls = compared_alone(*about, recorded=self.recorded)
+        if self.recorded and not all(call.recorded for call in calls):
+            self.recorded = False
+            calls = compared_alone(*about, recorded=False)
+        return calls
 
     def _compare_with(self, theirs: list[list[Any]]) -> None:
         try:

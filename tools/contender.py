@@ -10,7 +10,7 @@ from typing import Any
 from tools.arena import Arena
 from tools.device.bank import DeviceBytes
 from tools.errors import JudgeUnavailable
-from tools.harness.wire import FLAG_OVERRUN, Leaf, Record
+from tools.harness.wire import FLAG_OVERRUN, FLAG_RECORDED, Leaf, Record
 from tools.harness.yardstick import ErrorFacts
 from tools.inputs import Draw, InputSet
 from tools.oracle import Constructor, sizes
@@ -64,6 +64,8 @@ class Call:
     calls: int = 1
     laid_s: float = 0.0
     """What getting ready for it took, by the controller's clock, until it was held; looking taken off."""
+    recorded: bool = False
+    """Whether what it asks of a device was recorded beforehand, by its own word."""
 
 
 class Contender:
@@ -80,6 +82,7 @@ class Contender:
         self._blame = blame
         self._calls = 0
         self._laid_s = 0.0
+        self._recorded = False
         self._addresses: list[int] = []
 
     def load(self, path: str, constructor: Constructor, *, with_state: bool = True, forms: Sequence[Form] = ()) -> None:
@@ -147,7 +150,8 @@ class Contender:
         arena = self._arena()
         places = arena.place(sets, misaligned=misaligned, fenced=fenced, again=again)
         began = time.perf_counter()
-        self._ask("lay", {**places, "poison": poison, "guarded": guarded, "recorded": recorded})
+        record = self._ask("lay", {**places, "poison": poison, "guarded": guarded, "recorded": recorded})
+        self._recorded = bool(record.flags & FLAG_RECORDED)
         try:
             self._worker.hold()
         except WorkerFailed as error:
@@ -185,7 +189,7 @@ class Contender:
         window_s, looking_s = window.window_s, window.looking_s
         if seen.at is not None:  # then it has ended before anybody looks whether all stands still
             window_s, looking_s = max(seen.at - window.began, window.answered_s), 0.0
-        return Call(claimed_s, window.answered_s, window_s, looking_s, self._calls, self._laid_s)
+        return Call(claimed_s, window.answered_s, window_s, looking_s, self._calls, self._laid_s, self._recorded)
 
     def note(self) -> str:
         """See ``Arena.note``."""

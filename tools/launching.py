@@ -164,8 +164,6 @@ class Launcher:
         if device is not None:
             if kind == VERIFIER:
                 env["CUDA_DEVICE_MAX_CONNECTIONS"] = "32"  # who looks at the device is in nobody's way
-                # What it keeps differs in size by orders of magnitude: 7 GiB of its memory were gaps.
-                env["PYTORCH_CUDA_ALLOC_CONF"] = "expandable_segments:True"
             env |= {"CUDA_CACHE_PATH": "/tmp/cuda", "TRITON_CACHE_DIR": "/tmp/triton"}  # noqa: S108 - its own
             if self._pool is not None and kind != VERIFIER:
                 env["LD_PRELOAD"] = self.inside(self._pool)

@@ -175,14 +175,14 @@ class Trial:
         """
         self.candidate.forget()
         try:
-            self.candidate.run([form], recorded=True)
+            is_recorded = self.candidate.run([form], recorded=True).recorded
             answer = self.candidate.outputs(form)
         except Rejected:
             if not is_alive(self.candidate):
                 raise
             return False
         self.candidate.forget()  # what it did while it was recorded is its own affair
-        return self.examiner.examine(answer, form) is None
+        return is_recorded and self.examiner.examine(answer, form) is None
 
     def _check_dressed(self, case: str, dress: str, rows: int | None, manners: Manners) -> None:
         inputs = self.crew.make(case, rows, dress)
@@ -280,7 +280,7 @@ class Trial:
         if self.crew.on_device is not None:
             series.deferral_s = DEVICE_DEFERRED_S
             series.alone_errors = DEVICE_ALONE_ERRORS
-            series.alone_slack_s = series.alone_slack_s if self.recorded else UNRECORDED_S
+            series.alone_slack_s = series.alone_slack_s if audit.recorded else UNRECORDED_S
         told = clock_disagreement(series)
         if told is not None:
             raise Rejected("cheat.clock_disagreement", told)

@@ -126,6 +126,7 @@ def _measure(case: Case, settings: JudgeSettings, measured: set[str], turn: Turn
         "first_s": round(seconds[0], 2),
         "next_s": [round(item, 2) for item in seconds[1:]],
         "median_s": round(median(seconds[1:]), 2),
+        "speedups": [item.speedup for item in verdicts],
         "held_each_s": round(median(item.held_s for item in later), 2),
         "held_s": sum(item.held_s for item in verdicts),
         "stages": {

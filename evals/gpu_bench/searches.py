@@ -122,6 +122,11 @@ def row_of(item: SuiteProblem, outcome: Outcome, events: Sequence[Event]) -> Row
         "candidates": outcome.candidates,
         "accepted": outcome.accepted,
         "confirmed": outcome.status == "improved",
+        "judgements": [
+            {"candidate": item.candidate, "speedup": item.speedup, "confirmed": item.confirmed}
+            for item in every
+            if item.status == "accepted"
+        ],
         "refused": [f"{item.reason}: {item.detail}"[:200] for item in every if item.status == "rejected"],
         "baselines": measured.get("baselines", {}),
         "baseline_cases": {

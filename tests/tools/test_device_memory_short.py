@@ -1,13 +1,14 @@
 """Where a device's memory is short: what is kept gives way, and nothing takes more of it at a time than it has to."""
 
 import weakref
+from functools import partial
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from tools.harness import values  # noqa: E402 - needs torch
-from tools.harness.device_memory import HostMemory  # noqa: E402
+from tools.harness import device_memory, values  # noqa: E402 - needs torch
+from tools.harness.device_memory import CudaMemory, HostMemory  # noqa: E402
 from tools.harness.faults import Fault, blamed_on  # noqa: E402
 from tools.harness.guards import Guards  # noqa: E402
 from tools.harness.reference import Reference  # noqa: E402
@@ -121,3 +122,24 @@ def test_inputs_whose_answers_were_given_up_are_drawn_alone(verifier, tmp_path):
     moved = ["default", 5, None, "mixed"]
     verifier._tensor(["made", *moved, 0])
     assert len(answered) == 2
+
+
+def test_what_cannot_be_recorded_for_want_of_memory_is_recorded_once_all_that_is_kept_was_given_back(monkeypatch):
+    memory, said = CudaMemory(), []
+    memory._side = ("stream", "pool")
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: said.append("settled"))
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: said.append("given back"))
+
+    def captured(run, stream, pool, *, fails):
+        said.append("captured")
+        if said.count("captured") <= fails:
+            full()
+        return run, []
+
+    monkeypatch.setattr(device_memory, "_captured", partial(captured, fails=1))
+    assert memory.recorded(said.clear) is not None
+    assert said == ["captured", "settled", "given back", "captured"]
+    said.clear()
+    monkeypatch.setattr(device_memory, "_captured", partial(captured, fails=9))
+    assert memory.recorded(said.clear) is None
+    assert said.count("captured") == 2

@@ -82,3 +82,19 @@ def test_what_may_be_kept_can_be_made_less_and_more(made):
     for name in "abcd":
         kept.get(name, made(name))
     assert made.calls == ["a", "b", "c", "d", "a", "b"]
+
+
+def test_what_has_to_go_is_gone_before_the_next_of_its_kind_is_made(made):
+    kept = shelf(4 * KIB)
+    held = []
+
+    def counting(name, size):
+        make = made(name, size)
+        return lambda: (held.append(kept._held_bytes), make())[1]
+
+    for number in range(4):
+        kept.get(("set", number), counting("set", 2 * KIB))
+    assert held == [0, 2 * KIB, 2 * KIB, 2 * KIB]
+    kept.get(("draw", 0), counting("draw", KIB))  # nobody knows yet how large
+    kept.get(("draw", 1), counting("draw", KIB))
+    assert held[4:] == [4 * KIB, 3 * KIB]

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tools import auditing
 from tools.contender import Rejected
 from tools.errors import JudgeUnavailable
 from tools.reserving import calls_of_a_window, reserve
@@ -162,3 +163,27 @@ def test_what_a_window_takes_besides_is_seen_with_a_baseline_at_the_same_time():
 def test_who_answers_a_single_call_quickly_and_wrongly_is_found_out():
     with pytest.raises(Rejected, match="in a timed call"):
         looking(Timed("candidate", 1e-6, [1e-4] * 3, b"empty"), Timed("eager", 5e-3, [1e-4] * 3))
+
+
+@pytest.mark.parametrize("whose", [0, 1])
+def test_a_call_that_could_not_be_recorded_is_made_again_with_neither_recorded(monkeypatch, whose):
+    """Else what its host takes to ask for it is told as its own: an honest kernel of 0.14 ms as 0.36 (H200)."""
+    asked = []
+
+    def compared(*about, recorded):
+        asked.append(recorded)
+        pair = [SimpleNamespace(recorded=recorded) for _ in range(2)]
+        pair[whose].recorded = recorded and len(asked) < 2
+        return tuple(pair)
+
+    monkeypatch.setattr(auditing, "compared_alone", compared)
+    plan = SimpleNamespace(blocks=6, windows=1, warm_up=2, calls=4)
+    monkeypatch.setattr(auditing.Audit, "_made", lambda self: iter(()))
+    audit = auditing.Audit(None, None, None, None, plan, None, None, recorded=True)
+    audit.alone()
+    assert asked == [True]
+    assert not any(call.recorded for call in audit.alone())
+    assert asked == [True, True, False]
+    assert not audit.recorded
+    audit.alone()
+    assert asked == [True, True, False, False]

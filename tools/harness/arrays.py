@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     """Bytes, or a flat tensor of bytes or of what they stand for, on any device."""
 
 CHUNK = 1 << 20
-DEVICE_CHUNK = 1 << 26
-"""Elements of a stretch on a device: 512 MiB in float64."""
+DEVICE_CHUNK = 1 << 24
+"""Elements of a stretch on a device: 128 MiB in float64, of which comparing holds some eight at one time."""
 
 EPS = {
     "float64": 2.0**-52,

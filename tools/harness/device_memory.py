@@ -151,20 +151,16 @@ class CudaMemory:
         """See ``DeviceMemory``: a CUDA graph. Not ``torch.cuda.graph``, which empties the allocator's cache."""
         if self._side is None:  # one of each: libraries keep workspaces for every stream and pool
             self._side = torch.cuda.Stream(), torch.cuda.graph_pool_handle()
-        stream, pool = self._side
-        graph = torch.cuda.CUDAGraph()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
+        for _ in range(2):
             try:
-                graph.capture_begin(pool=pool, capture_error_mode="thread_local")
-                try:
-                    found = run()
-                finally:
-                    graph.capture_end()
+                return _captured(run, *self._side)
+            except torch.OutOfMemoryError:  # torch gives back nothing of what it keeps while something is recorded
+                torch.cuda.synchronize()
             except RuntimeError:  # it waits for the device, or looks at values
                 torch.cuda.synchronize()
                 return None
-        return graph.replay, found
+            torch.cuda.empty_cache()
+        return None
 
     def begin_looking(self, for_s: float) -> None:
         """See ``DeviceMemory``. On a stream that waits for no other, and no other for it."""
@@ -194,6 +190,18 @@ class CudaMemory:
     def cool(self) -> None:
         """See ``DeviceMemory``."""
         cuda_driver.reset_persisting_cache()
+
+
+def _captured(run: Callable[[], list[Any]], stream: Any, pool: Any) -> tuple[Callable[[], None], list[Any]]:
+    graph = torch.cuda.CUDAGraph()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        graph.capture_begin(pool=pool, capture_error_mode="thread_local")
+        try:
+            found = run()
+        finally:
+            graph.capture_end()
+    return graph.replay, found
 
 
 class HostMemory:

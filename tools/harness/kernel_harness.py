@@ -36,7 +36,7 @@ from tools.harness.subject import MissingClass, Subject, adopt_state, load_modul
 from tools.harness.tensors import Packed, Unsupported, decode, empty_like_packed, leaf_of, raw_bytes, view  # noqa: E402
 from tools.harness.verifier import Verifier  # noqa: E402
 from tools.harness.warming import warm_up  # noqa: E402
-from tools.harness.wire import FLAG_OVERRUN, Record, Status, structure_digest  # noqa: E402
+from tools.harness.wire import FLAG_OVERRUN, FLAG_RECORDED, Record, Status, structure_digest  # noqa: E402
 
 sys.path.remove(_ROOT)
 
@@ -124,7 +124,7 @@ class Harness:
         """Get ready for calls whose inputs will be in the arena when it is time."""
         names = ("arena", "calls", "fences", "poison", "guarded", "recorded")
         self.subject.lay(*(body[name] for name in names))
-        return Record(self.seq, Status.OK), []
+        return Record(self.seq, Status.OK, FLAG_RECORDED if self.subject.is_recorded() else 0), []
 
     def do_go(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Call the model; the arena then tells where the outputs lie."""

@@ -149,6 +149,10 @@ class Subject:
                 self._replay = self._memory.recorded(self._call_all) if recorded else None
             self._memory.settle()
 
+    def is_recorded(self) -> bool:
+        """Whether what the calls ask of a device was recorded when they were laid out."""
+        return self._replay is not None
+
     def _call_all(self) -> list[Output]:
         """Make the calls; what is not contiguous is made so, which is part of answering."""
         call = self.call

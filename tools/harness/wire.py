@@ -83,6 +83,7 @@ class Status(IntEnum):
 
 
 FLAG_OVERRUN = 1
+FLAG_RECORDED = 2
 """Something was written beside the tensors that the model made for itself."""
 
 
