@@ -25,7 +25,7 @@ from typing import Protocol
 from tools.contender import Call
 from tools.harness.wire import MAX_CALLS
 from tools.inputs import Draw
-from tools.intervals import quantiles, quartiles, ratio_interval, window_ratios
+from tools.intervals import REPEATABILITY, quantiles, quartiles, ratio_interval, window_ratios
 from tools.readiness import told_s
 from tools.verdict import CaseVerdict, Timing
 
@@ -129,6 +129,8 @@ class Series:
     """By so much a call may take longer by itself than among others, next to the baseline."""
     alone_errors: float = 1.0
     """And by so many standard errors of that difference."""
+    repeatability: float = REPEATABILITY
+    """Of judgements on what this was measured on."""
     alone: list[tuple[Call, Call]] = field(default_factory=list)
     """Windows of one call, of the candidate and of ``best``, a round; none where all windows are such."""
 
@@ -363,6 +365,8 @@ class CaseRatios:
     twins: list[float]
     best: str
     """The baseline that the candidate is compared with."""
+    repeatability: float = REPEATABILITY
+    """See ``Series``."""
 
     @property
     def value(self) -> float:
@@ -380,7 +384,8 @@ def summarise(name: str, series: Series, seed: int, slower: Mapping[str, Timing]
     best = min(whole, key=lambda key: baselines[key].median_s)
     speedups = window_ratios(series.blocks(best), series.blocks(CANDIDATE))
     twins = window_ratios(series.blocks(series.best), series.blocks(TWIN))
-    interval, aa = ratio_interval([speedups], seed).for_judgements(), ratio_interval([twins], seed)
+    interval, aa = ratio_interval([speedups], seed), ratio_interval([twins], seed)
+    interval = interval.for_judgements(repeatability=series.repeatability)
     verdict = CaseVerdict(
         name=name,
         speedup=interval.value,
@@ -391,4 +396,4 @@ def summarise(name: str, series: Series, seed: int, slower: Mapping[str, Timing]
         lengthened=series.lengthened,
         deferred_s=series.deferred_s,
     )
-    return CaseRatios(verdict, speedups, twins, best)
+    return CaseRatios(verdict, speedups, twins, best, series.repeatability)

@@ -26,6 +26,10 @@ REPEATABILITY = 0.045
 Measured on 24 kernels that were judged twice on a 2-core virtual machine (docs/results/2026-11-24-cpu-threes.md);
 blocks alone explain 1 to 2 % of it, and by them 5 of the 24 pairs disagreed.
 """
+DEVICE_REPEATABILITY = 0.01
+"""The same of what runs on a GPU: 0.8 % over 12 kernels that were judged two to four times on an H200, in two of the
+judgements of fresh baselines (docs/results/2026-11-29-gpu-third-look.md).
+"""
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,13 @@ class Interval:
         """Farthest that the interval reaches from 1; the half width when it is centred there."""
         return max(abs(self.high - 1), abs(1 - self.low))
 
-    def for_judgements(self, sittings: int = 1) -> Interval:
+    def for_judgements(self, sittings: int = 1, repeatability: float = REPEATABILITY) -> Interval:
         """The interval once it is known that judgements of the same kernel differ by more than their blocks tell.
 
         The blocks of one sitting share their processes, which lie somewhere in memory, and a state of the
-        machine; what differs from sitting to sitting (``REPEATABILITY``) is added in quadrature.
+        machine; what differs from sitting to sitting is added in quadrature.
         """
-        reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * REPEATABILITY / math.sqrt(sittings)
+        reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * repeatability / math.sqrt(sittings)
         below = math.hypot(math.log(self.value / self.low), reach)
         above = math.hypot(math.log(self.high / self.value), reach)
         return Interval(self.value, self.value * math.exp(-below), self.value * math.exp(above))

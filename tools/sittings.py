@@ -78,4 +78,4 @@ def _interval(values: Sequence[float], cases: Sequence[Sequence[CaseRatios]], se
     if len(values) >= MIN_SITTINGS:
         return mean_interval(values, confidence)
     rounds = [[ratio for case in group for ratio in case.speedups] for group in cases]
-    return ratio_interval(rounds, seed).for_judgements(len(values))
+    return ratio_interval(rounds, seed).for_judgements(len(values), cases[0][0].repeatability)

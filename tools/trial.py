@@ -36,6 +36,7 @@ from tools.dresses import DRESS_WORDS, DRESSES, dresses_for
 from tools.errors import JudgeUnavailable
 from tools.examining import Examiner
 from tools.inputs import InputSet, Manners
+from tools.intervals import DEVICE_REPEATABILITY
 from tools.reserving import reserve
 from tools.screening import screen
 from tools.verdict import CheckResult
@@ -280,6 +281,7 @@ class Trial:
         if self.crew.on_device is not None:
             series.deferral_s = DEVICE_DEFERRED_S
             series.alone_errors = DEVICE_ALONE_ERRORS
+            series.repeatability = DEVICE_REPEATABILITY
             series.alone_slack_s = series.alone_slack_s if audit.recorded else UNRECORDED_S
         told = clock_disagreement(series)
         if told is not None:

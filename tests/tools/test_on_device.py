@@ -75,11 +75,13 @@ def refused(judge, contender: Contender, *reasons: str) -> Rejected:
     return caught.value
 
 
-def test_an_honest_candidate_is_accepted_and_a_wrong_one_is_not(judge):
+def test_an_honest_candidate_is_accepted_and_a_wrong_one_is_not(judge, monkeypatch):
+    monkeypatch.setattr("tools.trial.DEVICE_REPEATABILITY", 1.0)
     right = judge.judge(candidate(HONEST))
     assert right.status == "accepted", (right.reason, right.detail, right.log)
     assert right.error.worst <= right.error_bound.worst
     assert right.held_s > 0
+    assert right.speedup_ci95[1] > 5 * right.speedup, "how far judgements differ is the device's own"
     wrong = judge.judge(candidate("return torch.softmax(x * self.weight, dim=-1) + 1e-4"))
     assert (wrong.status, wrong.reason) == ("rejected", "wrong_output")
 

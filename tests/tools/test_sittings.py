@@ -1,12 +1,14 @@
 """Close calls: when they are measured on, when they end, and how often that errs."""
 
+import math
 import random
+from dataclasses import replace
 from itertools import count
 
 import pytest
 
 from tools.benchmarking import CaseRatios
-from tools.intervals import MIN_EFFECT, verdict_on
+from tools.intervals import MIN_EFFECT, REPEATABILITY, verdict_on
 from tools.sittings import MAX_SITTINGS, MIN_SITTINGS, combined, pool, settle
 from tools.verdict import CaseVerdict, Timing
 
@@ -114,3 +116,17 @@ def test_a_case_and_all_of_them_are_told_by_one_rule():
 
 def test_the_bar_is_what_is_documented():
     assert MIN_EFFECT == 0.02
+
+
+def test_where_judgements_agree_better_intervals_are_narrower():
+    lot = random.Random(2)
+    quiet = case(0.05, lot, noise=1e-6)
+    steady = replace(quiet, repeatability=0.01)
+    widths = {}
+    for name, one in (("host", quiet), ("device", steady)):
+        interval, _ = combined([[one]], 0)
+        widths[name] = math.log(interval.high / interval.low)
+    assert widths["host"] == pytest.approx(2 * 1.96 * REPEATABILITY, rel=0.02)
+    assert widths["device"] == pytest.approx(2 * 1.96 * 0.01, rel=0.02)
+    assert verdict_on(*combined([[steady]], 0)) is True
+    assert verdict_on(*combined([[quiet]], 0)) is None
