@@ -19,7 +19,7 @@ from tools.dresses import MOVED
 from tools.errors import JudgeUnavailable
 from tools.examining import Examiner, History
 from tools.harness.licence import Licence
-from tools.harness.wire import TRACE
+from tools.harness.wire import TRACE, VERIFY
 from tools.inputs import Draw, InputSet, Manners
 from tools.launching import VERIFIER, Launcher
 from tools.oracle import Constructor, Oracle
@@ -141,7 +141,7 @@ class Crew:
         device = self._launcher.device
         if name == ORACLE and device is not None:
             shelf = int(device.memory_bytes * SHELF_SHARE)
-            return self._launcher.start(VERIFIER, name, mounts, env, timeout_s, shelf=shelf, warm=TRACE)
+            return self._launcher.start(VERIFIER, name, mounts, env, timeout_s, shelf=shelf, warm=VERIFY)
         if name != ORACLE and self.recipes[name].is_compiled:
             cache = Mount(self._site.cache_folder, "/cache", writable=True)
             mounts.append(cache)

@@ -13,32 +13,34 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from tools.harness.differences import BLOCK, FLOATS, parts_on_device
 from tools.harness.dry_run import WARP, architecture_of, build_launcher, stand_in
-from tools.harness.wire import BUILD, TRACE
+from tools.harness.wire import BUILD, TRACE, VERIFY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 def warm_up(what: str) -> None:
-    """Get ready to ``BUILD`` or ``RUN`` a candidate for a device, or to ``TRACE`` a reference.
+    """Get ready to ``BUILD`` or ``RUN`` a candidate for a device, to ``TRACE`` a reference, or to ``VERIFY`` besides.
 
     On processors: nothing of a device is begun. A border, for a failure here will show where it matters.
     """
-    if what == TRACE:
+    if what in (TRACE, VERIFY):
         with suppress(ImportError):
             importlib.import_module("torch._dynamo")  # takes as long as torch itself
             importlib.import_module("torch.export")
-        return
     architecture = architecture_of(os.environ)
-    if architecture is None:
+    if architecture is None or what == TRACE:
         return
     try:
         from tools.harness.warming_kernel import warming_kernel
     except ImportError:
         return
     try:
-        if what == BUILD:
+        if what == VERIFY:
+            _compile_comparison(architecture)
+        elif what == BUILD:
             _compile_once(warming_kernel, architecture)
         else:
             _know_the_compiler(architecture)
@@ -56,6 +58,16 @@ def _know_the_compiler(architecture: int) -> None:
 
     triton_key()
     make_backend(GPUTarget("cuda", architecture, WARP)).hash()
+
+
+def _compile_comparison(architecture: int) -> None:
+    """What compares the answers of windows: at its first call it would take more than a second of the device's time."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True), stand_in(architecture, []):
+        for dtype in FLOATS.values():
+            values = torch.empty(2 * BLOCK, dtype=dtype, device="cuda")
+            parts_on_device(values, values)
 
 
 def _compile_once(kernel: object, architecture: int) -> None:

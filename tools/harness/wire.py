@@ -37,7 +37,7 @@ LOOKED_AT = ("flush", "arm")
 there. So nothing else is asked meanwhile.
 """
 
-BUILD, RUN, TRACE = "build", "run", "trace"
+BUILD, RUN, TRACE, VERIFY = "build", "run", "trace", "verify"
 """What a worker may get ready for while it waits (``tools.harness.warming``)."""
 
 ARENA_TABLE = struct.Struct("<Q")
