@@ -11,6 +11,7 @@ from agent.builtin.index import Index, Var, of
 from agent.builtin.plan import Plan
 from agent.builtin.reducers import Reducer
 from agent.builtin.schedule import Loop, Traced, row_major
+from agent.builtin.shorter import replaced, softplus_of
 from agent.builtin.writing import Writer, indent
 
 MAX_THREADS = 256
@@ -19,8 +20,6 @@ SMALL = 1 << 15
 SCRATCH_BYTES = 1 << 19
 STREAMED_BYTES = 1 << 22
 """Results smaller than this may stay in the cache until they are read."""
-LINEAR_SOFTPLUS = 15.0
-"""From here on a softplus is its argument, in float."""
 STAGED_BYTES = 1 << 16
 """What a thread may hold on its stack before it is written past the cache."""
 
@@ -86,11 +85,7 @@ class NestCode:
                 return make.call("erf_fast", "f32", *args)
             return make.rebuilt(node, args)
 
-        for buffer, root in self.exprs.items():
-            done: dict[Expr, Expr] = {}
-            for node in walk([root]):
-                done[node] = shorten(node, tuple(done[a] for a in node.args))
-            self.exprs[buffer] = done[root]
+        self.exprs = {buffer: replaced(root, shorten) for buffer, root in self.exprs.items()}
 
     def _level(self, expr: Expr) -> int:
         """Number of the pass in which an expression can be computed, from 0."""
@@ -298,26 +293,6 @@ class NestCode:
             head = f"for (int64_t {var.name} = 0; {var.name} < {var.size}; ++{var.name}) {{"
             lines = [head, *indent(statements + lines), "}"]
         return lines
-
-
-def softplus_of(expr: Expr) -> Expr | None:
-    """The argument of a softplus, as torch's or spelled out; None for anything else.
-
-    Torch's is the argument itself above 20, where the difference is below a float's precision.
-    """
-    if expr.op == "where":
-        condition, linear, soft = expr.args
-        threshold = condition.args[1] if condition.op == "gt" and condition.args[0] is linear else None
-        if threshold is None or threshold.op != "const" or float(threshold.payload) < LINEAR_SOFTPLUS:
-            return None
-        return linear if softplus_of(soft) is linear else None
-    if expr.op == "log1p" and expr.args[0].op == "exp":
-        return expr.args[0].args[0]
-    if expr.op == "log" and expr.args[0].op == "add":
-        one = [a for a in expr.args[0].args if a.op == "const" and float(a.payload) == 1]
-        power = [a for a in expr.args[0].args if a.op == "exp"]
-        return power[0].args[0] if one and power else None
-    return None
 
 
 def _at(index: Index, last: Var, first: str) -> str:

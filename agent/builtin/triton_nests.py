@@ -9,6 +9,7 @@ from agent.builtin import triton_text as text
 from agent.builtin.cexpr import SIZE
 from agent.builtin.expr import Buffer, Expr, walk
 from agent.builtin.schedule import Traced
+from agent.builtin.shorter import with_tanh_of_softplus
 from agent.builtin.triton_layout import Layout, choose, warps
 from agent.builtin.triton_online import OnlineLanes, online_pairs
 from agent.builtin.triton_plan import TritonPlan
@@ -57,6 +58,8 @@ class NestKernels:
         self.written = [b for b, _ in traced.nest.members if b in stored]
         narrow = all(SIZE[b.dtype] <= 2 for b in self.written if b.kind in text.FLOATING)
         self.precise = not (plan.fast and narrow)
+        if not self.precise:
+            self.exprs = {b: with_tanh_of_softplus(root, traced.maker) for b, root in self.exprs.items()}
         self.reducer_of: dict[Buffer, Lanes] = {}
         is_swept = self.layout.mode in ("sweep", "split")
         self.online = {b: pair for pair in online_pairs(traced) for b in (pair.top, pair.total)} if is_swept else {}

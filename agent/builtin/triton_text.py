@@ -86,6 +86,18 @@ def kw_argmin(a, i, b, j):
     first = (a < b) | (((a == b) | ((a != a) & (b != b))) & (i < j)) | ((a != a) & (b == b))
     return tl.where(first, a, b), tl.where(first, i, j)
 """,
+    "kw_tanh_fast": """\
+@triton.jit
+def kw_tanh_fast(x):  # to 6e-8, however small it is
+    return 1.0 - 2.0 / (tl.exp(2.0 * x) + 1.0)
+""",
+    "kw_tanh_softplus": """\
+@triton.jit
+def kw_tanh_softplus(x):  # above 20 it is 1
+    e = tl.exp(tl.where(x > 20.0, 20.0, x))
+    above = e * (e + 2.0)
+    return above / (above + 2.0)
+""",
     "kw_floor_div": """\
 @triton.jit
 def kw_floor_div(a, b):
@@ -170,11 +182,15 @@ def _classified(op: str, kind: Kind, arg: str, arg_kind: Kind) -> str:
 
 
 def _float_function(op: str, args: list[str], kind: Kind, *, precise: bool) -> str:
-    if op == "exp_fast":
-        return f"tl.exp({args[0]})"
+    if kind == "f32" and not precise and op in ("exp", "tanh"):
+        return f"tl.exp({args[0]})" if op == "exp" else f"kw_tanh_fast({args[0]})"
+    if op == "tanh_softplus":
+        return f"kw_tanh_softplus({args[0]})"
     if op == "sigmoid":
+        if kind == "f32" and not precise:
+            return f"(1.0 / (1.0 + tl.exp(-{args[0]})))"
         below = f"1.0 + libdevice.exp(-{args[0]})"
-        return f"tl.div_rn(1.0, {below})" if precise and kind == "f32" else f"(1.0 / ({below}))"
+        return f"tl.div_rn(1.0, {below})" if kind == "f32" else f"(1.0 / ({below}))"
     if op == "sqrt":
         return f"tl.sqrt_rn({args[0]})" if precise and kind == "f32" else f"tl.sqrt({args[0]})"
     if op in ("floor", "ceil"):

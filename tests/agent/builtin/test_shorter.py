@@ -4,7 +4,7 @@ import pytest
 
 from agent.builtin.expr import Exprs
 from agent.builtin.index import Index
-from agent.builtin.nests import softplus_of
+from agent.builtin.shorter import softplus_of, with_tanh_of_softplus
 
 make = Exprs()
 x, other = (make.cast(make.index(Index((), number)), "f32") for number in (3, 4))
@@ -53,3 +53,9 @@ def test_a_softplus_is_seen_in_each_spelling(expr):
 )
 def test_what_only_looks_like_one_is_left_alone(expr):
     assert softplus_of(expr) is None
+
+
+def test_mish_needs_one_exponential():
+    mish = call("mul", x, call("tanh", torchs(x, 20, LOG1P)))
+    assert with_tanh_of_softplus(mish, make) is call("mul", x, call("tanh_softplus", x))
+    assert with_tanh_of_softplus(call("tanh", x), make) is call("tanh", x)

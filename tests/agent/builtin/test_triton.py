@@ -70,6 +70,22 @@ class Model(nn.Module):
 def get_inputs():
     return [torch.randn(2, 3, 9, 10)]
 """,
+    "own_short_functions": """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Model(nn.Module):
+    def forward(self, x, y):
+        return F.mish(x), F.gelu(y, approximate="tanh"), torch.tanh(x * 3) * torch.exp(-y.abs()), F.silu(x + y)
+
+
+def get_inputs():
+    x, y = torch.randn(2, 33, 70).half()
+    x[:4] = torch.linspace(-60, 60, 280).view(4, 70)
+    return [x, y]
+""",
     "own_losses": """
 import torch
 import torch.nn.functional as F
