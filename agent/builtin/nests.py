@@ -11,7 +11,7 @@ from agent.builtin.index import Index, Var, of
 from agent.builtin.plan import Plan
 from agent.builtin.reducers import Reducer
 from agent.builtin.schedule import Loop, Traced, row_major
-from agent.builtin.shorter import replaced, softplus_of
+from agent.builtin.shorter import below_its_top, is_maximum, replaced, softplus_of
 from agent.builtin.writing import Writer, indent
 
 MAX_THREADS = 256
@@ -68,14 +68,12 @@ class NestCode:
 
         ``exp(x - max(x))`` never has a positive one; ``tanh(softplus(x))`` needs one exponential.
         """
-        tops = {self.exprs[b]: b for b, role in self.roles.items() if role == "reduce" and b.definition.kind == "amax"}
+        tops = {self.exprs[b]: b for b, role in self.roles.items() if role == "reduce" and is_maximum(b)}
         make = self.traced.maker
 
         def shorten(node: Expr, args: tuple[Expr, ...]) -> Expr:
-            if node.op == "exp" and node.kind == "f32" and node.args[0].op == "sub":
-                value, top = node.args[0].args
-                if top.op == "result" and tops.get(value) is top.payload:
-                    return make.call("exp_fast", "f32", args[0])
+            if node.op == "exp" and node.kind == "f32" and below_its_top(node.args[0], tops):
+                return make.call("exp_fast", "f32", args[0])
             if node.op == "tanh" and node.kind == "f32":
                 inner = softplus_of(args[0])
                 return (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from agent.builtin.expr import Expr, Exprs, walk
+from agent.builtin.expr import Buffer, Expr, Exprs, walk
 
 LINEAR_SOFTPLUS = 15.0
 """From here on a softplus is its argument, in float."""
@@ -18,11 +18,30 @@ def replaced(root: Expr, replace: Callable[[Expr, tuple[Expr, ...]], Expr]) -> E
     return done[root]
 
 
-def with_tanh_of_softplus(root: Expr, make: Exprs) -> Expr:
-    """``tanh(softplus(x))``, as in Mish, with one exponential."""
+def is_maximum(buffer: Buffer) -> bool:
+    """Whether a reduction's result is the largest of what it reduces."""
+    return bool(buffer.definition.kind == "amax")
+
+
+def below_its_top(expr: Expr, tops: Mapping[Expr, Buffer]) -> bool:
+    """Whether it is ``x - max(x)``, never positive. ``tops``: what the maximum is taken of, and of which buffer it is
+    the definition.
+    """
+    if expr.op != "sub":
+        return False
+    value, top = expr.args
+    return top.op == "result" and tops.get(value) is top.payload
+
+
+def shortened(root: Expr, make: Exprs, tops: Mapping[Expr, Buffer], *, narrow: bool) -> Expr:
+    """The exponential of what is never positive may be a quick one. Where results are ``narrow``, of 16 bits,
+    ``tanh(softplus(x))``, as in Mish, needs one exponential.
+    """
 
     def shorten(node: Expr, args: tuple[Expr, ...]) -> Expr:
-        inner = softplus_of(args[0]) if node.op == "tanh" and node.kind == "f32" else None
+        if node.kind == "f32" and node.op == "exp" and below_its_top(node.args[0], tops):
+            return make.call("exp_fast", "f32", args[0])
+        inner = softplus_of(args[0]) if narrow and node.kind == "f32" and node.op == "tanh" else None
         return make.rebuilt(node, args) if inner is None else make.call("tanh_softplus", "f32", inner)
 
     return replaced(root, shorten)

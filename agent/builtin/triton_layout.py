@@ -52,6 +52,10 @@ class Layout:
         """Programs that share a row."""
         return -(-self.length // self.chunk) if self.chunk else 1
 
+    def shape(self, columns: int) -> str:
+        """Of a tile with so many elements a row."""
+        return f"({self.rows}, {columns})" if self.axis == 1 else f"({columns}, {self.rows})"
+
     @property
     def rows_masked(self) -> bool:
         """Whether the last tile reaches beyond the rows."""

@@ -9,7 +9,7 @@ from agent.builtin import triton_text as text
 from agent.builtin.cexpr import SIZE
 from agent.builtin.expr import Buffer, Expr, walk
 from agent.builtin.schedule import Traced
-from agent.builtin.shorter import with_tanh_of_softplus
+from agent.builtin.shorter import is_maximum, shortened
 from agent.builtin.triton_layout import Layout, choose, warps
 from agent.builtin.triton_online import OnlineLanes, online_pairs
 from agent.builtin.triton_plan import TritonPlan
@@ -58,8 +58,9 @@ class NestKernels:
         self.written = [b for b, _ in traced.nest.members if b in stored]
         narrow = all(SIZE[b.dtype] <= 2 for b in self.written if b.kind in text.FLOATING)
         self.precise = not (plan.fast and narrow)
-        if not self.precise:
-            self.exprs = {b: with_tanh_of_softplus(root, traced.maker) for b, root in self.exprs.items()}
+        if plan.fast:
+            tops = {self.exprs[b]: b for b, role in self.roles.items() if role == "reduce" and is_maximum(b)}
+            self.exprs = {b: shortened(root, traced.maker, tops, narrow=narrow) for b, root in self.exprs.items()}
         self.reducer_of: dict[Buffer, Lanes] = {}
         is_swept = self.layout.mode in ("sweep", "split")
         self.online = {b: pair for pair in online_pairs(traced) for b in (pair.top, pair.total)} if is_swept else {}
@@ -87,7 +88,7 @@ class NestKernels:
                 kind = "moments" if kind in ("mean_of", "m2_of") else kind
                 spans = bool(expr.variables & set(self.reduced))
                 known = (kind, expr, str(len(self.reducer_of)), self.layout.axis, self.plan.exact, spans)
-                fresh = OnlineLanes(*known, pair.finite) if pair else Lanes(*known)
+                fresh = OnlineLanes(*known, pair.finite, self.plan.fast) if pair else Lanes(*known)
                 self.reducer_of[buffer] = shared.setdefault((kind, expr), fresh)
                 if self.reducer_of[buffer] is fresh:
                     self.passes[level].reducers.append(fresh)
@@ -227,9 +228,10 @@ class NestKernels:
     def _sweep(self, writer: TileWriter, number: int, first: str, end: str) -> None:
         """A loop over the elements of a row tile from ``first`` to ``end``; leaves its accumulators unfinished."""
         layout, step = self.layout, self.passes[number]
-        shape = f"({layout.rows}, {layout.columns})" if layout.axis == 1 else f"({layout.columns}, {layout.rows})"
         starts = [
-            f"{name} = tl.full({shape}, {start}, {kind})" for r in step.reducers for name, kind, start in r.fields()
+            f"{name} = tl.full({layout.shape(1 if r.is_per_row(name) else layout.columns)}, {start}, {kind})"
+            for r in step.reducers
+            for name, kind, start in r.fields()
         ]
         last = number == len(self.passes) - 1
         writer.hint = f', eviction_policy="evict_{"first" if last else "last"}"' if self.plan.stream else ""

@@ -48,9 +48,23 @@ def _is_finite(expr: Expr) -> bool:
 
 @dataclass(frozen=True)
 class OnlineLanes(Lanes):
-    """Both accumulators of a pair. What was summed is scaled whenever the maximum grows."""
+    """Both accumulators of a pair. What was summed is scaled whenever the maximum grows.
+
+    The maximum is one a row from tile to tile, not one a lane: a lane would take a second exponential an element, of
+    which a chip makes few.
+    """
 
     finite: bool = False
+    fast: bool = True
+    """Triton's exponential, of numbers that are never positive, in place of libdevice's."""
+
+    def is_per_row(self, field: str) -> bool:
+        """See ``Lanes``: the maximum."""
+        return field == f"a{self.name}"
+
+    @property
+    def _exp(self) -> str:
+        return "tl.exp" if self.fast else "libdevice.exp"
 
     @property
     def wide(self) -> str:
@@ -67,9 +81,9 @@ class OnlineLanes(Lanes):
         value = f'tl.where({mask}, {text}, float("-inf"))' if mask or not self.spans else text
         return [
             f"g{n} = {value}",
-            f"n{n} = kw_maximum(a{n}, g{n})",
+            f"n{n} = kw_maximum(a{n}, tl.reduce(g{n}, {self.axis}, kw_maximum, keep_dims=True))",
             f"z{n} = {self._shift(f'n{n}')}",
-            f"b{n} = b{n} * libdevice.exp(a{n} - z{n}) + libdevice.exp(g{n} - z{n})",
+            f"b{n} = b{n} * {self._exp}(a{n} - z{n}) + {self._exp}(g{n} - z{n})",
             f"a{n} = n{n}",
         ]
 
@@ -84,7 +98,7 @@ class OnlineLanes(Lanes):
         return [
             f"n{n} = tl.reduce(a{n}, {axis}, kw_maximum, keep_dims=True)",
             f"z{n} = {self._shift(f'n{n}')}",
-            f"b{n} = tl.sum(b{n} * libdevice.exp(a{n} - z{n}), {axis}, keep_dims=True)",
+            f"b{n} = tl.sum(b{n} * {self._exp}(a{n} - z{n}), {axis}, keep_dims=True)",
             f"a{n} = n{n}",
         ]
 

@@ -65,6 +65,10 @@ class Lanes:
             return [(f"a{n}", self.wide, self.start), (f"p{n}", "tl.int64", str(FAR))]
         return [(f"a{n}", self.wide, self.start)]
 
+    def is_per_row(self, field: str) -> bool:
+        """Whether that field is one value a row all along, not one a lane."""
+        return False
+
     def value(self, text: str, mask: str, start: str | None = None) -> str:
         """An element in the type accumulated in; nothing where the mask says so. Always as wide as the tile."""
         if self.kind in ("any", "all"):

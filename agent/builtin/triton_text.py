@@ -182,6 +182,8 @@ def _classified(op: str, kind: Kind, arg: str, arg_kind: Kind) -> str:
 
 
 def _float_function(op: str, args: list[str], kind: Kind, *, precise: bool) -> str:
+    if op == "exp_fast":
+        return f"tl.exp({args[0]})"
     if kind == "f32" and not precise and op in ("exp", "tanh"):
         return f"tl.exp({args[0]})" if op == "exp" else f"kw_tanh_fast({args[0]})"
     if op == "tanh_softplus":

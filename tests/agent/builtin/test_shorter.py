@@ -4,7 +4,7 @@ import pytest
 
 from agent.builtin.expr import Exprs
 from agent.builtin.index import Index
-from agent.builtin.shorter import softplus_of, with_tanh_of_softplus
+from agent.builtin.shorter import shortened, softplus_of
 
 make = Exprs()
 x, other = (make.cast(make.index(Index((), number)), "f32") for number in (3, 4))
@@ -57,5 +57,6 @@ def test_what_only_looks_like_one_is_left_alone(expr):
 
 def test_mish_needs_one_exponential():
     mish = call("mul", x, call("tanh", torchs(x, 20, LOG1P)))
-    assert with_tanh_of_softplus(mish, make) is call("mul", x, call("tanh_softplus", x))
-    assert with_tanh_of_softplus(call("tanh", x), make) is call("tanh", x)
+    assert shortened(mish, make, {}, narrow=True) is call("mul", x, call("tanh_softplus", x))
+    assert shortened(mish, make, {}, narrow=False) is mish
+    assert shortened(call("tanh", x), make, {}, narrow=True) is call("tanh", x)
