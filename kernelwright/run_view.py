@@ -244,7 +244,8 @@ def _waiting(view: RunView, data: dict[str, Any]) -> str:
 
 
 def _waited(view: RunView, data: dict[str, Any]) -> str:
-    view.doing = f"goes on after {clock(data.get('seconds') or 0.0)} of waiting for the {data.get('what')}"
+    what = {"device": "its turn to measure"}.get(str(data.get("what")), f"the {data.get('what')}")
+    view.doing = f"goes on after {clock(data.get('seconds') or 0.0)} of waiting for {what}"
     return view.doing
 
 
