@@ -55,13 +55,16 @@ def respond(messages: list[BaseMessage]) -> AIMessage:
     if "write_candidate" not in done:
         graph = done["read_graph"]
         return _write(len(calls), task, graph.text if graph else "")
+    if (written := done["write_candidate"]) is not None and written.status == "error":
+        told = f"its program is refused: {_first_line(written.text)}"
+        return _call(len(calls), "decline", reason=f"{NEEDS_MODEL}: {told}")
     compiled = done.get("compile_candidate")
     if compiled is None:
         return _call(len(calls), "compile_candidate")
     if compiled.status == "error":
         return _call(len(calls), "decline", reason=f"the generated code was refused: {_first_line(compiled.text)}")
-    written = next(c for c in calls if c["name"] == "write_candidate")
-    return _call(len(calls), "submit", strategy=_strategy(written["args"]["source"]))
+    source = next(c for c in calls if c["name"] == "write_candidate")["args"]["source"]
+    return _call(len(calls), "submit", strategy=_strategy(source))
 
 
 def _language(task: str) -> str:

@@ -55,7 +55,7 @@ GRAPH = {
 }
 
 
-def talk(slot=0, language="cpp", attempts="none", graph=None, compiles=True):
+def talk(slot=0, language="cpp", attempts="none", graph=None, compiles=True, refused=""):
     """The calls of one conversation, each answered as the tools would."""
     task = TASK.format(slot=slot, language=language, attempts=attempts, source=SOURCE)
     messages = [SystemMessage("role"), HumanMessage(task)]
@@ -68,10 +68,11 @@ def talk(slot=0, language="cpp", attempts="none", graph=None, compiles=True):
             return calls
         answers = {
             "read_graph": json.dumps(graph or GRAPH),
-            "write_candidate": "candidate 0123456789abcdef written (200 lines)",
+            "write_candidate": refused or "candidate 0123456789abcdef written (200 lines)",
             "compile_candidate": "candidate compiles (1.0 s)" if compiles else "it does not compile: error: no",
         }
-        status = "success" if compiles or call["name"] != "compile_candidate" else "error"
+        failed = {"compile_candidate": not compiles, "write_candidate": bool(refused)}.get(call["name"], False)
+        status = "error" if failed else "success"
         messages += [reply, ToolMessage(answers[call["name"]], tool_call_id=call["id"], status=status)]
     raise AssertionError("it never ended")
 
@@ -141,6 +142,13 @@ def test_a_refused_build_ends_the_proposal():
     name, args = talk(compiles=False)[-1]
     assert name == "decline"
     assert "error: no" in args["reason"]
+
+
+def test_a_program_that_may_not_be_written_needs_a_language_model():
+    """A recurrent network of fifty steps becomes a program of megabytes."""
+    name, args = talk(refused="the file has 2400000 characters, 200000 are allowed: shorten it")[-1]
+    assert name == "decline"
+    assert args["reason"].startswith("this operator needs a language model: its program is refused: the file has")
 
 
 def test_it_is_a_chat_model_that_streams_with_usage():
