@@ -137,7 +137,11 @@ def _named(definition: Definition, workloads: Sequence[Workload]) -> list[_Case]
     plain = [", ".join(f"{name}={size}" for name, size in one.axes.items()) or one.uuid for one in workloads]
     count = Counter(plain)
     names = [name if count[name] == 1 else f"{name} ({one.uuid})" for name, one in zip(plain, workloads, strict=True)]
-    return [_Case(name, one, sizes_of(definition, one)) for name, one in zip(names, workloads, strict=True)]
+    cases = [_Case(name, one, sizes_of(definition, one)) for name, one in zip(names, workloads, strict=True)]
+    for case in cases:
+        for name, tensor in definition.outputs.items():
+            shape_of(tensor, case.sizes, name)
+    return cases
 
 
 def _drawn(definition: Definition, case: _Case, store: Store) -> str:

@@ -76,7 +76,7 @@ class Store:
         if self._kept is not None and self._kept[0] == path:
             return self._kept[1]
         if find_spec("safetensors") is None:
-            raise FormatError("its workloads bring stored tensors: pip install safetensors to read them")
+            raise FormatError("its workloads bring stored tensors: pip install 'kernelwright[suites]' to read them")
         import safetensors
 
         try:
