@@ -19,7 +19,8 @@ import unittest
 import torch
 from torch.utils._pytree import tree_leaves, tree_map
 
-if importlib.util.find_spec("expecttest") is None:  # torch's tests import it; samples need nothing of it
+if "expecttest" not in sys.modules and importlib.util.find_spec("expecttest") is None:
+    # torch's tests import it; samples need nothing of it
     sys.modules["expecttest"] = types.ModuleType("expecttest")
     sys.modules["expecttest"].TestCase = unittest.TestCase
 from torch.testing._internal.common_methods_invocations import op_db
@@ -77,11 +78,20 @@ def equal(one, other):
     return all(tensors) and all(a == b for a, b in pairs if not isinstance(a, torch.Tensor))
 
 
+SEEDED = []
+
+
 def asked(sample, seed):
-    torch.manual_seed(seed)
+    """The answer to a copy, and the copy. Whether the call sets a seed of its own is put into SEEDED."""
+    set_seed = torch.manual_seed
+    set_seed(seed)
     copy = tree_map(lambda one: one.detach().clone() if isinstance(one, torch.Tensor) else one, sample)
-    with torch.no_grad():
-        return operator(copy[0], *copy[1], **copy[2]), copy
+    torch.manual_seed = SEEDED.append
+    try:
+        with torch.no_grad():
+            return operator(copy[0], *copy[1], **copy[2]), copy
+    finally:
+        torch.manual_seed = set_seed
 
 
 def trouble(sample, other):
@@ -92,12 +102,15 @@ def trouble(sample, other):
         return reasons[0] if reasons else "no inputs but empty ones"
     if form(sample) != form(other):
         return "shapes or numbers that are drawn too"
+    SEEDED.clear()
     try:
         answer, copy = asked(sample, 1)
         again, _ = asked(sample, 2)
         different, _ = asked(other, 1)
     except Exception as error:
         return f"it raises {type(error).__name__}: {' '.join(str(error).split())[:100]}"
+    if SEEDED:
+        return "its answers are random"  # and the same in torch's tests only because those set a seed
     leaves = tree_leaves(answer)
     reasons = [why for why in map(unlike, leaves) if why]
     outputs = [one for one in leaves if isinstance(one, torch.Tensor)]

@@ -6,7 +6,7 @@ import ast
 import keyword
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -97,9 +97,30 @@ def _parameters(function: ast.FunctionDef) -> tuple[str, ...]:
 
 def _is_plain(function: ast.FunctionDef, outputs: int) -> bool:
     returned = [node.value for node in _own(function) if isinstance(node, ast.Return) and node.value is not None]
-    if outputs == 1:
-        return not any(isinstance(value, ast.Tuple | ast.List | ast.Dict) for value in returned)
-    return all(isinstance(value, ast.Tuple) for value in returned)
+    if outputs > 1:
+        return all(isinstance(value, ast.Tuple) for value in returned)
+    held = {
+        target.id
+        for node in _own(function)
+        if isinstance(node, ast.Assign) and _is_container(node.value, frozenset())
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    return not any(_is_container(value, held) for value in returned)
+
+
+def _is_container(value: ast.expr, names: Set[str]) -> bool:
+    """Whether an expression is, or may be, a tuple, list or dict; ``names``: of variables that are."""
+    match value:
+        case ast.Tuple() | ast.List() | ast.Dict() | ast.DictComp() | ast.ListComp():
+            return True
+        case ast.Name(id=name):
+            return name in names
+        case ast.IfExp(body=one, orelse=other):
+            return _is_container(one, names) or _is_container(other, names)
+        case ast.Call(func=ast.Name(id="dict" | "tuple" | "list")):
+            return True
+    return False
 
 
 def _own(function: ast.FunctionDef) -> Iterator[ast.AST]:
