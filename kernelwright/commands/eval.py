@@ -63,6 +63,9 @@ def _check_options(own: dict[str, Any]) -> None:
         raise RequestError(
             f"--{strange[0].replace('_', '-')} has no meaning with {kind} (see kernelwright eval --help)"
         )
+    run_only = sorted(own.keys() & {"out", "repeats", "arms", "without", "against", "across"})
+    if "problems" in own and run_only:
+        raise RequestError(f"--{run_only[0]} has no meaning with --problems, which runs nothing")
     reports = own.get("reports") or []
     if (kind == "compare") != (len(reports) == 2) or (reports and kind != "compare"):
         raise RequestError("two reports are compared: kernelwright eval compare BEFORE AFTER")
@@ -90,6 +93,8 @@ def _run_suite(own: dict[str, Any], arguments: dict[str, Any], *, as_json: bool)
         return _write_problems(suite, Path(own["problems"]), as_json=as_json)
     settings = _settings(arguments, **fixed)
     former = None if own.get("against") is None else read_suite_report(Path(own["against"]))
+    if "atol" in fixed:
+        note(f"judged as the dataset states: atol {fixed['atol']:g}, rtol {fixed['rtol']:g}; --precision is above it")
     arms = chosen_arms(own["arms"].split(",") if "arms" in own else None, settings)
     if licensed(settings, arms) is not settings:
         note("judged under the licence tolerance, as one-shot benchmarks are; --precision native is the other one")

@@ -105,7 +105,9 @@ def test_a_sandbox_without_torch_is_told(monkeypatch, done, says):
 def ran(tmp_path_factory):
     """Of operators of many kinds: what their problems do."""
     folder = tmp_path_factory.mktemp("operators")
-    names = "softmax,gather,add,max.reduction_with_dim,nn.functional.dropout,bernoulli,t,zeros_like,sparse.sampled_addmm"
+    names = (
+        "softmax,gather,add,max.reduction_with_dim,nn.functional.dropout,bernoulli,t,zeros_like,sparse.sampled_addmm"
+    )
     suite = load_opinfo(f"opinfo:{names}", "cpu", Isolation.PROCESS, 3)
     write_problems(suite, folder)
     program = Path(__file__).with_name("run_problems.py")
