@@ -108,6 +108,8 @@ def _require_usable(definition: Definition, reference: Reference, target: str) -
         raise FormatError(f"{_ENTRY_NEEDS}: the reference defines no {entry}")
     if reference.device and target == "cpu":
         raise FormatError(f"its reference asks for a CUDA device ({reference.device}): give a --target cuda:ARCH")
+    if all(tensor.shape is None for tensor in definition.outputs.values()):
+        raise FormatError("its outputs are plain numbers, and at least one has to be a tensor")
     for name, tensor in (*definition.inputs.items(), *definition.outputs.items()):
         if tensor.dtype not in (*_FLOATS, *_BYTES, *_RANGES, "uint8"):
             raise FormatError(f"{name} is {tensor.dtype}, which no judge here can compare")

@@ -64,6 +64,7 @@ REFUSED = {
     "four bits": ({"outputs": {"y": {"shape": ["rows"], "dtype": "float4_e2m1"}}}, {}, "y is float4_e2m1"),
     "undefined axis": ({"axes": {"rows": AXES["rows"]}}, {}, "has the axis hidden, which"),
     "undefined in an output": ({"outputs": {"y": {"shape": ["z"], "dtype": "int64"}}}, {}, "y has the axis z, which"),
+    "only numbers": ({"outputs": {"y": {"shape": None, "dtype": "float32"}}}, {}, "its outputs are plain numbers"),
     "sampling": ({"op_type": "sampling"}, {}, "answers are random"),
     "constraint": ({"constraints": ["rows % 2 == 0"]}, {}, "rows-3 breaks the constraint rows % 2 == 0"),
     "no constraint": ({"constraints": ["rows ="]}, {}, "no Python expression"),
