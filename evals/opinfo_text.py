@@ -116,6 +116,10 @@ def trouble(sample, other):
     outputs = [one for one in leaves if isinstance(one, torch.Tensor)]
     if reasons or not 0 < len(leaves) <= 32 or any(isinstance(one, (str, torch.dtype)) for one in leaves):
         return f"its answers hold {reasons[0]}" if reasons else "its answers are no tensors and numbers"
+    if not outputs:
+        return "its answers are no tensors"
+    if not all(one.numel() and one.dim() <= 8 and torch.isfinite(one).any() for one in outputs):
+        return "its answers are empty, or NaN and infinity throughout"
     if not equal(sample, copy):
         return "it writes to its input"
     places = {one.untyped_storage().data_ptr() for one in tree_leaves(copy) if isinstance(one, torch.Tensor)}

@@ -70,6 +70,8 @@ class Definition(_Strict):
     op_type: str | None = Field(default=None, validation_alias=AliasChoices("op_type", "type"))
     description: str | None = None
     tags: list[str] | None = None
+    hf_id: str | None = None
+    """The model it was taken from."""
     axes: dict[str, Axis]
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor] = Field(min_length=1)

@@ -97,6 +97,15 @@ def test_inputs_have_the_shapes_and_dtypes_of_the_definition(ran):
     assert kinds == ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "bool", "uint8"]
 
 
+def test_numbers_are_drawn_from_where_the_format_has_them(ran):
+    (case,) = ran["dtypes"].values()
+    wide, *_ = case["values"]
+    assert all(-1024 <= value < 1024 for values in case["values"][:3] for value in values)
+    assert max(map(abs, (*wide, *case["values"][1], *case["values"][2]))) > 128
+    assert all(-128 <= value < 128 for value in case["values"][3])
+    assert set(case["values"][4]) <= {False, True}
+
+
 def test_draws_follow_the_seed_from_outside(ran):
     for name in ("rms", "dtypes", "custom", "mixed", "eighth"):
         (case,) = ran[name].values()
@@ -164,3 +173,48 @@ def test_stored_tensors_are_what_the_file_holds(datasets, tmp_path):
     (case,) = run(load_flashinfer(f"flashinfer:{root}", "cpu"), root / "problems")["stored"].values()
     assert case["inputs"] == [["int64", [2, 100]], ["float32", []]]
     assert (case["values"], case["varies"]) == ([[0, 1, 2, 3]], True)
+
+
+def test_an_agent_meets_each_problem_and_every_refusal_is_a_row(datasets, tmp_path):
+    from agent.settings import AgentSettings
+    from evals.page import to_markdown
+    from evals.runner import run_suite
+
+    root = datasets.lay_flashinfer(tmp_path / "data", datasets.definition(), datasets.workload())
+    datasets.lay_flashinfer(root, datasets.definition(name="odd", precision="high"), datasets.workload())
+    met = []
+
+    def optimizer(problem, settings, subscribers):
+        met.append(problem)
+        return finished(problem, settings)
+
+    report = run_suite(load_flashinfer(f"flashinfer:{root}", "cpu"), AgentSettings(), tmp_path, optimizer=optimizer)
+    assert [problem.name for problem in met] == ["rmsnorm_h16"]
+    assert {result.name: result.status for result in report.results} == {
+        "odd": "failed",
+        "rmsnorm_h16": "no_improvement",
+    }
+    assert "odd.json: precision: a field that is not known here" in to_markdown(report)
+    assert (report.status, report.exit_code) == ("complete", 3)
+
+
+def finished(problem, settings):
+    from agent.outcome import Outcome
+
+    told = ("r", "no_improvement", problem.name, "builtin", "cpu", "cpp", 1, 0, 1.0, 0, 0.0, 0, 0, None)
+    return Outcome(*told, str(settings.out), "stall", "", None)
+
+
+@pytest.mark.slow
+def test_the_builtin_model_works_on_a_dataset(datasets, repository, tmp_path):
+    """The whole way: read, described, measured, one candidate judged."""
+    root = datasets.lay_flashinfer(
+        tmp_path / "data", datasets.definition(), datasets.workload(64), datasets.workload(512)
+    )
+    words = ["eval", f"flashinfer:{root}", "--max-candidates", "1", "--out", tmp_path / "out", "--json"]
+    argv = [sys.executable, "-m", "kernelwright", *map(str, words)]
+    done = subprocess.run(argv, cwd=repository, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    (result,) = json.loads(done.stdout)["results"]
+    assert (result["name"], result["outcome"]["candidates"]) == ("rmsnorm_h16", 1)
+    assert result["error"] is None

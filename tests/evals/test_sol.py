@@ -19,7 +19,7 @@ def load(root, target="cpu", most=None):
 
 def test_every_folder_with_a_definition_is_a_member(datasets, tmp_path):
     root = datasets.lay_sol(tmp_path, datasets.definition(), datasets.workload())
-    datasets.lay_sol(root, datasets.definition(), datasets.workload(), place="Quant/001_rms_norm")
+    datasets.lay_sol(root, datasets.definition(hf_id="a/model"), datasets.workload(), place="Quant/001_rms_norm")
     datasets.write(root / "L2/004_torn/definition.json", "{}")
     datasets.write(root / "L2/005_lost/workload.jsonl", "")
     suite = load(root)
