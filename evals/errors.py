@@ -2,7 +2,8 @@
 
 EvalError
 ├── SuiteError            a suite file is wrong: also a RequestError, exit code 2
-└── ResultsError          a results folder cannot be used: infrastructure, exit code 3
+├── ResultsError          a results folder cannot be used: infrastructure, exit code 3
+└── ListingFailed         torch did not say which operators it has: infrastructure, exit code 3
 """
 
 from __future__ import annotations
@@ -20,3 +21,7 @@ class SuiteError(EvalError, RequestError):
 
 class ResultsError(EvalError):
     """Results cannot be read or written."""
+
+
+class ListingFailed(EvalError):
+    """The operators of the torch in the sandbox cannot be listed."""

@@ -263,13 +263,21 @@ def _add_eval(commands: Any) -> None:
     parser.add_argument(
         "suite",
         metavar="SUITE",
-        help="cpu, gpu, gate, paper, integrity, a suite file, kernelbench:CHECKOUT[/level1]; or compare",
+        help="cpu, gpu, gate, paper, integrity, a suite file, kernelbench:CHECKOUT[/level1], flashinfer:DATASET, "
+        "sol:DATASET, opinfo[:PATTERN[:DTYPE]]; or compare",
     )
     parser.add_argument(
         "reports", metavar="REPORT", nargs="*", help="of compare: two reports or results folders, the former one first"
     )
     _add_scoring(parser)
     parser.add_argument("--only", metavar="PATTERN", help="only problems (or programs) of such names: 't0*', '*ReLU*'")
+    parser.add_argument(
+        "--max-cases",
+        metavar="N",
+        type=int,
+        help="of flashinfer, sol and opinfo: so many workloads of all sizes a problem",
+    )
+    parser.add_argument("--problems", metavar="DIR", help="write the suite's problem files there, and run nothing")
     parser.add_argument("--sample", metavar="N", type=int, help="of the suite integrity, so many programs by lot")
     parser.add_argument("--confirm", action="store_true", help="of the suite integrity, confirm all that is accepted")
     parser.add_argument("--out", metavar="DIR", help="results folder; finished problems in it are not run again")

@@ -161,3 +161,33 @@ def test_the_verdict_that_is_shown_is_one(verdicts):
     (shown,) = re.findall(r"^```json\n(.*?)^```", verdicts, re.MULTILINE | re.DOTALL)
     data = json.loads(shown)
     assert Verdict.from_json(data).to_json() == data
+
+
+def test_what_the_page_of_evaluations_says_of_other_formats_is_so(repository):
+    """Each number and name on the page, against the code that has it."""
+    from evals.flashinfer import PREFIX as FLASHINFER
+    from evals.formats import composing, reference
+    from evals.formats.schema import Definition, Tolerance, Workload
+    from evals.opinfo import MOST, NAME, USUAL_DTYPE
+    from evals.sol import DEFINITION, WORKLOADS
+    from evals.sol import PREFIX as SOL
+
+    page = (repository / "docs" / "evals.md").read_text(encoding="utf-8")
+    told = section(page, "Suites in other formats")
+    low, high = composing._RANGES["int64"]
+    for text in (
+        f"`{FLASHINFER}DATASET`",
+        f"`{SOL}DATASET`",
+        f"`{NAME}[:PATTERN[:DTYPE]]`",
+        f"at most {composing.MOST_STORED >> 10} KiB",
+        f"from {low} to {high - 1}",
+        f"`{DEFINITION}` and `{WORKLOADS}`",
+        f"at most {MOST} of all sizes",
+        f"is `{USUAL_DTYPE}`",
+        f"`{reference.ENTRY}`",
+    ):
+        assert text in told, text
+    names = {*Definition.model_fields, *Workload.model_fields, *Tolerance.model_fields}
+    fields = {"reference", "op_type", "custom_inputs_entrypoint", "tolerance", "max_atol", "required_matched_ratio"}
+    assert fields <= names
+    assert all(f"`{name}`" in told for name in fields)

@@ -10,9 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kernelwright import exit_codes
 from kernelwright.commands.optimize import to_settings
 from kernelwright.live import watching
-from kernelwright.output import note, write, write_json
+from kernelwright.output import note, table, write, write_json
 from tools.errors import RequestError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from evals.comparing import Comparison
     from evals.integrity.corpus import Program
     from evals.reporting import SuiteReport
+    from evals.suite import Suite
 
 
 OWN = (
@@ -29,7 +31,7 @@ OWN = (
     "only",
     "sample",
     "confirm",
-    *("repeats", "arms", "without", "against", "arm", "across"),
+    *("repeats", "arms", "without", "against", "arm", "across", "max_cases", "problems"),
 )
 """Options that are no settings of the agent."""
 
@@ -54,11 +56,16 @@ def _check_options(own: dict[str, Any]) -> None:
     """Raise RequestError for options of another suite."""
     kind = own["suite"] if own["suite"] in ("compare", "integrity") else "a suite"
     also = {"compare": {"arm", "across", "out"}, "integrity": {"only", "sample", "confirm", "out"}}.get(
-        kind, {"only", "out", "repeats", "arms", "without", "against", "across"}
+        kind, {"only", "out", "repeats", "arms", "without", "against", "across", "max_cases", "problems"}
     )
     strange = sorted(name for name in own if name not in also | {"suite", "reports"})
     if strange:
-        raise RequestError(f"--{strange[0]} has no meaning with {kind} (see kernelwright eval --help)")
+        raise RequestError(
+            f"--{strange[0].replace('_', '-')} has no meaning with {kind} (see kernelwright eval --help)"
+        )
+    run_only = sorted(own.keys() & {"out", "repeats", "arms", "without", "against", "across"})
+    if "problems" in own and run_only:
+        raise RequestError(f"--{run_only[0]} has no meaning with --problems, which runs nothing")
     reports = own.get("reports") or []
     if (kind == "compare") != (len(reports) == 2) or (reports and kind != "compare"):
         raise RequestError("two reports are compared: kernelwright eval compare BEFORE AFTER")
@@ -75,22 +82,19 @@ def _settings(arguments: dict[str, Any], **fixed: Any) -> AgentSettings:
 
 def _run_suite(own: dict[str, Any], arguments: dict[str, Any], *, as_json: bool) -> int:
     from evals.arms import chosen_arms, licensed
-    from evals.kernelbench import PREFIX, load_kernelbench
     from evals.page import to_markdown
     from evals.reporting import read_suite_report
     from evals.runner import run_suite
-    from evals.suite import load_suite
     from evals.writing import to_json
 
     name, out = own["suite"], own.get("out")
-    if name.startswith(PREFIX):
-        settings = _settings(arguments)
-        suite = load_kernelbench(name, settings.target)
-    else:
-        suite = load_suite(name)
-        settings = _settings(arguments, **suite.settings)
-    suite = suite if own.get("only") is None else suite.only(own["only"])
+    suite, fixed = _opened(own, arguments)
+    if "problems" in own:
+        return _write_problems(suite, Path(own["problems"]), as_json=as_json)
+    settings = _settings(arguments, **fixed)
     former = None if own.get("against") is None else read_suite_report(Path(own["against"]))
+    if "atol" in fixed:
+        note(f"judged as the dataset states: atol {fixed['atol']:g}, rtol {fixed['rtol']:g}; --precision is above it")
     arms = chosen_arms(own["arms"].split(",") if "arms" in own else None, settings)
     if licensed(settings, arms) is not settings:
         note("judged under the licence tolerance, as one-shot benchmarks are; --precision native is the other one")
@@ -116,6 +120,39 @@ def _run_suite(own: dict[str, Any], arguments: dict[str, Any], *, as_json: bool)
             write("\n" + _comparison_text(found))
         note(f"results: {folder}")
     return report.exit_code or (0 if found is None else found.exit_code)
+
+
+def _opened(own: dict[str, Any], arguments: dict[str, Any]) -> tuple[Suite, dict[str, Any]]:
+    """The suite, and what it fixes of the settings."""
+    from evals.opening import is_foreign, open_foreign
+    from evals.suite import load_suite
+
+    name, most = own["suite"], own.get("max_cases")
+    if is_foreign(name):
+        suite = open_foreign(name, _settings(arguments), most)
+        # What a dataset states is a licence as a whole: nobody wants its atol under another precision.
+        fixed = {} if {"precision", "atol", "rtol"} & arguments.keys() else dict(suite.settings)
+    elif most is not None:
+        raise RequestError(f"--max-cases has no meaning with {name}: its problem files say which cases they have")
+    else:
+        suite = load_suite(name)
+        fixed = dict(suite.settings)
+    return suite if own.get("only") is None else suite.only(own["only"]), fixed
+
+
+def _write_problems(suite: Suite, folder: Path, *, as_json: bool) -> int:
+    """Write the suite's problem files, and run nothing."""
+    from evals.listing import write_problems
+
+    found = write_problems(suite, folder)
+    if as_json:
+        write_json(found)
+        return exit_codes.DONE
+    rows = [(row["name"], row["family"], row["path"] or f"no problem: {row['refusal']}") for row in found["problems"]]
+    write(table(rows, ("problem", "family", "file")))
+    refused = sum(row["refusal"] is not None for row in found["problems"])
+    note(f"{len(rows) - refused} problems written to {folder}, {refused} are none")
+    return exit_codes.DONE
 
 
 def _against(former: SuiteReport, report: SuiteReport, folder: Path, *, across: bool) -> Comparison | None:
