@@ -61,10 +61,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent.errors import RunError
 from tools.errors import RequestError
@@ -91,11 +91,12 @@ DURABLE = EVENT_TYPES - {
 """Types that must survive a power cut, because work would be done twice without them."""
 _CHUNK = 4096
 """Lines that are read at once."""
+LARGE = 20_000
+"""Events of a history that the garbage collector is kept from."""
 
 
-@dataclass(frozen=True)
-class Event:
-    """One line of the log."""
+class Event(NamedTuple):
+    """One line of the log; a tuple, as a hundred thousand of them are made when a large log is opened."""
 
     seq: int
     time: str
@@ -139,7 +140,7 @@ def _parse(raw: bytes, path: Path) -> tuple[list[Event], int]:
     events: list[Event] = []
     whole = 0
     lines = raw.splitlines(keepends=True)
-    with _without_collecting():
+    with without_collecting():
         for begin in range(0, len(lines), _CHUNK):
             chunk = lines[begin : begin + _CHUNK]
             found = _whole_chunk(chunk)
@@ -173,8 +174,8 @@ def _whole_chunk(lines: list[bytes]) -> list[Event] | None:
 
 
 @contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Nothing that is read is garbage; looking for some again and again takes as long as the reading."""
+def without_collecting() -> Iterator[None]:
+    """Nothing that is kept of a log is garbage; looking for some again and again takes longer than the work itself."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -184,14 +185,11 @@ def _without_collecting() -> Iterator[None]:
             gc.enable()
 
 
+_fields = itemgetter(*Event._fields)
+
+
 def _event(record: dict[str, Any]) -> Event:
-    return Event(
-        seq=record["seq"],
-        time=record["time"],
-        elapsed_s=record["elapsed_s"],
-        type=record["type"],
-        data=record["data"],
-    )
+    return Event._make(_fields(record))
 
 
 class EventLog:
@@ -222,7 +220,10 @@ class EventLog:
         self._fd: int | None = _open_exclusively(path)
         try:
             raw = path.read_bytes()
-            self.history, self._size = _parse(raw, path)
+            with without_collecting():
+                self.history, self._size = _parse(raw, path)
+                if len(self.history) >= LARGE:
+                    gc.freeze()  # it lives as long as the log, and to look through it takes half as long as to read it
             if self._size < len(raw):
                 os.ftruncate(self._fd, self._size)
         except BaseException:
@@ -295,6 +296,7 @@ class EventLog:
             if self._fd is not None:
                 os.close(self._fd)
                 self._fd = None
+                gc.unfreeze()
 
     def _append(self, type_: str, data: dict[str, Any]) -> Event:
         event = Event(self._seq, utc_now(), round(self.elapsed_s(), 3), type_, data)

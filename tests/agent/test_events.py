@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent.errors import RunError
 from agent.events import EVENT_TYPES, Event, EventLog, is_locked, read_events
+from agent.ledger import Ledger
 from tools.errors import RequestError
 
 
@@ -93,6 +96,47 @@ def test_one_writer_at_a_time(path: Path) -> None:
     assert not is_locked(path)
     with pytest.raises(RunError, match="closed"):
         log.emit("notice")
+
+
+@pytest.fixture
+def collections() -> Iterator[list[dict[str, int]]]:
+    """What the garbage collector did, which looks for some at every chance."""
+    seen: list[dict[str, int]] = []
+
+    def tell(phase: str, info: dict[str, int]) -> None:
+        seen.append(info)
+
+    before = gc.get_threshold()
+    gc.set_threshold(1)
+    gc.callbacks.append(tell)
+    yield seen
+    gc.callbacks.remove(tell)
+    gc.set_threshold(*before)
+
+
+def test_nothing_is_collected_while_a_log_is_read(path: Path, collections: list[dict[str, int]]) -> None:
+    log = EventLog(path)
+    for number in range(300):
+        log.emit("answered", round=number, slot=0, number=0, question=["a"], candidate="c", answer="")
+    log.close()
+    assert len(collections) > 300, "the fixture sees them"
+    collections.clear()
+    assert len(Ledger(read_events(path)).all("answered")) == 300
+    assert len(collections) < 50
+
+
+def test_a_large_history_is_kept_from_the_collector_while_its_log_is_open(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.events.LARGE", 3)
+    assert gc.get_freeze_count() == 0
+    for events in range(4):
+        log = EventLog(path)
+        assert bool(gc.get_freeze_count()) is (events >= 3)
+        log.emit("notice", text="one more")
+        log.close()
+        assert gc.get_freeze_count() == 0
+    assert gc.isenabled()
 
 
 def test_a_missing_log_is_an_error(path: Path) -> None:
