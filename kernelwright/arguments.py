@@ -209,7 +209,7 @@ def _add_evaluate(commands: Any) -> None:
 
 
 def _add_runs(commands: Any) -> None:
-    _command(commands, "runs", "list the runs of this machine")
+    _command(commands, "runs", "list the runs and the plans of this machine")
     for name, purpose in (
         ("resume", "go on with an interrupted run or plan; no candidate is judged twice"),
         ("show", "show a run: its state, its candidates, its champion"),
