@@ -218,11 +218,13 @@ class EventLog:
         self._subscribers = tuple(subscribers)
         self._lock = threading.RLock()
         self._fd: int | None = _open_exclusively(path)
+        self._frozen = False
         try:
             raw = path.read_bytes()
             with without_collecting():
                 self.history, self._size = _parse(raw, path)
-                if len(self.history) >= LARGE:
+                self._frozen = len(self.history) >= LARGE
+                if self._frozen:
                     gc.freeze()  # it lives as long as the log, and to look through it takes half as long as to read it
             if self._size < len(raw):
                 os.ftruncate(self._fd, self._size)
@@ -296,7 +298,8 @@ class EventLog:
             if self._fd is not None:
                 os.close(self._fd)
                 self._fd = None
-                gc.unfreeze()
+                if self._frozen:
+                    gc.unfreeze()
 
     def _append(self, type_: str, data: dict[str, Any]) -> Event:
         event = Event(self._seq, utc_now(), round(self.elapsed_s(), 3), type_, data)
