@@ -89,8 +89,8 @@ DURABLE = EVENT_TYPES - {
     *("round_ended", "search_ended"),
 }
 """Types that must survive a power cut, because work would be done twice without them."""
-_CHUNK = 4096
-"""Lines that are read at once."""
+_CHUNK_BYTES = 1 << 20
+"""Of lines that are read at once."""
 LARGE = 20_000
 """Events of a history that the garbage collector is kept from."""
 
@@ -139,17 +139,15 @@ def _parse(raw: bytes, path: Path) -> tuple[list[Event], int]:
     """Events and the number of bytes they take; a torn last line is left out."""
     events: list[Event] = []
     whole = 0
-    lines = raw.splitlines(keepends=True)
     with without_collecting():
-        for begin in range(0, len(lines), _CHUNK):
-            chunk = lines[begin : begin + _CHUNK]
-            found = _whole_chunk(chunk)
+        while (end := _end_of_chunk(raw, whole)) > whole:
+            found = _whole_chunk(raw[whole:end])
             if found is None:
                 break
             events += found
-            whole += sum(map(len, chunk))
+            whole = end
     # What is left begins with a chunk that is torn or damaged somewhere.
-    for line in lines[len(events) :]:
+    for line in raw[whole:].splitlines(keepends=True):
         try:
             if not line.endswith(b"\n"):
                 raise ValueError("torn")
@@ -162,13 +160,16 @@ def _parse(raw: bytes, path: Path) -> tuple[list[Event], int]:
     return events, whole
 
 
-def _whole_chunk(lines: list[bytes]) -> list[Event] | None:
+def _end_of_chunk(raw: bytes, begin: int) -> int:
+    """Where the last line ends that is whole and lies within a chunk, or the first one if that is longer."""
+    return raw.rfind(b"\n", begin, begin + _CHUNK_BYTES) + 1 or raw.find(b"\n", begin) + 1
+
+
+def _whole_chunk(raw: bytes) -> list[Event] | None:
     """The events of many lines at once, which is far quicker than one by one; None if anything is wrong with any."""
-    if not lines[-1].endswith(b"\n"):
-        return None
     try:
-        records = json.loads(b"[" + b",".join(lines) + b"]")
-        return [_event(record) for record in records] if len(records) == len(lines) else None
+        records = json.loads(b"[" + raw[:-1].replace(b"\n", b",") + b"]")
+        return [_event(record) for record in records] if len(records) == raw.count(b"\n") else None
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -41,7 +41,8 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "run_finished": (),
     "steered": ("request",),
 }
-_CALLS = ("model_asked", "model_call", "proposed")
+_CALLS = frozenset({"model_asked", "model_call", "proposed"})
+_VERDICTS = frozenset({"judged", "confirmed", "start_confirmed"})
 MAX_REPEATS = 40
 """A model is told of so many proposals that were the same as another one."""
 
@@ -114,14 +115,14 @@ class Ledger:
         """Take in one event."""
         type_, data = event.type, event.data
         if type_ in _CALLS:
-            self._note_call(event)
-        facts = self._facts.get(type_)
-        if facts is None:
+            self._note_call(type_, data)
+        key_of = _KEYS.get(type_)
+        if key_of is None:
             if type_ == "resumed":
                 self._resumed()
             return
-        key = _KEYS[type_](data)
-        if key in facts or not _is_final(event):
+        facts, key = self._facts[type_], key_of(data)
+        if key in facts or (type_ in _VERDICTS and _is_unjudged(data)):
             return
         facts[key] = data
         handler = _HANDLERS.get(type_)
@@ -135,17 +136,18 @@ class Ledger:
             self._calls[slot] = self._paid(slot)
         self._asked.clear()
 
-    def _note_call(self, event: Event) -> None:
-        slot = (event.data.get("round"), event.data.get("slot"))
-        model = str(event.data.get("model", ""))
+    def _note_call(self, type_: str, data: dict[str, Any]) -> None:
+        slot = (data.get("round"), data.get("slot"))
         self._asked.pop(slot, None)
-        if event.type == "model_asked" and event.data["tokens"]:
-            self._asked[slot] = (model, Usage.of(event.data))
-        if event.type == "model_call":
-            calls = self._calls.setdefault(slot, {})
-            calls[model] = calls.get(model, _NOTHING).plus(Usage.of(event.data))
-            if event.data.get("finish") != "lost":
+        if type_ == "proposed":
+            return
+        model = str(data.get("model", ""))
+        if type_ == "model_call":
+            _add(self._calls.setdefault(slot, {}), {model: Usage.of(data)})
+            if data.get("finish") != "lost":
                 self._answered.add(model)
+        elif data["tokens"]:
+            self._asked[slot] = (model, Usage.of(data))
 
     def _paid(self, slot: Slot) -> Paid:
         """What the calls of a proposal took, the one under way included."""
@@ -306,11 +308,10 @@ def _paid_in_all(calls: Paid, proposed: dict[str, Any]) -> Paid:
 
 def _add(totals: Paid, more: Paid) -> None:
     for model, usage in more.items():
-        totals[model] = totals.get(model, _NOTHING).plus(usage)
+        before = totals.get(model)
+        totals[model] = usage if before is None else before.plus(usage)
 
 
-def _is_final(event: Event) -> bool:
+def _is_unjudged(data: dict[str, Any]) -> bool:
     """A judge that could not judge has said nothing; a failed run may be taken up again."""
-    if event.type in ("judged", "confirmed", "start_confirmed"):
-        return bool(event.data["verdict"]["status"] != "infrastructure_error")
-    return True
+    return bool(data["verdict"]["status"] == "infrastructure_error")

@@ -33,6 +33,23 @@ def test_what_is_written_is_read_back(path: Path) -> None:
         assert list(json.loads(line)) == ["seq", "time", "elapsed_s", "type", "data"]
 
 
+@pytest.mark.parametrize("size", [1, 100, 300, 1 << 20])
+def test_lines_are_read_in_chunks_of_any_size(path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr("agent.events._CHUNK_BYTES", size)
+    log = EventLog(path)
+    told = [log.emit("notice", text="line\nbreak\r" + "x" * length) for length in (0, 50, 400, 0, 90, 200)]
+    log.close()
+    assert read_events(path) == told
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5])
+    assert read_events(path) == told[:-1]
+    lines = whole.splitlines(keepends=True)
+    for bad in (b"\n", b"[1]\n", b'{"seq": 1},{"seq": 2}\n', lines[0][:-1] + b", " + lines[1]):
+        path.write_bytes(b"".join([*lines[:3], bad, *lines[3:]]))
+        with pytest.raises(RunError, match="damaged at line 4"):
+            read_events(path)
+
+
 def test_unknown_types_are_refused(path: Path) -> None:
     log = EventLog(path)
     with pytest.raises(ValueError, match="finished_run"):
