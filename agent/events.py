@@ -66,6 +66,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import orjson
+
 from agent.errors import RunError
 from tools.errors import RequestError
 from tools.full_disk import WhenFull, patiently
@@ -151,7 +153,7 @@ def _parse(raw: bytes, path: Path) -> tuple[list[Event], int]:
         try:
             if not line.endswith(b"\n"):
                 raise ValueError("torn")
-            events.append(_event(json.loads(line)))
+            events.append(_event(_loads(line)))
         except (ValueError, KeyError, TypeError) as error:
             if whole + len(line) == len(raw):
                 break
@@ -168,10 +170,21 @@ def _end_of_chunk(raw: bytes, begin: int) -> int:
 def _whole_chunk(raw: bytes) -> list[Event] | None:
     """The events of many lines at once, which is far quicker than one by one; None if anything is wrong with any."""
     try:
-        records = json.loads(b"[" + raw[:-1].replace(b"\n", b",") + b"]")
+        records = _loads(b"[" + raw[:-1].replace(b"\n", b",") + b"]")
         return [_event(record) for record in records] if len(records) == raw.count(b"\n") else None
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _loads(raw: bytes) -> Any:
+    """In half of the time that ``json`` takes, which is asked where a text holds half a character, as paths may.
+
+    Raises ValueError. Integers of more than 64 bits would become floats: nobody writes any.
+    """
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return json.loads(raw)
 
 
 @contextmanager

@@ -106,7 +106,7 @@ class AgentSettings(BaseModel):
     """Settings that are tried of one candidate that declares numbers; 0 for no tuning."""
     tune_seconds: float | None = Field(default=None, gt=0)
     """For all tuning of the run; default a quarter of ``max_seconds``, of which it is a part."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=1 << 63)
     max_steps: int = Field(default=16, ge=1)
     """Model calls one proposal may take."""
     asking: Literal["tools", "once"] = "tools"
