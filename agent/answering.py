@@ -16,6 +16,7 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from agent.calling import Reply, call_model, never
 from agent.conversation import transcript
+from agent.equipping import Equipped
 from agent.errors import OutOfBudget, OutOfTime
 from agent.models.gate import Gate
 from agent.prompts import single_prompt, task_prompt
@@ -80,7 +81,7 @@ def _ask(
         emit(type_, round=task.round, slot=task.slot, step=1, **data)
 
     keep = None if past is None else partial(past.keep, 1)
-    return call_model(model, (), messages, 1, tell, out_of_time, gate, keep)
+    return call_model(Equipped(model), messages, 1, tell, out_of_time, gate, keep)
 
 
 def _proposal(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -12,10 +12,9 @@ from typing import Any, cast
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import add_ai_message_chunks
-from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from agent import reasoning
+from agent.equipping import Equipped
 from agent.errors import AgentError, ModelOut, ModelUnavailable, OutOfTime
 from agent.failures import (
     foreign_cause,
@@ -58,8 +57,7 @@ def never() -> bool:
 
 
 def call_model(
-    model: BaseChatModel,
-    tools: Sequence[BaseTool],
+    asked: Equipped,
     messages: list[BaseMessage],
     step: int,
     emit: Emit,
@@ -74,13 +72,12 @@ def call_model(
     when it says so, OutOfBudget, ModelUnavailable or ModelRejected; what a local model raises by mistake surfaces as
     it is.
     """
-    return _Call(model, list(tools), messages, step, emit, out_of_time, gate or Gate(), keep).make()
+    return _Call(asked, messages, step, emit, out_of_time, gate or Gate(), keep).make()
 
 
 @dataclass
 class _Call:
-    model: BaseChatModel
-    tools: list[BaseTool]
+    asked: Equipped
     messages: list[BaseMessage]
     step: int
     emit: Emit
@@ -90,6 +87,10 @@ class _Call:
     lost: list[Amount] = field(default_factory=list)
     received: int = 0
     """Characters of the reply so far."""
+
+    @property
+    def model(self) -> BaseChatModel:
+        return self.asked.model
 
     def make(self) -> Reply:
         """Until it answers, is rejected, or is given up."""
@@ -215,15 +216,13 @@ class _Call:
             if self.gate.clock.now() > deadline or over_the_line > MAX_BODY_BYTES:
                 raise ModelUnavailable(ENDLESS)
 
-        # Servers refuse an empty list of tools.
-        bound = self.model.bind_tools(self.tools) if self.tools else self.model
         token = WATCH.set(look)
         try:
             if not getattr(self.model, "streaming", False):
-                reply = bound.invoke(self.messages)
+                reply = self.asked.bound.invoke(self.messages)
                 self.received = _length(reply)
                 return reply
-            stream = cast("Generator[BaseMessage, None, None]", bound.stream(self.messages))
+            stream = cast("Generator[BaseMessage, None, None]", self.asked.bound.stream(self.messages))
             with closing(stream):
                 return self._gather(stream, look, min(MAX_REPLY_CHARS, CHARS_A_TOKEN * (longest or MAX_REPLY_CHARS)))
         finally:
@@ -252,7 +251,7 @@ class _Call:
 
     def _prompt_bytes(self) -> int:
         """Of everything that is sent: texts, calls, reasoning, the tools' schemas."""
-        size = len(json.dumps([convert_to_openai_tool(tool) for tool in self.tools]))
+        size = self.asked.schema_chars
         for message in self.messages:
             calls = message.tool_calls if isinstance(message, AIMessage) else []
             size += len(message.text.encode("utf-8", "replace")) + len(reasoning.of(message).encode("utf-8", "replace"))

@@ -8,10 +8,11 @@ before.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Self
 
-from agent.events import Event
+from agent.events import Event, without_collecting
 from agent.tree import Node, to_node
 
 IDENTITY: dict[str, tuple[str, ...]] = {
@@ -40,6 +41,8 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "run_finished": (),
     "steered": ("request",),
 }
+_CALLS = frozenset({"model_asked", "model_call", "proposed"})
+_VERDICTS = frozenset({"judged", "confirmed", "start_confirmed"})
 MAX_REPEATS = 40
 """A model is told of so many proposals that were the same as another one."""
 
@@ -52,16 +55,21 @@ class Usage:
     cost_usd: float | None = 0.0
     """None as soon as some of it is unknown."""
 
-    def plus(self, call: Mapping[str, Any]) -> Self:
-        """With one more call or proposal."""
-        cost = call.get("cost_usd")
-        both = None if cost is None or self.cost_usd is None else self.cost_usd + float(cost)
-        tokens = call.get("tokens")
+    @classmethod
+    def of(cls, call: Mapping[str, Any]) -> Self:
+        """What the data of a call or a proposal say."""
+        cost, tokens = call.get("cost_usd"), call.get("tokens")
         if tokens is None:
             tokens = call.get("tokens_in", 0) + call.get("tokens_out", 0)
-        return type(self)(self.tokens + tokens, both)
+        return cls(tokens, None if cost is None else float(cost))
+
+    def plus(self, more: Usage) -> Self:
+        """Both together."""
+        cost = None if self.cost_usd is None or more.cost_usd is None else self.cost_usd + more.cost_usd
+        return type(self)(self.tokens + more.tokens, cost)
 
 
+_NOTHING = Usage()
 Slot = tuple[Any, ...]
 """A proposal's round and place in it."""
 Paid = dict[str, Usage]
@@ -99,49 +107,54 @@ class Ledger:
         self._tries: dict[str, list[dict[str, Any]]] = {}
         self._capped: dict[Slot, str] = {}
         """Proposals that ended at a cap which still stands as it did."""
-        for event in history:
-            self.note(event)
+        with without_collecting():
+            for event in history:
+                self.note(event)
 
     def note(self, event: Event) -> None:
         """Take in one event."""
-        data = event.data
-        if event.type in ("model_asked", "model_call", "proposed"):
-            self._note_call(event)
-        if event.type == "resumed":
-            # A failed run that is taken up again is no longer finished.
-            self._facts["run_finished"].clear()
-            for slot in list(self._asked):
-                self._calls[slot] = self._paid(slot)
-            self._asked.clear()
-        facts = self._facts.get(event.type)
-        if facts is None or not _is_final(event):
+        type_, data = event.type, event.data
+        if type_ in _CALLS:
+            self._note_call(type_, data)
+        key_of = _KEYS.get(type_)
+        if key_of is None:
+            if type_ == "resumed":
+                self._resumed()
             return
-        key = tuple(data[name] for name in IDENTITY[event.type])
-        if key in facts:
+        facts, key = self._facts[type_], key_of(data)
+        if key in facts or (type_ in _VERDICTS and _is_unjudged(data)):
             return
         facts[key] = data
-        handler = _HANDLERS.get(event.type)
+        handler = _HANDLERS.get(type_)
         if handler is not None:
             handler(self, data)
 
-    def _note_call(self, event: Event) -> None:
-        slot = (event.data.get("round"), event.data.get("slot"))
-        model = str(event.data.get("model", ""))
+    def _resumed(self) -> None:
+        # A failed run that is taken up again is no longer finished.
+        self._facts["run_finished"].clear()
+        for slot in list(self._asked):
+            self._calls[slot] = self._paid(slot)
+        self._asked.clear()
+
+    def _note_call(self, type_: str, data: dict[str, Any]) -> None:
+        slot = (data.get("round"), data.get("slot"))
         self._asked.pop(slot, None)
-        if event.type == "model_asked" and event.data["tokens"]:
-            self._asked[slot] = (model, Usage().plus(event.data))
-        if event.type == "model_call":
-            calls = self._calls.setdefault(slot, {})
-            calls[model] = calls.get(model, Usage()).plus(event.data)
-            if event.data.get("finish") != "lost":
+        if type_ == "proposed":
+            return
+        model = str(data.get("model", ""))
+        if type_ == "model_call":
+            _add(self._calls.setdefault(slot, {}), {model: Usage.of(data)})
+            if data.get("finish") != "lost":
                 self._answered.add(model)
+        elif data["tokens"]:
+            self._asked[slot] = (model, Usage.of(data))
 
     def _paid(self, slot: Slot) -> Paid:
         """What the calls of a proposal took, the one under way included."""
         calls = dict(self._calls.get(slot, {}))
         if slot in self._asked:
             model, worst = self._asked[slot]
-            calls[model] = calls.get(model, Usage()).plus(asdict(worst))
+            calls[model] = calls.get(model, _NOTHING).plus(worst)
         return calls
 
     def find(self, type_: str, *identity: Any) -> dict[str, Any] | None:
@@ -201,9 +214,9 @@ class Ledger:
 
     def usage(self) -> Usage:
         """Tokens and dollars of the whole run: finished proposals, and calls of those a kill cut off."""
-        total = Usage()
+        total = _NOTHING
         for usage in self.usage_by_model().values():
-            total = total.plus(asdict(usage))
+            total = total.plus(usage)
         return total
 
     def usage_by_model(self) -> dict[str, Usage]:
@@ -267,12 +280,25 @@ _HANDLERS: dict[str, Callable[[Ledger, dict[str, Any]], None]] = {
 }
 
 
+def _key_of(names: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+    """What takes an identity from an event's data."""
+    if not names:
+        return lambda data: ()
+    if len(names) == 1:
+        (name,) = names
+        return lambda data: (data[name],)
+    return itemgetter(*names)
+
+
+_KEYS = {kind: _key_of(names) for kind, names in IDENTITY.items()}
+
+
 def _paid_in_all(calls: Paid, proposed: dict[str, Any]) -> Paid:
     """For a proposal that has ended."""
     origin = str(proposed.get("origin", ""))
     # A log of an earlier version does not say whose a call was.
     told = {model or origin: usage for model, usage in calls.items()}
-    whole = Usage().plus(proposed)
+    whole = Usage.of(proposed)
     # Calls count twice over when a proposal was begun again; what was paid was paid.
     if sum(usage.tokens for usage in told.values()) > whole.tokens:
         return told
@@ -282,11 +308,10 @@ def _paid_in_all(calls: Paid, proposed: dict[str, Any]) -> Paid:
 
 def _add(totals: Paid, more: Paid) -> None:
     for model, usage in more.items():
-        totals[model] = totals.get(model, Usage()).plus(asdict(usage))
+        before = totals.get(model)
+        totals[model] = usage if before is None else before.plus(usage)
 
 
-def _is_final(event: Event) -> bool:
+def _is_unjudged(data: dict[str, Any]) -> bool:
     """A judge that could not judge has said nothing; a failed run may be taken up again."""
-    if event.type in ("judged", "confirmed", "start_confirmed"):
-        return bool(event.data["verdict"]["status"] != "infrastructure_error")
-    return True
+    return bool(data["verdict"]["status"] == "infrastructure_error")

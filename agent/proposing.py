@@ -12,11 +12,11 @@ from typing import Any, Literal
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from agent.calling import Reply, call_model, never
 from agent.chips import platform_of
 from agent.conversation import transcript, within_budget
+from agent.equipping import Equipped
 from agent.errors import OutOfBudget, OutOfTime
 from agent.failures import PromptTooLong
 from agent.models.gate import Gate
@@ -165,7 +165,7 @@ def propose(
         base=store.text(task.parent.source_artifact) if task.parent is not None else None,
     )
     tools = make_tools(bench, profiled=task.profiled)
-    conversation = _Conversation(task, model, bench, tools, max_steps, emit, out_of_time, gate, past)
+    conversation = _Conversation(task, Equipped(model, tools), bench, max_steps, emit, out_of_time, gate, past)
     system = system_prompt(task.target, task.language, max_steps, tuned=task.tuned, profiled=task.profiled)
     room = task.budget.prompt_chars
     left = None if room is None else room - len(system)
@@ -190,9 +190,8 @@ class _Conversation:
     """The loop's state; one thread."""
 
     task: ProposalTask
-    model: BaseChatModel
+    asked: Equipped
     bench: Workbench
-    tools: list[BaseTool]
     max_steps: int
     emit: Callable[..., None]
     out_of_time: Callable[[], bool]
@@ -208,6 +207,11 @@ class _Conversation:
     stopped: str = ""
     """Why the loop ended without the model's word, one line."""
     capped: Literal["max_tokens", "max_cost"] | None = None
+
+    @property
+    def tools(self) -> list[BaseTool]:
+        """What the model may call."""
+        return self.asked.tools
 
     def run(self) -> None:
         """Until the bench is done or there is no use in going on."""
@@ -256,7 +260,7 @@ class _Conversation:
             model_calls=len(self.replies),
             tool_calls=self.tool_calls,
             transcript=transcript(self.messages),
-            tools=tuple(convert_to_openai_tool(tool) for tool in self.tools),
+            tools=tuple(self.asked.schemas),
             capped=self.capped,
             profile=None if candidate is None else bench.profiles.get(candidate.id),
         )
@@ -288,7 +292,7 @@ class _Conversation:
             self.emit(type_, **self._place(step), **data)
 
         keep = None if self.past is None else partial(self.past.keep, step)
-        return call_model(self.model, self.tools, self._to_send(), step, emit, self.out_of_time, self.gate, keep)
+        return call_model(self.asked, self._to_send(), step, emit, self.out_of_time, self.gate, keep)
 
     def _to_send(self) -> list[BaseMessage]:
         if self.tight:

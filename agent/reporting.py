@@ -12,7 +12,6 @@ from agent.outcome import Outcome
 from agent.report.amounts import seconds as _seconds
 from agent.report.gathering import to_facts
 from agent.report.telling import sections as told_of
-from agent.tuning.telling import tries_text, tuned_text
 from tools.artifacts import ArtifactStore
 from tools.roofline import roof_of
 
@@ -32,11 +31,9 @@ def to_report(ledger: Ledger, outcome: Outcome | None, told: Sequence[str] = ())
     sections = [
         _head(started, outcome),
         _champion(outcome),
-        _starts(outcome),
         _machine(ledger, started),
         _baselines(ledger),
         _candidates(ledger, outcome),
-        _tuned(ledger),
         _models(outcome),
         _recalled(ledger),
         _lessons(ledger),
@@ -89,28 +86,6 @@ def _champion(outcome: Outcome | None) -> str:
     }
     lines = ["## Champion", "", *(f"- {name}: {value}" for name, value in rows.items())]
     return "\n".join(lines)
-
-
-def _starts(outcome: Outcome | None) -> str:
-    """The user's own kernels, where the run started from some."""
-    if outcome is None or not outcome.starts:
-        return ""
-    lines = ["## Started from", "", "| kernel | verdict | over the best baseline | the champion over it |"]
-    lines.append("|---|---|---|---|")
-    for start in outcome.starts:
-        verdict = start["reason"] or start["status"]
-        detail = f": {_cell(start['detail'])}" if start["detail"] else ""
-        over = "-" if start["speedup"] is None else f"{start['speedup']:.3f}x {_interval(start)}"
-        lines.append(f"| {_cell(start['strategy'])} | {verdict}{detail} | {over} | {_over(start['over_start'])} |")
-    return "\n".join(lines)
-
-
-def _over(compared: dict[str, Any] | None) -> str:
-    if compared is None:
-        return "-"
-    if compared["speedup"] is None:
-        return f"not comparable: {_cell(compared['why'])}"
-    return f"{compared['speedup']:.3f}x {_interval(compared)}"
 
 
 def _machine(ledger: Ledger, started: dict[str, Any]) -> str:
@@ -170,20 +145,6 @@ def _candidates(ledger: Ledger, outcome: Outcome | None) -> str:
     if refusals:
         lines += ["", f"{len(refusals)} proposals brought none; the last one: {_cell(refusals[-1])}"]
     return "\n".join(lines)
-
-
-def _tuned(ledger: Ledger) -> str:
-    """Which numbers were left open, what was tried, and how quick it was."""
-    sections = []
-    for tuned in ledger.all("tuned"):
-        lines = [f"`{tuned['candidate']}`: {_cell(tuned_text(tuned))}"]
-        tries = ledger.tries(tuned["candidate"])
-        sections.append("\n".join([*lines, *(["", *_bullets(tries_text(tries))] if tries else [])]))
-    return "\n\n".join(["## Numbers", *sections]) if sections else ""
-
-
-def _bullets(text: str) -> list[str]:
-    return [f"- {line}" for line in text.splitlines()]
 
 
 def _models(outcome: Outcome | None) -> str:

@@ -20,7 +20,7 @@ from sandbox.base import Isolation
 from sandbox.errors import SandboxError
 from sandbox.target import Target, support_of, usual_language
 from tools.errors import RequestError
-from tools.problem import CLOSE_CALL_S, JudgeSettings
+from tools.problem import CLOSE_CALL_S, MEMCHECK_S, PROFILE_S, JudgeSettings
 
 ENV_PREFIX = "KERNELWRIGHT_"
 SETTINGS_FILE = "kernelwright.toml"
@@ -106,7 +106,7 @@ class AgentSettings(BaseModel):
     """Settings that are tried of one candidate that declares numbers; 0 for no tuning."""
     tune_seconds: float | None = Field(default=None, gt=0)
     """For all tuning of the run; default a quarter of ``max_seconds``, of which it is a part."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=1 << 63)
     max_steps: int = Field(default=16, ge=1)
     """Model calls one proposal may take."""
     asking: Literal["tools", "once"] = "tools"
@@ -140,6 +140,10 @@ class AgentSettings(BaseModel):
     """Default: a quarter of ``max_seconds``, at most what the judge would take."""
     stage_timeout_s: float = Field(default=120.0, gt=0)
     memory_bytes: int = Field(default=12 << 30, ge=256 << 20)
+    profile_s: float = Field(default=PROFILE_S, ge=0)
+    """For one profile of one candidate; 0 for none at all."""
+    memcheck_s: float = Field(default=MEMCHECK_S, ge=0)
+    """For the check of a champion's accesses on a GPU; 0 for none."""
     threads: int | None = Field(default=None, ge=1)
 
     @field_validator("model", mode="before")
@@ -232,6 +236,8 @@ class AgentSettings(BaseModel):
             close_call_s=min(CLOSE_CALL_S, self.max_seconds / 4) if self.close_call_s is None else self.close_call_s,
             stage_timeout_s=self.stage_timeout_s,
             memory_bytes=self.memory_bytes,
+            profile_s=self.profile_s,
+            memcheck_s=self.memcheck_s,
             threads=self.threads,
         )
 

@@ -77,6 +77,12 @@ class Suite:
         facts = [f"{item.name} {item.file_hash[:16]}" for item in self.problems]
         return hashlib.sha256("\n".join([self.target, *facts]).encode()).hexdigest()[:16]
 
+    def on(self, target: str) -> Suite:
+        """The same problems on another target. Raises SuiteError for a gate, whose bars are those of its own."""
+        if target != self.target and self.least:
+            raise SuiteError(f"the bars of {self.name} are for {self.target}, not for {target}: leave --target out")
+        return replace(self, target=target)
+
     def only(self, patterns: str) -> Suite:
         """The problems whose name or family one of the patterns, parted by commas, matches. Raises SuiteError."""
         wanted = [pattern.strip() for pattern in patterns.split(",")]
@@ -109,7 +115,9 @@ class _SuiteFile(BaseModel):
     @field_validator("settings", mode="after")
     @classmethod
     def _known(cls, value: dict[str, Any]) -> dict[str, Any]:
-        strange = sorted(value.keys() - AgentSettings.model_fields.keys() | value.keys() & {"api_key", "out", "home"})
+        strange = sorted(
+            value.keys() - AgentSettings.model_fields.keys() | value.keys() & {"api_key", "out", "home", "target"}
+        )
         if strange:
             raise ValueError(f"{strange[0]} is no setting of a suite")
         return value

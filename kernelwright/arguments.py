@@ -82,6 +82,8 @@ _JUDGING = (
     ("--threads", "N", "threads every contender gets; default all cores"),
     ("--memory-bytes", "N", "memory one sandbox may use"),
     ("--stage-timeout-s", "S", "seconds one answer may take; a candidate gets ten times that in all"),
+    ("--profile-s", "S", "seconds one profile of a candidate may take; 0 for none, default 60"),
+    ("--memcheck-s", "S", "seconds to look for wrong accesses of a champion on a GPU; 0 for not at all, default 60"),
     ("--isolation", "I", "docker, bubblewrap or process; default the strongest there is"),
 )
 
@@ -209,7 +211,7 @@ def _add_evaluate(commands: Any) -> None:
 
 
 def _add_runs(commands: Any) -> None:
-    _command(commands, "runs", "list the runs of this machine")
+    _command(commands, "runs", "list the runs and the plans of this machine")
     for name, purpose in (
         ("resume", "go on with an interrupted run or plan; no candidate is judged twice"),
         ("show", "show a run: its state, its candidates, its champion"),
@@ -286,7 +288,7 @@ def _add_eval(commands: Any) -> None:
     parser.add_argument("--no-stop-at-floor", action="store_true", help="search on where nothing is left to win")
     parser.add_argument("--no-profiler", action="store_true", help="let the model ask no profiler")
     _allow_unsandboxed(parser)
-    _options(parser, "model", _MODEL)
+    _options(parser, "target (of a suite file: instead of its own) and model", _TARGET, _MODEL)
     _options(parser, "search, for each problem", _SEARCH)
     _options(parser, "judging", _JUDGING)
 

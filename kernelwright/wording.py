@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent.asked import asked_text
 from kernelwright.output import one_line
 from tools.roofline import roof_of
 
@@ -125,15 +126,7 @@ def cost_line(verdict: Json) -> str:
 
 def steered_line(data: Json) -> str:
     """What somebody asked of a run."""
-    kind = str(data.get("kind", ""))
-    if kind == "hint":
-        return f"hint: {one_line(str(data.get('text', '')))}"
-    if kind == "target":
-        goal = data.get("speedup")
-        return "stop at no speed-up" if goal is None else f"stop at {goal:g}x"
-    if kind == "limit":
-        return f"{str(data.get('limit', '')).replace('_', ' ')} {data.get('value'):g}"
-    return kind.replace("_", " ")
+    return one_line(asked_text(data))
 
 
 def evidence_line(verdict: Json) -> str:

@@ -5,6 +5,9 @@ Usage: python scripts/bench_controller.py [--nodes 2000] [--policies greedy mcts
 ``candidate_ms`` is the wall time of a candidate and ``candidate_cpu_ms`` the processor time, over the first and the
 last tenth of a run, with everything that a run does but the model's and the judge's own work: selection, prompts, the
 conversation with its tools, events, checkpoints, artifacts, the memory of experiences.
+
+``opening_ms`` is what reading a log and building the tree of it takes, and ``parts`` says of what; ``bars`` sets the
+figures beside what they may be, with the load of the machine, on which wall times depend.
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ from tools.fake_judge import FakeJudge, accepted, rejected
 from tools.problem import Problem
 from tools.verdict import Verdict
 
+CANDIDATE_MS, PEAK_RSS_MB, OPENING_MS = 50, 500, 1000
+"""What a candidate may cost and a run may take at 2,000 of them, and what opening 10,000 may take, as wall time."""
 PROBLEM = Problem("bench", "import torch\n\n\nclass Model(torch.nn.Module): ...\n\n\ndef get_inputs(): ...\n")
 BODY = "".join(f"    def step_{line}(self, x):\n        return x * {line} + self.value\n" for line in range(60))
 
@@ -119,15 +124,32 @@ def opening_ms(log: Path) -> dict[str, float]:
     return _quickest(once)
 
 
-def _quickest(work: Callable[[], object]) -> dict[str, float]:
-    """The least wall and processor time of five."""
+def opening_parts(log: Path) -> dict[str, dict[str, float]]:
+    """The same by its parts, each with what came before it there already."""
+    opened = EventLog(log)
+    ledger = Ledger(opened.history)
+    parts = {
+        "reading": _quickest(lambda: read_events(log)),
+        "ledger": _quickest(lambda: Ledger(opened.history)),
+        "tree": _quickest(ledger.tree, again=1),  # which is kept once it was asked for
+    }
+    opened.close()
+    return parts
+
+
+def _quickest(work: Callable[[], object], again: int = 5) -> dict[str, float]:
+    """The least wall and processor time of so many."""
     walls, cpus = [], []
-    for _ in range(5):
+    for _ in range(again):
         wall, cpu = time.perf_counter(), time.process_time()
         work()
         walls.append(time.perf_counter() - wall)
         cpus.append(time.process_time() - cpu)
-    return {"wall_ms": round(1000 * min(walls), 1), "cpu_ms": round(1000 * min(cpus), 1)}
+    return {
+        "wall_ms": round(1000 * min(walls), 1),
+        "worst_wall_ms": round(1000 * max(walls), 1),
+        "cpu_ms": round(1000 * min(cpus), 1),
+    }
 
 
 def large_log(log: Path, grown: Path, nodes: int) -> None:
@@ -163,6 +185,17 @@ def select_ms(log: Path) -> dict[str, dict[str, float]]:
     return found
 
 
+def bars(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What was seen beside what it may be, in wall time and megabytes, and the machine's load after it all."""
+    seen = {
+        "candidate_ms": (max(run["last_tenth"]["candidate_ms"] for run in result["runs"]), CANDIDATE_MS),
+        "peak_rss_mb": (max(run["peak_rss_mb"] for run in result["runs"]), PEAK_RSS_MB),
+        "opening_wall_ms": (result["large_log"]["opening_ms"]["wall_ms"], OPENING_MS),
+    }
+    rows = {name: {"seen": worst, "at_most": bar, "met": worst < bar} for name, (worst, bar) in seen.items()}
+    return {**rows, "load": {"averages": [round(value, 2) for value in os.getloadavg()]}}
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Measure what the controller costs.")
@@ -187,8 +220,10 @@ def main() -> None:
             "nodes": len(Ledger(read_events(grown)).all("judged")),
             "mb": round(grown.stat().st_size / 1e6, 1),
             "opening_ms": opening_ms(grown),
+            "parts": opening_parts(grown),
             "select_ms": select_ms(grown),
         }
+    result["bars"] = bars(result)
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
 
 

@@ -30,7 +30,7 @@ ENVIRONMENT_ALLOWED = {
     "tools/harness/": "inside the sandbox, where the environment is what the job says",
     "sandbox/conformance_sessions.py": "tests: gives a controller it starts the environment of the test",
 }
-CORPUS = ("problems", "attacks", "honest", "gpu_attacks", "gpu_honest")
+CORPUS = ("problems", "attacks", "honest", "gpu_attacks", "gpu_honest", "open_attacks")
 PROGRAMS = ("evals/problems/", *(f"evals/integrity/{kind}/" for kind in CORPUS))
 """What is judged: data to us, never imported."""
 SANDBOXED_ONLY = ("tools/harness/", *PROGRAMS)

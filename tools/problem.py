@@ -151,6 +151,8 @@ class Description(BaseModel):
 
 CLOSE_CALL_S = 180.0
 """Some twenty sittings on two cores."""
+PROFILE_S = 60.0
+MEMCHECK_S = 60.0
 
 
 class JudgeSettings(BaseModel):
@@ -178,12 +180,12 @@ class JudgeSettings(BaseModel):
     """Whether torch.compile is a baseline. It takes seconds of every problem; without it speed-ups are over eager."""
     autotuned: bool = True
     """Whether torch.compile's max-autotune is a baseline on a GPU. It takes a minute or more to tune."""
-    profile_s: float = Field(default=60.0, ge=0)
+    profile_s: float = Field(default=PROFILE_S, ge=0)
     """For one profile of one candidate; 0 for no profilers at all."""
     profile_as_admin: bool = False
     """Whether ncu may be given CAP_SYS_ADMIN where the driver does not take CAP_PERFMON. Candidates' code runs under it
     and may then change the device's clocks."""
-    memcheck_s: float = Field(default=60.0, ge=0)
+    memcheck_s: float = Field(default=MEMCHECK_S, ge=0)
     """For the check of a champion's accesses on a GPU; 0 for none."""
     threads: int | None = None
     """Threads for every contender; default all cores of the machine."""

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from agent.calling import call_model, never
 from agent.chat.context import SHARE, ChatContext
 from agent.chat.state import ChatState
+from agent.equipping import Equipped
 from agent.errors import ModelError, OutOfBudget, OutOfTime
 from agent.events import read_events
 from agent.ledger import Ledger
@@ -89,7 +90,7 @@ def _ask(context: ChatContext, state: ChatState, system: str, text: str, form: t
         model = _short(context.model or make_models(settings)[name])
         roster = open_roster({name: model}, own, context.ledger, context.log, Clock())
         messages = [SystemMessage(system), HumanMessage(text)]
-        reply = call_model(model, [answer_tool(form)], list(messages), 1, emit, never, roster.gates[name])
+        reply = call_model(Equipped(model, [answer_tool(form)]), list(messages), 1, emit, never, roster.gates[name])
     except (ModelError, OutOfTime, OutOfBudget) as error:
         context.say(f"The model could not be asked: {error}")
         return None

@@ -100,12 +100,10 @@ def to_outcome(folder: PlanFolder, plan: Plan, state: PlanState) -> PlanOutcome:
     reports = {entry.name: run_report(folder.run(entry.name)) for entry in plan.entries}
     rows = tuple(_row(plan, state, name, report) for name, report in reports.items())
     costs = [row.cost_usd for row in rows]
-    going_on = not state.is_interrupted and folder.is_going_on
-    status = "complete" if state.finished is not None else "running" if going_on else "interrupted"
     return PlanOutcome(
         plan_id=plan.plan_id,
         name=plan.name,
-        status=status,
+        status=plan_status(folder, state),
         message=str((state.finished or {}).get("message") or _message(rows)),
         began=state.began or plan.started_at,
         ended=state.last or utc_now(),
@@ -118,6 +116,13 @@ def to_outcome(folder: PlanFolder, plan: Plan, state: PlanState) -> PlanOutcome:
         entries=rows,
         plan_dir=str(folder.path),
     )
+
+
+def plan_status(folder: PlanFolder, state: PlanState) -> str:
+    """``complete``, ``running`` or ``interrupted``."""
+    if state.finished is not None:
+        return "complete"
+    return "running" if not state.is_interrupted and folder.is_going_on else "interrupted"
 
 
 def run_report(run: Path) -> Report | None:

@@ -80,6 +80,57 @@ class ProfileFacts:
 
 
 @dataclass(frozen=True)
+class StartFacts:
+    """A kernel of the user's that the run started from."""
+
+    candidate: str
+    name: str
+    """As it is told of: ``the user's own kernel (mine.py)``."""
+    status: str
+    """``accepted``, ``rejected`` or ``not_judged``; judged again where it was accepted and something was confirmed."""
+    reason: str | None
+    detail: str
+    speedup: float | None
+    """Over the best baseline."""
+    ci95: Interval | None
+    over: dict[str, Any] | None
+    """The champion over it: speedup, speedup_ci95, faster, and why there is none. None where nobody compared them."""
+
+
+@dataclass(frozen=True)
+class RequestFacts:
+    """What somebody asked of the run while it went on."""
+
+    kind: str
+    said: str
+    """In words."""
+    asked_at: str
+    """UTC; empty where the request did not say."""
+    elapsed_s: float
+    """Active seconds of the run when it read it."""
+    refused: str | None
+    """Why it was not done; None for one that was."""
+
+
+@dataclass(frozen=True)
+class TunedFacts:
+    """What became of the numbers that a candidate left open. Speed-ups here are of quick measurements, no verdicts."""
+
+    candidate: str
+    winner: str | None
+    """The candidate with the numbers that were chosen; None where the defaults stayed."""
+    values: dict[str, Any] | None
+    """Those numbers."""
+    before: float | None
+    speedup: float | None
+    tried: int
+    failed: int
+    ended_by: str
+    tries: tuple[dict[str, Any], ...]
+    """number, values, speedup (None: it failed), call_s, reason; in order, the defaults first."""
+
+
+@dataclass(frozen=True)
 class LessonFacts:
     """Something that was learned, and the first candidate that taught it."""
 
@@ -151,6 +202,9 @@ class Report:
     unjudged: int
     """Judgements that failed for want of infrastructure; they are held against nobody."""
     cases: tuple[CaseFacts, ...]
+    starts: tuple[StartFacts, ...]
+    tuned: tuple[TunedFacts, ...]
+    requests: tuple[RequestFacts, ...]
     profiles: tuple[ProfileFacts, ...]
     lessons: tuple[LessonFacts, ...]
     reasons: dict[str, int]

@@ -14,6 +14,7 @@ from agent.outcome import Outcome
 from agent.policies.evolution import populate
 from agent.report.costing import to_costs, tokens_over_time
 from agent.report.facts import CaseFacts, Fate, LessonFacts, NodeFacts, ProfileFacts, RepeatFacts, Report
+from agent.report.given import to_requests, to_starts, to_tuned
 from agent.report.headline import to_headline
 from agent.report.sources import to_sources
 from agent.tree import Node
@@ -61,6 +62,9 @@ def to_facts(events: Sequence[Event], store: ArtifactStore, outcome: Outcome | N
         refusals=tuple(str(data["refusal"]) for data in ledger.all("proposed") if data.get("refusal")),
         unjudged=sum(_could_not_judge(event) for event in events),
         cases=() if verdict is None else tuple(_case(case) for case in verdict.get("cases") or ()),
+        starts=to_starts(ledger, champion if confirmed else None),
+        tuned=to_tuned(ledger),
+        requests=to_requests(events),
         profiles=_profiles(ledger, store, champion),
         lessons=_lessons(ledger),
         reasons=dict(Counter(node.reason or "rejected" for node in nodes if node.fate == "rejected").most_common()),

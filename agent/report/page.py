@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from agent.report.amounts import dollars, duration, interval, ratio, seconds, share
 from agent.report.charts import case_chart, speed_chart
 from agent.report.facts import Report
 from agent.report.markup import Html, join, tag
 from agent.report.rows import case_table, diff_block, facts_list, table, time_table, tree_list
 from agent.report.style import head_of
+from agent.report.telling import MAX_REQUESTS, fate_of, over_text
+from agent.tuning.telling import tries_text, tuned_text
 from tools.roofline import roof_of
 
 MAX_LESSONS = 200
 MAX_REFUSALS = 20
+MAX_TUNED = 200
 
 
 def to_page(report: Report) -> str:
     """The whole file."""
     head = head_of(f"{report.problem or 'A run'} on {report.target}: {report.status.replace('_', ' ')}")
-    parts = (_top, _charts, _tree, _cases, _profile, _sources, _learned, _costs, _about)
+    parts = (_top, _charts, _tree, _starts, _cases, _tuned, _profile, _sources, _learned, _asked, _costs, _about)
     body = tag("body", *(part(report) for part in parts))
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
 
@@ -92,6 +97,17 @@ def _tree(report: Report) -> Html:
     return _section("Tree", note, tree_list(report), refused)
 
 
+def _starts(report: Report) -> Html:
+    if not report.starts:
+        return Html("")
+    header = ("kernel", "verdict", "over the best baseline", "95 % interval", "the champion over it")
+    rows = [
+        (start.name, fate_of(start)[:600], ratio(start.speedup), interval(start.ci95), over_text(start))
+        for start in report.starts
+    ]
+    return _section("Started from", table(header, rows, numbers=3))
+
+
 def _cases(report: Report) -> Html:
     against = [(name, seconds(value)) for name, value in report.baselines.items()]
     baselines = [tag("h3", "Baselines"), table(("baseline", "time a call"), against, numbers=1)] if against else []
@@ -100,6 +116,21 @@ def _cases(report: Report) -> Html:
     note = "Times of a call are medians of interleaved blocks; the green line is the least that the device allows."
     chart = tag("figure", case_chart(report.cases), tag("figcaption", note))
     return _section("Cases", case_table(report.cases), chart, *baselines)
+
+
+def _tuned(report: Report) -> Html:
+    """Figures here are no verdicts: whoever won was judged like any other."""
+    if not report.tuned:
+        return Html("")
+    parts: list[Html] = []
+    for tuned in report.tuned[:MAX_TUNED]:
+        parts.append(tag("p", tag("code", tuned.candidate[:8]), " ", tuned_text(asdict(tuned))))
+        tries = [tag("li", line) for line in tries_text(tuned.tries).splitlines()]
+        if tries:
+            parts.append(tag("details", tag("summary", "What was tried"), tag("ul", *tries)))
+    left = len(report.tuned) - MAX_TUNED
+    more = tag("p", f"{left} more are in the JSON form of this report.", class_="note") if left > 0 else Html("")
+    return _section("Numbers", *parts, more)
 
 
 def _profile(report: Report) -> Html:
@@ -154,6 +185,18 @@ def _learned(report: Report) -> Html:
     left = len(report.lessons) - len(rows)
     more = tag("p", f"{left} more are in the JSON form of this report.", class_="note") if left else Html("")
     return _section("What was learned", table(("candidate", "limit", "lesson", "times"), rows, numbers=1), more)
+
+
+def _asked(report: Report) -> Html:
+    if not report.requests:
+        return Html("")
+    rows = [
+        (duration(one.elapsed_s), one.asked_at, one.said, f"not done: {one.refused}" if one.refused else "done")
+        for one in report.requests[-MAX_REQUESTS:]
+    ]
+    left = len(report.requests) - len(rows)
+    more = tag("p", f"{left} earlier ones are in the JSON form of this report.", class_="note") if left else Html("")
+    return _section("Asked while it ran", table(("after", "asked (UTC)", "what", "and then"), rows), more)
 
 
 def _costs(report: Report) -> Html:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 
 from agent.report.amounts import dollars, duration, interval, ratio, seconds, share
-from agent.report.facts import Report
+from agent.report.facts import Report, StartFacts
+from agent.tuning.telling import tries_text, tuned_text
 
 MAX_DIFF_LINES = 400
 MAX_REPEATS = 200
+MAX_REQUESTS = 200
 
 
 def sections(report: Report) -> list[str]:
-    """Cases against the floor, who was not judged or evicted, the profile, the diff, the costs."""
-    parts = (_cases, _left_out, _profile, _diff, _costs)
+    """What was started from, cases against the floor, tuned numbers, who was not judged or evicted, the profile, the
+    diff, what was asked meanwhile, the costs.
+    """
+    parts = (_starts, _cases, _tuned, _left_out, _profile, _diff, _asked, _costs)
     return [text for part in parts if (text := part(report))]
 
 
@@ -28,6 +33,58 @@ def _cases(report: Report) -> str:
             f"| {seconds(case.candidate_s)} | {ratio(case.speedup)} | {interval(case.ci95)} | {share(case.fraction)} |"
         )
     return "\n".join(lines)
+
+
+def _starts(report: Report) -> str:
+    """The user's own kernels, where the run started from some."""
+    if not report.starts:
+        return ""
+    lines = ["## Started from", "", "| kernel | verdict | over the best baseline | the champion over it |"]
+    lines.append("|---|---|---|---|")
+    for start in report.starts:
+        over = "-" if start.speedup is None else f"{ratio(start.speedup)} {interval(start.ci95)}"
+        lines.append(f"| {_plain(start.name)} | {_plain(fate_of(start))} | {over} | {_plain(over_text(start))} |")
+    return "\n".join(lines)
+
+
+def fate_of(start: StartFacts) -> str:
+    """``accepted``, or why not."""
+    verdict = start.reason or start.status.replace("_", " ")
+    return f"{verdict}: {start.detail}" if start.detail else verdict
+
+
+def over_text(start: StartFacts) -> str:
+    """How much faster than it the champion is."""
+    if start.over is None:
+        return "-"
+    if start.over["speedup"] is None:
+        return f"not comparable: {start.over['why']}"
+    return f"{ratio(start.over['speedup'])} {interval(start.over['speedup_ci95'])}"
+
+
+def _tuned(report: Report) -> str:
+    """Which numbers were left open, what was tried, and how quick it was."""
+    sections = []
+    for tuned in report.tuned:
+        lines = [f"`{tuned.candidate}`: {_plain(tuned_text(asdict(tuned)))}"]
+        tries = tries_text(tuned.tries).splitlines()
+        sections.append("\n".join([*lines, *(["", *(f"- {_plain(line)}" for line in tries)] if tries else [])]))
+    return "\n\n".join(["## Numbers", *sections]) if sections else ""
+
+
+def _asked(report: Report) -> str:
+    """What somebody wished for while it ran."""
+    if not report.requests:
+        return ""
+    lines = [
+        f"- after {duration(one.elapsed_s)}: {_plain(one.said)}"
+        + (f" (not done: {_plain(one.refused)})" if one.refused else "")
+        for one in report.requests[-MAX_REQUESTS:]
+    ]
+    left = len(report.requests) - len(lines)
+    return "\n".join(
+        ["## Asked while it ran", "", *([f"{left} earlier ones are left out.", ""] if left else []), *lines]
+    )
 
 
 def _left_out(report: Report) -> str:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from agent.calling import Reply, call_model
 from agent.deps import Deps
+from agent.equipping import Equipped
 from agent.errors import ModelError, OutOfBudget, OutOfTime
 from agent.rendering import render
 from agent.windows import CHARS_A_TOKEN
@@ -62,7 +63,7 @@ def ask_model(deps: Deps, role: str, question: str, form: type[Answer], place: P
     emit = _told(deps, role=role, model=name, round=round_, slot=slot, step=0)
     try:
         model, gate = bounded(deps.roster.models[name]), deps.roster.gates[name]
-        reply = call_model(model, [tool], messages, 1, emit, _clock(deps), gate)
+        reply = call_model(Equipped(model, [tool]), messages, 1, emit, _clock(deps), gate)
     except (ModelError, OutOfTime, OutOfBudget) as error:
         deps.emit("notice", text=f"{role} by rule: {error}")
         return None

@@ -136,7 +136,8 @@ def _opened(own: dict[str, Any], arguments: dict[str, Any]) -> tuple[Suite, dict
         raise RequestError(f"--max-cases has no meaning with {name}: its problem files say which cases they have")
     else:
         suite = load_suite(name)
-        fixed = dict(suite.settings)
+        fixed = {"target": suite.target, **suite.settings}
+        suite = suite.on(_settings(arguments, **fixed).target)
     return suite if own.get("only") is None else suite.only(own["only"]), fixed
 
 

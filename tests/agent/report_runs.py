@@ -18,7 +18,8 @@ def timing(median_s: float) -> dict[str, Any]:
 def verdict(speedup: float | None, text: str = "", cases: tuple[str, ...] = ("small", "large")) -> dict[str, Any]:
     """As a judge would give it; None: rejected."""
     if speedup is None:
-        return {"status": "rejected", "reason": "wrong_output", "detail": f"off by 3e-2 {text}", "cases": []}
+        why = {"reason": "wrong_output", "detail": f"off by 3e-2 {text}"}
+        return {"status": "rejected", **why, "speedup": None, "speedup_ci95": None, "cases": []}
     made = [
         {
             "name": f"{name}{text}",
@@ -91,6 +92,28 @@ class Story:
         told = {"bottleneck": "memory", "evidence": "at 45 %", "lesson": lesson, "author": "rule"}
         self.tell("reflected", candidate=name, **told)
 
+    def start(self, number: int) -> None:
+        """A candidate that is the user's own kernel."""
+        about = {"candidate": f"{number:016x}", "language": "cpp", "source_artifact": "", "origin": "user"}
+        strategy = f"the user's own kernel (mine{self.text}.py)"
+        self.tell("recalled", attempts=[], seeds=[{**about, "strategy": strategy, "kind": "start"}])
+
+    def tune(self, number: int, winner: int) -> None:
+        """Numbers that it leaves open are tried, and one setting is chosen."""
+        name = f"{number:016x}"
+        for at, (rows, speedup) in enumerate(((1, 1.41), (4, None), (8, 1.57))):
+            call_s = None if speedup is None else 1e-3 / speedup
+            reason = f"compile_error{self.text}" if speedup is None else None
+            found = {"speedup": speedup, "call_s": call_s, "reason": reason, "detail": "", "seconds": 0.4}
+            self.tell("setting_tried", candidate=name, number=at, values={"ROWS": rows}, **found)
+        came_to = {"values": {"ROWS": 8}, "winner": f"{winner:016x}", "before": 1.41, "speedup": 1.57}
+        self.tell("tuned", candidate=name, tried=3, failed=1, **came_to, source_artifact="", ended_by="tune_trials")
+
+    def ask(self, number: int, kind: str, refused: str | None = None, **what: Any) -> None:
+        """Somebody speaks to the run."""
+        at = {"request": f"q{number}", "asked_at": "2026-01-01T00:00:01.000Z"}
+        self.tell("steered", kind=kind, **at, refused=refused, **what)
+
     def lead(self, number: int, speedup: float) -> None:
         interval = [speedup * 0.98, speedup * 1.02]
         self.tell("champion", candidate=f"{number:016x}", speedup=speedup, speedup_ci95=interval, previous=None)
@@ -120,6 +143,7 @@ def night(folder: Path, text: str = "") -> Path:
     lines = ["class ModelNew:", "    def forward(self, x):", "        return self.kernel(x, rows=1)"]
     steps = (None, 1.08, 1.21, None, 1.19, 1.43, 1.38, None, 1.61, 1.66, 1.52, 1.83, None, 1.79, 1.92, 1.88)
     parents = (None, None, 1, 2, 2, 2, 5, 5, 5, 8, 8, 9, 11, 11, 11, 14)
+    story.start(3)
     best = 0.0
     for number, (parent, speedup) in enumerate(zip(parents, steps, strict=True)):
         source = "\n".join([*lines, f"    unroll = {number}", "    vector = 8" if number > 5 else "    vector = 4", ""])
@@ -127,6 +151,11 @@ def night(folder: Path, text: str = "") -> Path:
         if speedup is not None and speedup > best:
             best = speedup
             story.lead(number, speedup)
+        if number == 5:
+            story.tune(5, 8)
+            story.ask(1, "hint", text=f"use shared memory {text}")
+            story.ask(2, "limit", limit="max_candidates", value=16.0)
+            story.ask(3, "pause", refused=f"it came too late {text}")
     same = {"candidate": "f" * 16, "same_as": f"{14:016x}", "parent": f"{11:016x}", "strategy": f"again {text}"}
     story.tell("recognised", round=90, slot=0, **same)
     refused = {"candidate": None, "refusal": f"I cannot {text}", "parent": None, "tokens": 5, "cost_usd": 0.0}

@@ -15,6 +15,7 @@ from langchain_openai.chat_models import base as provider
 from pydantic import SecretStr
 
 from agent.calling import call_model
+from agent.equipping import Equipped
 from agent.errors import AgentError, ModelError, ModelRejected, ModelUnavailable
 from agent.failures import is_worth_retrying, retry_after_s, translate
 from agent.model import ModelSettings, make_model
@@ -142,7 +143,7 @@ def test_our_own_errors_pass_and_defects_of_local_models_surface():
         raise ZeroDivisionError("a defect")
 
     with pytest.raises(ZeroDivisionError):
-        call_model(ScriptedChatModel(script=broken), [], [HumanMessage("x")], 1, lambda kind, **data: None)
+        call_model(Equipped(ScriptedChatModel(script=broken)), [HumanMessage("x")], 1, lambda kind, **data: None)
     assert issubclass(ModelError, AgentError)
 
 
@@ -213,7 +214,7 @@ def test_a_scripted_stream_says_the_same_as_the_whole():
     told = []
     for streaming in (False, True):
         model = ScriptedChatModel(script=replay([ScriptedProposal(replies=(reply,))]), streaming=streaming)
-        answer = call_model(model, [], conversation(), 1, lambda kind, **data: None)
+        answer = call_model(Equipped(model), conversation(), 1, lambda kind, **data: None)
         told.append((answer.message, answer.tokens_in, answer.tokens_out, answer.finish, answer.approximate))
     assert told[0] == told[1]
     assert told[0][3:] == ("tool_calls", False)

@@ -11,6 +11,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from agent.calling import MAX_REPLY_CHARS, call_model
+from agent.equipping import Equipped
 from agent.errors import ModelRejected, ModelUnavailable
 from agent.failures import PromptTooLong
 from agent.model import ModelSettings, make_model
@@ -278,7 +279,7 @@ def test_silence_is_tried_once_more_only():
             ModelSettings(name="openai:m", base_url=server.url, timeout_s=0.2, max_retries=4, streaming=False)
         )
         with pytest.raises(ModelUnavailable):
-            call_model(model, [], [HumanMessage("hello")], 1, lambda kind, **data: None)
+            call_model(Equipped(model), [HumanMessage("hello")], 1, lambda kind, **data: None)
         assert len(server.requests) == 2
         assert server.keys[0] == "Bearer none"
 
@@ -301,7 +302,7 @@ def test_no_server_at_all(streaming):
 
 def _ask(url, streaming):
     settings = ModelSettings(name="openai:m", base_url=url, streaming=streaming, max_retries=0, timeout_s=5)
-    return call_model(make_model(settings), [], [HumanMessage("hello")], 1, lambda kind, **data: None)
+    return call_model(Equipped(make_model(settings)), [HumanMessage("hello")], 1, lambda kind, **data: None)
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,66 @@ def test_the_three_forms_agree_on_the_numbers(tmp_path):
     assert sum(facts["costs"]["where"].values()) == pytest.approx(facts["costs"]["active_s"])
 
 
+def test_what_people_gave_a_run_is_in_all_three_forms(tmp_path):
+    folder = runs.night(tmp_path / "run")
+    report = read_report(folder)
+    page, markdown = " ".join(Reader(to_page(report)).words), render_report(folder)
+    facts = json.loads(json.dumps(report.to_json()))
+    asked = [(one["kind"], one["said"], one["refused"]) for one in facts["requests"]]
+    assert asked == [
+        ("hint", "hint: use shared memory ", None),
+        ("limit", "max candidates 16", None),
+        ("pause", "pause", "it came too late "),
+    ]
+    assert facts["requests"][0]["elapsed_s"] == 271.0
+    (tuned,) = facts["tuned"]
+    assert (tuned["candidate"], tuned["winner"], tuned["values"]) == (f"{5:016x}", f"{8:016x}", {"ROWS": 8})
+    assert [one["speedup"] for one in tuned["tries"]] == [1.41, None, 1.57]
+    (start,) = facts["starts"]
+    assert (start["candidate"], start["status"], start["reason"]) == (f"{3:016x}", "rejected", "wrong_output")
+    for text in (page, markdown):
+        for told in (
+            "Asked while it ran", "hint: use shared memory", "max candidates 16", "not done: it came too late",
+            "Numbers", "tuning chose ROWS=8 (3 settings tried, 1 failed; 1.57x against 1.41x in quick measurements)",
+            "ROWS=1 (defaults): 709.2 us, 1.410x", "1 failed: compile_error",
+            "Started from", "the user's own kernel (mine.py)", "wrong_output: off by 3e-2",
+        ):  # fmt: skip
+            assert told in text, told
+
+
+def test_a_run_that_was_given_nothing_says_nothing_of_it(tmp_path):
+    report = read_report(runs.large(tmp_path / "run", 5))
+    assert (report.starts, report.tuned, report.requests) == ((), (), ())
+    for text in (to_page(report), render_report(tmp_path / "run")):
+        assert not re.search("Asked while it ran|Numbers|Started from", text)
+
+
+def test_how_the_champion_stands_to_the_users_kernel(tmp_path):
+    story = runs.Story(tmp_path / "run")
+    story.start(1)
+    story.judge(1, None, 1.5)
+    story.judge(2, 1, 1.83)
+    compared = {"start": f"{1:016x}", "speedup": 1.22, "speedup_ci95": [1.19, 1.25], "faster": True, "why": None}
+    story.tell("confirmed", candidate=f"{2:016x}", holds=True, verdict=runs.verdict(1.83), over_start=compared)
+    folder = story.write()
+    for text in (" ".join(Reader(to_page(read_report(folder))).words), render_report(folder)):
+        assert "1.500x" in text
+        assert "1.220x [1.190, 1.250]" in text
+    assert read_report(folder).starts[0].over == {name: compared[name] for name in compared if name != "start"}
+
+
+def test_requests_without_end_make_a_bounded_page(tmp_path):
+    story = runs.Story(tmp_path / "run")
+    for number in range(1000):
+        story.ask(number, "hint", text=f"no. {number}.")
+    report = read_report(story.write())
+    for text in (to_page(report), render_report(tmp_path / "run")):
+        assert "800 earlier ones are" in text
+        assert "no. 999." in text
+        assert "no. 799." not in text
+    assert len(report.requests) == 1000
+
+
 def test_every_candidate_is_told_with_what_became_of_it(tmp_path):
     report = read_report(runs.night(tmp_path / "run"))
     page = to_page(report)

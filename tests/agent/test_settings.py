@@ -8,6 +8,7 @@ from agent.run import Seams, optimize
 from agent.settings import AgentSettings, default_home
 from tools.errors import RequestError
 from tools.fake_judge import FakeJudge
+from tools.problem import JudgeSettings
 
 
 def load(tmp_path: Path, given=None, environ=None, toml: str | None = None) -> AgentSettings:
@@ -96,6 +97,14 @@ def test_the_judge_gets_its_part(tmp_path: Path) -> None:
 def test_a_close_call_may_take_a_share_of_the_run(tmp_path: Path) -> None:
     asked = [{"max_seconds": "60"}, {"max_seconds": "36000"}, {"max_seconds": "60", "close_call_s": "100"}]
     assert [load(tmp_path, words).judging.close_call_s for words in asked] == [15.0, 180.0, 100.0]
+
+
+def test_profiles_and_the_check_of_accesses_can_be_switched_off(tmp_path: Path) -> None:
+    judging = load(tmp_path, {"profile_s": "0", "memcheck_s": "5"}).judging
+    assert (judging.profile_s, judging.memcheck_s) == (0, 5)
+    assert load(tmp_path, {}).judging.profile_s == JudgeSettings().profile_s
+    with pytest.raises(RequestError, match="--memcheck-s"):
+        load(tmp_path, {"memcheck_s": "-1"})
 
 
 def test_folders_of_knowledge_in_every_form(tmp_path: Path) -> None:

@@ -74,6 +74,15 @@ def test_names_tell_the_row_and_none_is_given_twice(corpus):
             assert item.name.startswith(f"{item.row[0].lower()}{int(item.row[1:]):02d}_"), item.name
 
 
+def test_what_is_known_to_get_through_is_whole_and_told_of(corpus, repository):
+    told = (repository / "docs/attacks.md").read_text(encoding="utf-8")
+    for path in (PROBLEMS.parent / "open_attacks").glob("*.py"):
+        item = read_program(path.stem, path.read_text(encoding="utf-8"))
+        assert not item.is_honest
+        assert item.name not in {one.name for one in corpus}, "it is not in the corpus, which the judge withstands"
+        assert item.name in told
+
+
 @pytest.mark.parametrize(
     ("source", "told"),
     [

@@ -109,6 +109,8 @@ def test_a_file_that_is_no_problem_is_a_row_that_says_why(tmp_path):
     for result, says in zip(report.results, ("syntax error", "defines no Model", "not UTF-8"), strict=True):
         assert says in result.error
         assert says in to_markdown(report)
+        assert str(tmp_path) not in result.error
+    assert report.results[0].error.startswith("level1/1_Broken.py:1: syntax error")
     assert report.results[2].sha256 == hashlib.sha256(b"\xff\xfe").hexdigest()
 
 

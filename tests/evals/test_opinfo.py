@@ -105,9 +105,7 @@ def test_a_sandbox_without_torch_is_told(monkeypatch, done, says):
 def ran(tmp_path_factory):
     """Of operators of many kinds: what their problems do."""
     folder = tmp_path_factory.mktemp("operators")
-    names = (
-        "softmax,gather,add,max.reduction_with_dim,multinomial,bernoulli,nn.functional.scaled_dot_product_attention,t,zeros_like,sparse.sampled_addmm"
-    )
+    names = "softmax,gather,add,max.reduction_with_dim,multinomial,bernoulli,nn.functional.scaled_dot_product_attention,t,zeros_like,sparse.sampled_addmm"
     suite = load_opinfo(f"opinfo:{names}", "cpu", Isolation.PROCESS, 3)
     write_problems(suite, folder)
     line = "invocations.wrapper_set_seed = "

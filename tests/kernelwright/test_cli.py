@@ -217,7 +217,7 @@ def test_targets(command):
 
 
 def test_runs_of_an_empty_home(command):
-    assert command("runs", "--json").json == {"schema": "kernelwright.runs/1", "runs": []}
+    assert command("runs", "--json").json == {"schema": "kernelwright.runs/1", "runs": [], "plans": []}
     assert "no runs yet" in command("runs").out
 
 

@@ -165,6 +165,26 @@ def test_what_a_suite_fixes_is_above_the_file_and_below_the_command_line(command
     assert asked["settings"].max_candidates == 2
 
 
+def test_the_target_is_the_suites_unless_another_one_is_given(command, evaluated, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERNELWRIGHT_TARGET", "cpu")
+    asked = evaluated(evaluation(2.0))
+    assert command("eval", "gpu").code == 0
+    assert (asked["suite"].target, asked["settings"].target, asked["settings"].language) == (
+        *("cuda:sm90", "cuda:sm90"),
+        "triton",
+    )
+    assert command("eval", "cpu_core", "--target", "cuda:sm90", "--language", "cuda").code == 0
+    assert (asked["suite"].target, asked["settings"].target, asked["settings"].language) == (
+        *("cuda:sm90", "cuda:sm90"),
+        "cuda",
+    )
+    assert "--target cuda:sm90" in asked["command"]
+    assert asked["suite"].id != load_suite("cpu_core").id, "scores on another target are another suite's"
+    assert "bars of gate are for cpu" in command("eval", "gate", "--target", "cuda:sm90").is_one_line(2)
+    assert "unknown target" in command("eval", "integrity", "--target", "abacus").is_one_line(2)
+
+
 def test_the_gate_is_a_suite_of_bars_that_any_machine_reaches():
     suite = load_suite("gate")
     assert set(suite.least) == {item.name for item in suite.problems}

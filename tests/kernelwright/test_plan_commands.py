@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 import agent.plans.running
 from agent.control import CONTROL
 from agent.events import EventLog
-from agent.plans.folder import list_plans
+from agent.plans.folder import create_plan_folder, list_plans
+from agent.plans.reading import read_plan
 from agent.proposing import Proposal
 from agent.run import Seams
 from agent.stopping import StopFlag
@@ -81,12 +83,31 @@ def test_a_plan_is_begun_anew_when_asked_to(command, plan: Path, engine, tmp_pat
     assert third["plan_id"] not in (first["plan_id"], second["plan_id"]), "a plan that has ended is in nobody's way"
 
 
+def test_plans_are_listed_beneath_the_runs(command, plan: Path, engine, tmp_path: Path) -> None:
+    engine()
+    assert "no runs yet" in command("runs").out
+    first = command("run", plan, "--json").json
+    (info,) = command("runs", "--json").json["plans"]
+    assert info == {
+        "plan_id": first["plan_id"], "path": first["plan_dir"], "name": "night", "started_at": first["began"],
+        "status": "complete", "operators": 2, "done": 2, "ended": {"improved": 2}, "deadline": None,
+    }  # fmt: skip
+    second = create_plan_folder(read_plan(plan, datetime.now(UTC)), tmp_path / "home")
+    damaged = tmp_path / "home/plans/19990101-000000-dddddd"
+    damaged.mkdir()
+    (damaged / "plan.json").write_text("{}")
+    told = command("runs")
+    _, runs, plans = re.split(r"^(?:run|plan) +started.*\n-.*\n", told.out, flags=re.MULTILINE)
+    assert runs.count(" improved ") == 2
+    assert "night" not in runs
+    lines = plans.splitlines()
+    assert [line.split()[0] for line in lines] == [second.path.name, first["plan_id"], damaged.name]
+    assert re.search(r"interrupted +0 of 2 +night$", lines[0])
+    assert re.search(r"complete +2 of 2 +2 improved +night$", lines[1])
+    assert re.search(r"dddddd +damaged$", lines[2])
+
+
 def test_a_file_that_was_changed_under_its_plan_is_asked_about(command, plan: Path, engine, tmp_path: Path) -> None:
-    from datetime import UTC, datetime
-
-    from agent.plans.folder import create_plan_folder
-    from agent.plans.reading import read_plan
-
     engine()
     folder = create_plan_folder(read_plan(plan, datetime.now(UTC)), tmp_path / "home")
     plan.write_text(PLAN + "priority = 3\n")

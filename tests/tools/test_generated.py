@@ -6,8 +6,8 @@ import re
 import pytest
 
 from sandbox.base import Execution
+from tests.tools.benches import SOURCE, Bench, verdicts
 from tests.tools.test_profilers import stored
-from tests.tools.test_toolbox import SOURCE, Bench, verdicts
 from tools.fake_judge import FakeJudge
 from tools.harness import compiled_report
 from tools.profiling.base import MARK, SECTION

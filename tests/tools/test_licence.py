@@ -149,6 +149,15 @@ def test_a_sum_that_comes_close_to_zero_may_be_summed_in_another_order(sums):
     assert not all(passed)  # relative to itself it could not
 
 
+@pytest.mark.parametrize("wild", [1e30, np.inf, np.nan])
+def test_what_nobody_wrote_is_not_near_and_warns_nobody(wild):
+    want = of_sum(np.ones(16, np.float32))
+    yardstick = History().yardsticks(drawn(want, 0), ())[0]
+    got = np.array([wild], np.float32)
+    assert not is_near(got.tobytes(), want.eager, want, yardstick)
+    assert not is_near(want.eager, got.tobytes(), want, yardstick)
+
+
 @pytest.mark.parametrize("bits", [10, 7], ids=["tf32", "bf16"])
 def test_a_sum_of_coarser_numbers_is_not_licensed_however_close_to_zero(sums, bits):
     history = History()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.tools.test_toolbox import OTHER, SOURCE, Bench, Memory
+from tests.tools.benches import OTHER, SOURCE, Bench, Memory
 from tools.candidate import Candidate
 from tools.fake_judge import FakeJudge, accepted, rejected
 from tools.harness.yardstick import ErrorFacts

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tools.harness.wire import ITEM_BYTES, Leaf
 
@@ -51,9 +51,11 @@ def module_of(array: Array) -> Any:
 
 
 def quiet(array: Array) -> AbstractContextManager[Any]:
-    """No warnings of what is divided by 0 or is not a number; torch never gives any."""
+    """No warnings of what is divided by 0, too large or not a number; torch never gives any."""
     module = module_of(array)
-    return module.errstate(divide="ignore", invalid="ignore") if hasattr(module, "errstate") else nullcontext()
+    if not hasattr(module, "errstate"):
+        return nullcontext()
+    return cast("AbstractContextManager[Any]", module.errstate(divide="ignore", over="ignore", invalid="ignore"))
 
 
 def as_array(raw: Raw, dtype: str, start: int, stop: int) -> Array:

@@ -18,7 +18,8 @@ COLUMNS = 4
 def differences(mine: torch.Tensor, theirs: torch.Tensor, dtype: str) -> torch.Tensor:
     """Of two flat tensors of bytes that hold as many numbers of ``dtype``: largest absolute value of ``theirs``,
     largest absolute difference, sum of the squares of the differences, and of ``theirs``; 4 values in float64, on the
-    device of the two, and nobody has waited for them. Infinite where a number is not finite.
+    device of the two, and nobody has waited for them. Where a number is not finite the middle two are infinite, and the
+    first and the last may be infinite or NaN: who asks whether they are small has to ask whether they are finite.
     """
     x, y = (raw.view(FLOATS[dtype]) for raw in (mine, theirs))
     if x.device.type == "cuda":

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from agent import calling
+from agent.equipping import Equipped
 from agent.errors import ModelRejected, ModelUnavailable, OutOfTime
 from agent.model import ModelSettings, make_model
 from agent.models.gate import Gate
@@ -233,7 +234,7 @@ def test_time_that_is_up_ends_a_stream_of_comments(web, tmp_path):
     with web.OpenAIServer([web.Chat(comments=True)]) as server:
         model = make_model(ModelSettings(name="openai:m", base_url=server.url))
         with pytest.raises(OutOfTime):
-            calling.call_model(model, [], [], 1, lambda kind, **data: None, lambda: next(asked, True))
+            calling.call_model(Equipped(model), [], 1, lambda kind, **data: None, lambda: next(asked, True))
 
 
 # Edits nothing

@@ -21,6 +21,7 @@ from tools.problem import Problem
 pytestmark = [
     pytest.mark.torch,
     pytest.mark.slow,
+    pytest.mark.timeout(1200),  # others' work makes it slow, and nothing else
     pytest.mark.skipif(shutil.which("g++") is None or importlib.util.find_spec("torch") is None, reason="needs both"),
 ]
 
@@ -40,14 +41,14 @@ def get_inputs():
 def get_init_inputs():
     return []
 """
-# REPEAT makes it slow by default; 3 is wrong, and 5 does not build.
+# REPEAT makes it slow by default, by far more than others' work does; 3 is wrong, and 5 does not build.
 SOURCE = f'''import torch
 import torch.nn as nn
 {LOADER}
 SOURCE = r"""
 #include <cmath>
 #include <cstdint>
-#define REPEAT 12  // tune: 1, 3, 5, 12
+#define REPEAT 24  // tune: 1, 3, 5, 24
 static_assert(REPEAT != 5, "no");
 extern "C" void f(const float *x, float *y, int64_t n) {{
 #pragma omp parallel for
@@ -89,18 +90,20 @@ def test_the_numbers_of_a_cpp_candidate_are_chosen_by_measuring(tmp_path: Path) 
     settings = AgentSettings(
         model=f"scripted:{script}", language="cpp", slots=1, max_candidates=2, memory=False, home=tmp_path / "home",
         close_call_s=0, blocks=6, allow_unsandboxed=True,
+        # One thread waits for no other one that has lost its processor; and time is never short.
+        threads=1, max_seconds=36_000, stage_timeout_s=600,
     )  # fmt: skip
     outcome = optimize(Problem("silu_abs", PROBLEM), settings)
     events = read_events(Path(outcome.run_dir) / "events.jsonl")
     tried = {data["values"]["REPEAT"]: data for data in (e.data for e in events if e.type == "setting_tried")}
     assert {value: data["reason"] for value, data in tried.items()} == {
-        12: None, 1: None, 3: "wrong_output", 5: "compile_error",
+        24: None, 1: None, 3: "wrong_output", 5: "compile_error",
     }  # fmt: skip
-    assert tried[1]["speedup"] > 2 * tried[12]["speedup"]
+    assert tried[1]["speedup"] > 2 * tried[24]["speedup"]
     first, winner = (e.data for e in events if e.type == "judged")
     assert winner["parent"] == first["candidate"]
     assert winner["verdict"]["status"] == "accepted"
     assert winner["verdict"]["speedup"] > 2 * first["verdict"]["speedup"]
     store = Path(outcome.run_dir) / "artifacts" / winner["source_artifact"][:2] / winner["source_artifact"][2:]
-    assert "#define REPEAT 1  // tuned over 1, 3, 5, 12\n" in store.read_text()
+    assert "#define REPEAT 1  // tuned over 1, 3, 5, 24\n" in store.read_text()
     assert parameters_of(store.read_text()) == ()
