@@ -105,9 +105,7 @@ def test_a_sandbox_without_torch_is_told(monkeypatch, done, says):
 def ran(tmp_path_factory):
     """Of operators of many kinds: what their problems do."""
     folder = tmp_path_factory.mktemp("operators")
-    names = (
-        "softmax,gather,add,max.reduction_with_dim,multinomial,bernoulli,nn.functional.scaled_dot_product_attention,t,zeros_like,sparse.sampled_addmm"
-    )
+    names = "softmax,gather,add,max.reduction_with_dim,multinomial,bernoulli,isnan,nn.functional.scaled_dot_product_attention,t,zeros_like,sparse.sampled_addmm"
     suite = load_opinfo(f"opinfo:{names}", "cpu", Isolation.PROCESS, 3)
     write_problems(suite, folder)
     line = "invocations.wrapper_set_seed = "
@@ -140,8 +138,9 @@ def test_samples_become_cases_that_follow_the_seed(ran):
         ("seeded", "its answers are random"),  # in a torch whose tests hide that elsewhere
         ("bernoulli", "its answers are random"),
         ("t", "it gives views of its input"),
-        ("zeros_like", "its answer is the same whatever the values are"),
+        ("zeros_like", "its answer is the same for different values"),
         ("sparse.sampled_addmm", "tensors that are not plain and strided"),
+        ("isnan", "its answer is the same for different values"),
     ],
 )
 def test_operators_that_cannot_be_judged_say_why(ran, name, why):
