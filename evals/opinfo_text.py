@@ -11,11 +11,13 @@ TEXT: Final = '''\
 # list, its keyword arguments as a dict. Samples that could not be judged are left out: their numbers are missing.
 import collections
 import importlib.util
+import itertools
 import random
 import sys
 import types
 import unittest
 
+import numpy
 import torch
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -97,19 +99,19 @@ def asked(sample, seed):
         torch.manual_seed = set_seed
 
 
-def trouble(sample, other):
-    """Why a sample of two draws cannot be a case; empty if it can."""
+def trouble(sample, *others):
+    """Why a sample cannot be a case, by what it is in several draws; empty if it can."""
     reasons = [why for why in map(unlike, tree_leaves(sample)) if why]
     tensors = [one for one in tree_leaves(sample) if isinstance(one, torch.Tensor)]
     if reasons or not any(one.numel() for one in tensors):
         return reasons[0] if reasons else "no inputs but empty ones"
-    if form(sample) != form(other):
+    if any(form(sample) != form(other) for other in others):
         return "shapes or numbers that are drawn too"
     SEEDED.clear()
     try:
         answer, copy = asked(sample, 1)
         again, _ = asked(sample, 2)
-        different, _ = asked(other, 1)
+        answers = [answer, *(asked(other, 1)[0] for other in others)]
     except Exception as error:
         return f"it raises {type(error).__name__}: {' '.join(str(error).split())[:100]}"
     if SEEDED:
@@ -130,12 +132,11 @@ def trouble(sample, other):
         return "it gives views of its input and computes nothing"
     if form(answer) != form(again) or not equal(answer, again):
         return "its answers are random"
-    if len(form(answer)) != len(form(different)) or any(
-        getattr(a, "shape", None) != getattr(b, "shape", None) for a, b in zip(leaves, tree_leaves(different))
-    ):
+    shapes = [[getattr(leaf, "shape", ()) for leaf in tree_leaves(one)] for one in answers]
+    if any(one != shapes[0] for one in shapes):
         return "the shapes of its answers depend on values"
-    if equal(answer, different):
-        return "its answer is the same whatever the values are"
+    if any(equal(one, other) for one, other in itertools.combinations(answers, 2)):
+        return "its answer is the same for different values"
     return ""
 
 
@@ -143,15 +144,16 @@ def kept():
     """Numbers of the samples that can be judged, at most MOST of all sizes; the same in every process."""
     with torch.random.fork_rng(devices=[]):
         drawn = []
-        for seed in (1, 2):
+        for seed in range(8):
             torch.manual_seed(seed)
             random.seed(seed)
+            numpy.random.seed(seed)
             drawn.append(samples("cpu"))
     whys = [trouble(*pair) for pair in zip(*drawn)]
     fine = [number for number, why in enumerate(whys) if not why]
     if not fine:
-        why = collections.Counter(whys).most_common(1)[0][0] if whys else "there are none"
-        raise ValueError(f"none of the {len(whys)} samples of <SPELLED> can be judged: {why}")
+        told = "; ".join(f"{why} ({count})" for why, count in collections.Counter(whys).most_common(3))
+        raise ValueError(f"none of the {len(whys)} samples of <SPELLED> can be judged: {told or 'there are none'}")
     sizes = [sum(one.numel() for one in tree_leaves(sample) if isinstance(one, torch.Tensor)) for sample in drawn[0]]
     order = sorted(fine, key=lambda number: (sizes[number], number))
     steps = [step * (len(order) - 1) / max(MOST - 1, 1) for step in range(MOST)]
