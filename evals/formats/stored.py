@@ -7,6 +7,7 @@ import lzma
 import math
 import struct
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -77,7 +78,7 @@ class Store:
             return self._kept[1]
         if find_spec("safetensors") is None:
             raise FormatError("its workloads bring stored tensors: pip install 'kernelwright[suites]' to read them")
-        import safetensors
+        safetensors: Any = import_module("safetensors")  # whose stub has functions without types
 
         try:
             if path.stat().st_size > _LARGEST_FILE:
