@@ -286,6 +286,7 @@ def _add_eval(commands: Any) -> None:
     parser.add_argument("--no-stop-at-floor", action="store_true", help="search on where nothing is left to win")
     parser.add_argument("--no-profiler", action="store_true", help="let the model ask no profiler")
     _allow_unsandboxed(parser)
+    _options(parser, "target, where the suite names none: other formats, integrity", _TARGET)
     _options(parser, "model", _MODEL)
     _options(parser, "search, for each problem", _SEARCH)
     _options(parser, "judging", _JUDGING)

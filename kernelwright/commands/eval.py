@@ -137,6 +137,8 @@ def _opened(own: dict[str, Any], arguments: dict[str, Any]) -> tuple[Suite, dict
     else:
         suite = load_suite(name)
         fixed = dict(suite.settings)
+        if "target" in arguments:
+            raise RequestError(f"--target has no meaning with {name}: the suite itself says {suite.target}")
     return suite if own.get("only") is None else suite.only(own["only"]), fixed
 
 
