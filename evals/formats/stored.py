@@ -78,13 +78,12 @@ class Store:
             return self._kept[1]
         if find_spec("safetensors") is None:
             raise FormatError("its workloads bring stored tensors: pip install 'kernelwright[suites]' to read them")
-        safetensors: Any = import_module("safetensors")  # whose stub has functions without types
-
+        library: Any = import_module("safetensors")  # it may be missing, and its types differ from version to version
         try:
             if path.stat().st_size > _LARGEST_FILE:
                 raise FormatError(f"{path.name} is larger than {_LARGEST_FILE >> 20} MiB")
-            tensors = dict(safetensors.deserialize(path.read_bytes()))
-        except safetensors.SafetensorError as error:
+            tensors = dict(library.deserialize(path.read_bytes()))
+        except library.SafetensorError as error:
             raise FormatError(f"{path.name} is no safetensors file: {error}") from error
         except OSError as error:
             raise FormatError(f"cannot read {path.name}: {error.strerror}") from error

@@ -103,6 +103,7 @@ def test_the_problems_of_a_suite_of_ours_are_written_too(command, tmp_path):
         (["integrity", "--max-cases", "2"], "--max-cases has no meaning"),
         (["compare", "a", "b", "--problems", "x"], "--problems has no meaning"),
         (["cpu", "--problems", "x", "--repeats", "2"], "--repeats has no meaning with --problems"),
+        (["sol:.", "--target", "abacus"], "unknown target 'abacus'"),
         (["cpu", "--problems", "/dev/null/x"], "choose another with --problems"),
     ],
 )
@@ -110,3 +111,13 @@ def test_requests_that_make_no_sense_are_one_line(command, words, says, monkeypa
     monkeypatch.chdir(tmp_path)
     assert says in command("eval", *words).is_one_line(2)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_target_is_named_on_the_command_line(command, evaluated, tmp_path):
+    text = "import torch\ndef run(x, weight, eps): return x + torch.ones(16, device='cuda')"
+    root = datasets.lay_sol(tmp_path / "data", datasets.definition(reference=text), datasets.workload())
+    assert command("eval", f"sol:{root}", "--target", "cuda:sm90", "--out", tmp_path / "x").code == 0
+    (item,) = evaluated["suite"].problems
+    assert (evaluated["suite"].target, item.refusal) == ("cuda:sm90", "")
+    assert command("eval", f"sol:{root}", "--out", tmp_path / "x").code == 0
+    assert "--target cuda:ARCH" in evaluated["suite"].problems[0].refusal
