@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
+from statistics import geometric_mean
 
 from tools.benchmarking import MIN_BLOCKS, a_lot, measure, plan_for
 from tools.contender import Contender
@@ -64,4 +65,5 @@ def measure_candidate(
     return Measurement(
         speedup=math.exp(sum(result.value for result in results) / len(results)),
         cases={result.verdict.name: result.verdict.candidate.median_s for result in results},
+        baseline_s=geometric_mean([result.verdict.baselines[result.best].median_s for result in results]),
     )

@@ -71,6 +71,8 @@ class Measurement(_Frozen):
     """Like a verdict's, of far fewer samples."""
     cases: dict[str, float] = {}
     """Name to seconds a call."""
+    baseline_s: float | None = None
+    """What a call of the best baseline took in the same windows, geometric mean over the cases."""
 
     @property
     def seconds(self) -> float | None:

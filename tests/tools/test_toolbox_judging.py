@@ -50,8 +50,30 @@ def test_a_quick_look_times_the_draft_and_judges_nothing(tmp_path):
     told = bench.good("time_candidate")
     assert told.startswith(f"candidate {ID}: about 1.32x over the best baseline")
     assert "(default 0.0002 s a call)" in told
+    assert "good for choosing" in told
     assert judge.judged == []
     bench.good("submit", strategy="quick")
+
+
+def test_a_look_is_taken_again_where_the_machine_is_busy_and_says_so_where_it_stays_so(tmp_path):
+    def look(baseline_s):
+        return Measurement(speedup=1e-3 / baseline_s, cases={"default": 1e-3}, baseline_s=baseline_s)
+
+    def told(*baselines_s):
+        left = iter(baselines_s)
+        bench = Bench(tmp_path, judge=FakeJudge(verdicts, measurements=lambda source: look(next(left))))
+        bench.good("write_candidate", source=SOURCE)
+        text = bench.good("time_candidate")
+        return text, sum(1 for _ in left)
+
+    text, left = told(2.5e-3, 1.1e-3, 1e-3)  # recorded: 1 ms
+    assert left == 1
+    assert "about 0.91x" in text
+    assert "the baseline 0.0011 s there, 0.001 s when it was recorded). A quick look" in text
+    text, left = told(2.5e-3, 0.5e-3, 1.6e-3, 1e-3)
+    assert left == 1
+    assert "the baseline 0.0016 s there" in text
+    assert "busy with other work: choose nothing by this" in text
 
 
 def test_the_share_of_a_doubted_floor_is_not_told():
