@@ -48,6 +48,7 @@ def test_its_own_failure_does_not_pose_as_the_jobs(sandbox: Sandbox, tmp_path: P
 
 @pytest.mark.docker
 @pytest.mark.torch
+@pytest.mark.slow
 def test_torch_compile_works_inside(sandbox: Sandbox, tmp_path: Path) -> None:
     code = "import torch; print(torch.compile(lambda x: (x * 2).relu().sum(1))(torch.ones(8, 8)).sum().item())"
     mount = Mount(tmp_path, "/cache", writable=True)

@@ -40,7 +40,13 @@ def test_an_ordinary_problem_is_admitted(enclosed, tmp_path):
     assert found.needed_bytes == {"default": 2 * 64 * 64 * 4}
 
 
-@pytest.mark.parametrize("body", ["torch.cdist(x, x)", "x @ x.T", "torch.cdist(x, x) + 0 * y"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "torch.cdist(x, x) + 0 * y",
+        *(pytest.param(body, marks=pytest.mark.slow) for body in ("torch.cdist(x, x)", "x @ x.T")),
+    ],
+)
 def test_a_symmetric_answer_is_admitted(enclosed, tmp_path, body):
     assert admission(enclosed, tmp_path, body).tried >= 20
 
@@ -74,7 +80,7 @@ def test_it_can_be_left_out(enclosed, tmp_path):
     assert admission(enclosed, tmp_path, "x * 0 + 0.5", admission=False) is None
 
 
-@pytest.mark.parametrize("precision", ["native", "tolerance"])
+@pytest.mark.parametrize("precision", ["native", pytest.param("tolerance", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("dtype", [pytest.param("half", marks=pytest.mark.slow), "bfloat16"])
 def test_a_problem_in_16_bits_is_admitted(enclosed, tmp_path, dtype, precision):
     """Two factors of its precision: what rounding them makes of the answer is near 1 %."""
@@ -87,9 +93,9 @@ def test_a_problem_in_16_bits_is_admitted(enclosed, tmp_path, dtype, precision):
 @pytest.mark.parametrize(
     ("body", "blurred"),
     [
-        ("torch.softmax(x.float(), -1)", False),
+        pytest.param("torch.softmax(x.float(), -1)", False, marks=pytest.mark.slow),
         ("x.float().sum(-1)", False),
-        ("x * y", False),
+        pytest.param("x * y", False, marks=pytest.mark.slow),
         # Eager rounds on its way, so that no more can be asked of anybody.
         ("(x * y.to(x.dtype)).float().sum(-1)", True),
     ],

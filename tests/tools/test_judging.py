@@ -55,6 +55,7 @@ def test_a_quick_measurement_ranks_and_refuses(judge):
     assert found.reason is None, found.detail
     assert set(found.cases) == {"default"}
     assert found.seconds > 0
+    assert found.baseline_s == pytest.approx(found.speedup * found.seconds, rel=0.5)
     slower = judge.measure(candidate(f"for _ in range(20): {HONEST.replace('return', 'y =')}\nreturn y"))
     assert slower.speedup < found.speedup / 4
     wrong = judge.measure(candidate("return torch.softmax(x, dim=-1)"))
@@ -321,6 +322,7 @@ def get_inputs():
 """
 
 
+@pytest.mark.slow
 def test_a_baseline_has_to_meet_the_usual_tolerance_and_no_more(enclosed, tmp_path):
     """3e-5 is far beyond ``native``: a baseline held to that would come and go with the seeds."""
     with closing(SandboxedJudge(problem(source=COMPILED_DIFFERS), enclosed, FAST, tmp_path)) as judge:
