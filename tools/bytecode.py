@@ -1,8 +1,8 @@
 """Python's own compiled files of what workers import, made once where an installer left them out.
 
 uv does by default, and images are often made so to be small. A sandboxed process cannot write them, the controller
-never imports torch, and so every process of every judgement would compile thousands of files anew: importing torch with
-torch.compile took 7 s on a machine without them (16 cores of an AMD EPYC, 2026-11-29).
+never imports torch, and so every process of every judgement would compile thousands of files anew: those that import
+torch and what torch.compile needs took 7 to 9 s to begin (docs/results/2026-11-29-gpu-third-look.md).
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ Measured on 24 kernels that were judged twice on a 2-core virtual machine (docs/
 blocks alone explain 1 to 2 % of it, and by them 5 of the 24 pairs disagreed.
 """
 DEVICE_REPEATABILITY = 0.01
-"""The same of what runs on a GPU: 0.8 % over 12 kernels that were judged two to four times on an H200, in two of the
-judgements of fresh baselines (docs/results/2026-11-29-gpu-third-look.md).
+"""The same of what runs on a GPU: 0.8 % over 12 kernels that were judged two to four times on an H200, ten of them
+with fresh baselines the second time (docs/results/2026-11-29-gpu-third-look.md).
 """
 
 
