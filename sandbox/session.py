@@ -165,6 +165,7 @@ class PipeSession:
         self._stopping = threading.Lock()
         self._sending = threading.Lock()
         self._receiving = threading.Lock()
+        self._reading = threading.Lock()
         self._execution: Execution | None = None
         self._holder: Holder | None = None
         self._watch = threading.Thread(target=self._look_after, name="sandbox-watch", daemon=True)
@@ -187,7 +188,19 @@ class PipeSession:
 
     def stderr_tail(self) -> bytes:
         """What it has written to standard error so far; the newest is kept."""
+        # What it wrote before it answered is there by now; the thread that reads it may not have had its turn yet.
+        if self._stopping.acquire(blocking=False):
+            try:
+                if self._execution is None:
+                    self._read_errors(_LAST_CHUNKS)
+            finally:
+                self._stopping.release()
         return self._errors.read()
+
+    def _read_errors(self, chunks: int = 1) -> bool:
+        """False at the end of standard error."""
+        with self._reading:
+            return drain(self._running.ends.stderr, self._errors, chunks=chunks)
 
     def watch(self) -> None:
         """Make ``hold`` possible. Raises HoldFailed."""
@@ -233,7 +246,7 @@ class PipeSession:
             os.eventfd_write(self._over, 1)
             self._running.kill()
             self._watch.join()
-            drain(self._running.ends.stderr, self._errors, chunks=_LAST_CHUNKS)
+            self._read_errors(_LAST_CHUNKS)
             # Nobody may still be using the descriptors that finish() closes.
             with self._sending, self._receiving:
                 self._execution = Execution(-9, b"", b"", wall_s)
@@ -292,5 +305,5 @@ class PipeSession:
                 self._running.kill()
                 return
             for fd, _ in events:
-                if not drain(fd, self._errors):
+                if not self._read_errors():
                     poller.unregister(fd)
