@@ -11,7 +11,7 @@ from agent.builtin.index import Index, Var, of
 from agent.builtin.plan import Plan
 from agent.builtin.reducers import Reducer
 from agent.builtin.schedule import Loop, Traced, row_major
-from agent.builtin.shorter import below_its_top, is_maximum, replaced, softplus_of
+from agent.builtin.shorter import maxima, shortened
 from agent.builtin.writing import Writer, indent
 
 MAX_THREADS = 256
@@ -20,6 +20,8 @@ SMALL = 1 << 15
 SCRATCH_BYTES = 1 << 19
 STREAMED_BYTES = 1 << 22
 """Results smaller than this may stay in the cache until they are read."""
+STAND_INS = {"tanh": "tanh_fast", "erf": "erf_fast"}
+"""Our own in C++, quicker and a little less exact."""
 STAGED_BYTES = 1 << 16
 """What a thread may hold on its stack before it is written past the cache."""
 
@@ -68,22 +70,9 @@ class NestCode:
 
         ``exp(x - max(x))`` never has a positive one; ``tanh(softplus(x))`` needs one exponential.
         """
-        tops = {self.exprs[b]: b for b, role in self.roles.items() if role == "reduce" and is_maximum(b)}
-        make = self.traced.maker
-
-        def shorten(node: Expr, args: tuple[Expr, ...]) -> Expr:
-            if node.op == "exp" and node.kind == "f32" and below_its_top(node.args[0], tops):
-                return make.call("exp_fast", "f32", args[0])
-            if node.op == "tanh" and node.kind == "f32":
-                inner = softplus_of(args[0])
-                return (
-                    make.call("tanh_fast", "f32", *args) if inner is None else make.call("tanh_softplus", "f32", inner)
-                )
-            if node.op == "erf" and node.kind == "f32":
-                return make.call("erf_fast", "f32", *args)
-            return make.rebuilt(node, args)
-
-        self.exprs = {buffer: replaced(root, shorten) for buffer, root in self.exprs.items()}
+        tops = maxima(self.exprs, [b for b, role in self.roles.items() if role == "reduce"])
+        about = self.traced.maker, tops
+        self.exprs = {b: shortened(root, *about, stand_ins=STAND_INS) for b, root in self.exprs.items()}
 
     def _level(self, expr: Expr) -> int:
         """Number of the pass in which an expression can be computed, from 0."""

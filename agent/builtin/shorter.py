@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from agent.builtin.expr import Buffer, Expr, Exprs, walk
 
@@ -10,41 +11,45 @@ LINEAR_SOFTPLUS = 15.0
 """From here on a softplus is its argument, in float."""
 
 
-def replaced(root: Expr, replace: Callable[[Expr, tuple[Expr, ...]], Expr]) -> Expr:
-    """``root`` with every node made anew by ``replace``, which gets it and what its arguments became."""
+def maxima(exprs: Mapping[Buffer, Expr], reductions: Iterable[Buffer]) -> dict[Expr, Buffer]:
+    """What a maximum is taken of, and of which of the ``reductions`` it is the definition."""
+    return {exprs[buffer]: buffer for buffer in reductions if buffer.definition.kind == "amax"}
+
+
+def shortened(
+    root: Expr,
+    make: Exprs,
+    tops: Mapping[Expr, Buffer],
+    *,
+    softplus: bool = True,
+    stand_ins: Mapping[str, str] = MappingProxyType({}),
+) -> Expr:
+    """``exp(x - max(x))``, of what is never positive, becomes a quick one (``tops``: see ``maxima``);
+    ``tanh(softplus(x))``, as in Mish, needs one exponential where ``softplus`` says so; ``stand_ins``: operation to the
+    quicker one that stands for it.
+    """
+
+    def shorten(node: Expr, args: tuple[Expr, ...]) -> Expr:
+        if node.kind != "f32":
+            return make.rebuilt(node, args)
+        if node.op == "exp" and _is_below_its_top(node.args[0], tops):
+            return make.call("exp_fast", "f32", *args)
+        inner = softplus_of(args[0]) if softplus and node.op == "tanh" else None
+        if inner is not None:
+            return make.call("tanh_softplus", "f32", inner)
+        return make.call(stand_ins[node.op], "f32", *args) if node.op in stand_ins else make.rebuilt(node, args)
+
     done: dict[Expr, Expr] = {}
     for node in walk([root]):
-        done[node] = replace(node, tuple(done[a] for a in node.args))
+        done[node] = shorten(node, tuple(done[a] for a in node.args))
     return done[root]
 
 
-def is_maximum(buffer: Buffer) -> bool:
-    """Whether a reduction's result is the largest of what it reduces."""
-    return bool(buffer.definition.kind == "amax")
-
-
-def below_its_top(expr: Expr, tops: Mapping[Expr, Buffer]) -> bool:
-    """Whether it is ``x - max(x)``, never positive. ``tops``: what the maximum is taken of, and of which buffer it is
-    the definition.
-    """
+def _is_below_its_top(expr: Expr, tops: Mapping[Expr, Buffer]) -> bool:
     if expr.op != "sub":
         return False
     value, top = expr.args
     return top.op == "result" and tops.get(value) is top.payload
-
-
-def shortened(root: Expr, make: Exprs, tops: Mapping[Expr, Buffer], *, narrow: bool) -> Expr:
-    """The exponential of what is never positive may be a quick one. Where results are ``narrow``, of 16 bits,
-    ``tanh(softplus(x))``, as in Mish, needs one exponential.
-    """
-
-    def shorten(node: Expr, args: tuple[Expr, ...]) -> Expr:
-        if node.kind == "f32" and node.op == "exp" and below_its_top(node.args[0], tops):
-            return make.call("exp_fast", "f32", args[0])
-        inner = softplus_of(args[0]) if narrow and node.kind == "f32" and node.op == "tanh" else None
-        return make.rebuilt(node, args) if inner is None else make.call("tanh_softplus", "f32", inner)
-
-    return replaced(root, shorten)
 
 
 def softplus_of(expr: Expr) -> Expr | None:

@@ -9,7 +9,7 @@ from agent.builtin import triton_text as text
 from agent.builtin.cexpr import SIZE
 from agent.builtin.expr import Buffer, Expr, walk
 from agent.builtin.schedule import Traced
-from agent.builtin.shorter import is_maximum, shortened
+from agent.builtin.shorter import maxima, shortened
 from agent.builtin.triton_layout import Layout, choose, warps
 from agent.builtin.triton_online import OnlineLanes, online_pairs
 from agent.builtin.triton_plan import TritonPlan
@@ -59,8 +59,8 @@ class NestKernels:
         narrow = all(SIZE[b.dtype] <= 2 for b in self.written if b.kind in text.FLOATING)
         self.precise = not (plan.fast and narrow)
         if plan.fast:
-            tops = {self.exprs[b]: b for b, role in self.roles.items() if role == "reduce" and is_maximum(b)}
-            self.exprs = {b: shortened(root, traced.maker, tops, narrow=narrow) for b, root in self.exprs.items()}
+            tops = maxima(self.exprs, [b for b, role in self.roles.items() if role == "reduce"])
+            self.exprs = {b: shortened(root, traced.maker, tops, softplus=narrow) for b, root in self.exprs.items()}
         self.reducer_of: dict[Buffer, Lanes] = {}
         is_swept = self.layout.mode in ("sweep", "split")
         self.online = {b: pair for pair in online_pairs(traced) for b in (pair.top, pair.total)} if is_swept else {}

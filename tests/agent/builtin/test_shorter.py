@@ -57,6 +57,7 @@ def test_what_only_looks_like_one_is_left_alone(expr):
 
 def test_mish_needs_one_exponential():
     mish = call("mul", x, call("tanh", torchs(x, 20, LOG1P)))
-    assert shortened(mish, make, {}, narrow=True) is call("mul", x, call("tanh_softplus", x))
-    assert shortened(mish, make, {}, narrow=False) is mish
-    assert shortened(call("tanh", x), make, {}, narrow=True) is call("tanh", x)
+    assert shortened(mish, make, {}, softplus=True) is call("mul", x, call("tanh_softplus", x))
+    assert shortened(mish, make, {}, softplus=False) is mish
+    assert shortened(call("tanh", x), make, {}, softplus=True) is call("tanh", x)
+    assert shortened(call("tanh", x), make, {}, stand_ins={"tanh": "tanh_fast"}) is call("tanh_fast", x)
