@@ -12,7 +12,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 PACKAGES = ("torch", "triton", "sympy", "mpmath", "networkx", "numpy", "nvidia_cutlass_dsl")
 """What importing torch, tracing with it and building for it take thousands of files from."""
@@ -35,5 +37,7 @@ def compile_once(packages: Sequence[str] = PACKAGES) -> None:
     folders = [str(folder) for folder in uncompiled(packages) if os.access(folder, os.W_OK)]
     if folders:
         command = [sys.executable, "-m", "compileall", "-q", "-j", "0", *folders]
-        # A file that cannot be compiled is compiled, or not, when it is imported.
-        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=PATIENCE_S)
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        # What cannot be compiled, or not in time, is compiled when it is imported: slower, and nobody's failure.
+        with suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(command, **quiet, check=False, timeout=PATIENCE_S)

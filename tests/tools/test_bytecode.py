@@ -42,3 +42,13 @@ def test_what_cannot_be_written_stays_as_it_is(package, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     compile_once((package.name,))
     assert uncompiled((package.name,)) == [package]
+
+
+@pytest.mark.parametrize("error", [OSError("no processes left"), bytecode.subprocess.TimeoutExpired("python", 600)])
+def test_compiling_that_fails_ends_nothing(package, monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(bytecode.subprocess, "run", fail)
+    compile_once((package.name,))
+    assert uncompiled((package.name,)) == [package]
