@@ -39,13 +39,14 @@ from tools.inputs import InputSet
 from tools.judge import Notice, silent
 from tools.launching import launcher_for
 from tools.measuring import QUICK_SEEDS, measure_candidate, time_baselines
+from tools.pardons import with_pardon
 from tools.problem import Description, JudgeSettings, Problem
 from tools.profiling.diagnosis import ProfileResult
 from tools.profiling.generated import CodeResult
 from tools.profiling.running import Profiling, unbuilt
 from tools.screening import screen
 from tools.sittings import settle
-from tools.trial import Trial, check_once, require_screened, unseen_shapes
+from tools.trial import CHECKED_SEEDS, Trial, check_once, require_screened, unseen_shapes
 from tools.turns import Turns
 from tools.verdict import CheckResult, CompileResult, Measurement, Timing, Verdict
 from tools.verdicts import accepted, doubts, failed_compile, infrastructure, rejected
@@ -201,7 +202,8 @@ class SandboxedJudge:
         with self._measuring, self._turns.alone():
             self.describe()
             try:
-                return self._once_again(lambda: self._measure(candidate, notice or silent))
+                require_screened(candidate.source)
+                return self._once_again(lambda: with_pardon(lambda: self._measure(candidate, notice or silent)))
             except Rejected as error:
                 return Measurement(reason=error.reason, detail=error.detail)
 
@@ -246,14 +248,13 @@ class SandboxedJudge:
 
     def _check(self, candidate: Candidate) -> CheckResult:
         crew = self._crews.now()
+        about = self._seed, self.settings.memory_bytes
         try:
-            contender = self._builder.open(candidate)
+            return with_pardon(lambda: check_once(crew, self._builder.open(candidate), *about))
         except Rejected as error:
-            return error.to_check(0)
-        return check_once(crew, contender, self._seed, self.settings.memory_bytes)
+            return error.to_check(CHECKED_SEEDS)
 
     def _measure(self, candidate: Candidate, notice: Notice) -> Measurement:
-        require_screened(candidate.source)
         crew = self._crews.now()
         drawn = self._prepare(crew, candidate, notice, QUICK_SEEDS, {})
         contender = self._builder.open(candidate, crew.constructor())
@@ -291,7 +292,7 @@ class SandboxedJudge:
         if confirm and crew.warmed:  # one that nothing was measured with yet is as fresh as a new one
             crew = self._fresh_crew(crew, candidate)
         try:
-            return self._try(crew, candidate, notice, confirm, about, stages)
+            return with_pardon(lambda: self._try(crew, candidate, notice, confirm, about, stages))
         finally:
             if crew is not self._crews.known:
                 self._crews.dismiss(crew)

@@ -37,6 +37,7 @@ from tools.errors import JudgeUnavailable
 from tools.examining import Examiner
 from tools.inputs import InputSet, Manners
 from tools.intervals import DEVICE_REPEATABILITY
+from tools.pardons import MAYBE_THE_MACHINES
 from tools.reserving import reserve
 from tools.screening import screen
 from tools.verdict import CheckResult
@@ -59,7 +60,8 @@ ReLU of 30 us was told as 3.4 times as long (one H200, 2026-11-29).
 """
 LOOKS = 3
 """Windows of one call that say how many calls a window should have."""
-MAYBE_THE_MACHINES = frozenset({"timeout", "out_of_memory"})
+CHECKED_SEEDS = 2
+"""Of a check by itself."""
 MAX_DRESSED_BYTES = 8 << 20
 """Larger inputs are cut to fewer rows before they are dressed: what is tried there does not depend on their number."""
 
@@ -315,16 +317,14 @@ def require_screened(source: str) -> None:
 
 
 def check_once(crew: Crew, candidate: Contender, statistics_seed: int, memory_bytes: int) -> CheckResult:
-    """Compare with the oracle on every case, without timing; the contender is closed."""
-    trial = Trial(crew, candidate, 2, 0, 0.0, statistics_seed, lambda text: None, memory_bytes)
+    """Compare with the oracle on every case, without timing; the contender is closed. Raises Rejected."""
+    trial = Trial(crew, candidate, CHECKED_SEEDS, 0, 0.0, statistics_seed, lambda text: None, memory_bytes)
     try:
         for case in crew.cases:
-            trial.check(case, crew.draw(case, 2))
-    except Rejected as error:
-        return error.to_check(2)
+            trial.check(case, crew.draw(case, CHECKED_SEEDS))
     finally:
         candidate.close()
-    return trial.examiner.result(2)
+    return trial.examiner.result(CHECKED_SEEDS)
 
 
 def rows_within(form: InputSet, size_bytes: int) -> int | None:

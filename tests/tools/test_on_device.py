@@ -12,6 +12,7 @@ from tests.tools.judged import PROBLEM, candidate, problem
 from tools.baselines import EAGER
 from tools.checking import check_contender, is_alive, require_window, tolerating
 from tools.contender import Contender, Rejected, reject
+from tools.device.arena import DeviceArena
 from tools.device.bank import DeviceBytes
 from tools.errors import JudgeUnavailable
 from tools.inputs import Manners
@@ -208,6 +209,21 @@ def test_who_needs_that_time_and_again_is_refused(judge, load):
     with pytest.raises(Rejected) as caught:
         contender.run(sets)
     assert caught.value.reason == "cheat.device_busy"
+
+
+@pytest.mark.parametrize(("ask", "busy"), [("check", 1), ("check", 2), ("judge", 2), ("measure", 2)])
+def test_whoever_found_the_device_busy_is_tried_once_more_in_another_process(judge, monkeypatch, ask, busy):
+    """It may have been somebody else who had the device: three of 35 honest kernels were refused for it on an H200."""
+    seen, trouble = [], DeviceArena.trouble
+
+    def troubled(arena):
+        if arena not in seen:
+            seen.append(arena)
+        return ("cheat.device_busy", "busy") if len(seen) <= busy else trouble(arena)
+
+    monkeypatch.setattr(DeviceArena, "trouble", troubled)
+    assert getattr(judge, ask)(candidate(HONEST)).reason == (None if busy == 1 else "cheat.device_busy")
+    assert len(seen) == 2
 
 
 def test_that_nobody_could_look_is_not_held_against_it(judge, load):

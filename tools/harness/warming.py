@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 def warm_up(what: str) -> None:
     """Get ready to ``BUILD`` or ``RUN`` a candidate for a device, to ``TRACE`` a reference, or to ``VERIFY`` besides.
 
-    On processors: nothing of a device is begun. A border, for a failure here will show where it matters.
+    On processors: nothing of a device is begun, for a context that is made has the device to itself for a moment, and
+    somebody may be timed there. Where the device is seen, a fake tensor on it begins one.
+
+    A border, for a failure here will show where it matters.
     """
     if what in (TRACE, VERIFY):
         with suppress(ImportError):
@@ -62,21 +65,19 @@ def _know_the_compiler(architecture: int) -> None:
 
 def _compile_comparison(architecture: int) -> None:
     """What compares the answers of windows: at its first call it would take more than a second of the device's time."""
-    from torch._subclasses.fake_tensor import FakeTensorMode
-
-    with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True), stand_in(architecture, []):
+    with stand_in(architecture, []):
         for dtype in FLOATS.values():
-            values = torch.empty(2 * BLOCK, dtype=dtype, device="cuda")
+            values = torch.empty(2 * BLOCK, dtype=dtype, device="meta")  # not a fake one on the device
             parts_on_device(values, values)
 
 
 def _compile_once(kernel: object, architecture: int) -> None:
     from torch._subclasses.fake_tensor import FakeTensorMode
 
+    # As the candidate will be called: who builds does not see the device, so that these make no context.
     with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True):
         values = torch.empty(64, device="cuda")
-    compiled: list[str] = []
-    with elsewhere(), stand_in(architecture, compiled):
+    with elsewhere(), stand_in(architecture, []):
         kernel[(1,)](values, values, 64, BLOCK=64, num_warps=4)  # type: ignore[index]
     build_launcher(None)  # of this very folder: what is built once for all kernels is found by the run
 
