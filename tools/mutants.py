@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tools.harness.arrays import EPS
@@ -40,16 +41,13 @@ class Mutant:
 
 
 def shortened(leaf: Leaf) -> Leaf:
-    """The first rows of an output, as far as ``MAX_ELEMENTS`` allows; one row at least, or a stretch of it."""
-    count = 1
-    for length in leaf.shape:
-        count *= length
-    if count <= MAX_ELEMENTS or not leaf.shape:
-        return leaf
-    row = count // leaf.shape[0]
-    if row > MAX_ELEMENTS:
-        return Leaf(leaf.dtype, (MAX_ELEMENTS,))
-    return Leaf(leaf.dtype, (MAX_ELEMENTS // row, *leaf.shape[1:]))
+    """The beginning of an output, as far as ``MAX_ELEMENTS`` allows: the first rows, or of the first row the first."""
+    shape = list(leaf.shape)
+    for axis, length in enumerate(leaf.shape):
+        row = prod(leaf.shape[axis + 1 :])
+        if length * row > MAX_ELEMENTS:
+            shape[axis] = max(1, MAX_ELEMENTS // row)
+    return Leaf(leaf.dtype, tuple(shape))
 
 
 def mutants(leaf: Leaf, right: Raw, other: Raw, first_input: Raw | None, grain: float = 0.0) -> Iterator[Mutant]:

@@ -69,6 +69,10 @@ def test_what_differs_in_no_value_is_no_mutant():
 def test_of_large_outputs_the_first_rows_are_mutated():
     assert shortened(Leaf("float32", (1 << 12, 1 << 10))) == Leaf("float32", (MAX_ELEMENTS >> 10, 1 << 10))
     assert shortened(Leaf("float32", (1 << 24,))) == Leaf("float32", (MAX_ELEMENTS,))
+    # Else a row of it would be one number, which may be as small as rounding.
+    assert shortened(Leaf("bfloat16", (2, 32, 2048, 128))) == Leaf("bfloat16", (1, 1, 2048, 128))
+    assert shortened(Leaf("float32", (2, 3, 4096, 128))) == Leaf("float32", (1, 1, 2048, 128))
+    assert shortened(Leaf("float32", (0, 1 << 20))) == Leaf("float32", (0, MAX_ELEMENTS))
     assert shortened(Leaf("float32", ())) == Leaf("float32", ())
 
 

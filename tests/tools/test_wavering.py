@@ -195,3 +195,60 @@ def test_what_is_smooth_is_given_nothing_by_this(tmp_path):
 
     assert referee.judge(inputs, lambda x: torch.softmax(x, -1)) is None
     assert referee.judge(inputs, moved) is not None
+
+
+ROWS_QUANTISED = (
+    "scale = x.float().abs().amax(-1, keepdim=True) / 127; return torch.round(x.float() / scale).to(torch.int8)"
+)
+HALVES = "torch.randn(256, 2048).bfloat16()"
+
+
+def in_rows(x, divide=lambda x, largest: x * (127 / largest), nearest=torch.round):
+    return nearest(divide(x.float(), x.float().abs().amax(-1, keepdim=True))).to(torch.int8)
+
+
+@pytest.mark.parametrize(
+    "divide",
+    [lambda x, largest: x * (127 / largest), lambda x, largest: x * (1 / (largest / 127))],
+    ids=["times a quotient", "times a reciprocal"],
+)
+def test_a_quotient_that_comes_to_a_half_may_be_rounded_either_way(tmp_path, divide):
+    """Of 16-bit numbers many do: their float64 quotient is a half or next to it, and any other formula's is too."""
+    referee = Referee(tmp_path, "x", ROWS_QUANTISED, HALVES)
+    sets = [tensors(referee.make(seed))[0] for seed in SEEDS]
+    assert all((in_rows(x, divide) != referee.model(x)).any() for x in sets)
+    assert judged(referee, lambda x: in_rows(x, divide)) == [None] * len(SEEDS)
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda x: in_rows(x).index_fill(1, torch.tensor([77]), 5),
+        lambda x: in_rows(x, nearest=torch.trunc),
+        lambda x: in_rows(x, nearest=lambda value: torch.floor(value + 0.501)),
+        lambda x: in_rows(x, lambda x, largest: x * (127 / largest).bfloat16().float()),
+    ],
+    ids=["one column", "truncated", "boundary moved", "bfloat16"],
+)
+def test_other_bytes_are_refused(tmp_path, forward):
+    assert None not in judged(Referee(tmp_path, "x", ROWS_QUANTISED, HALVES), forward)
+
+
+def test_a_timed_call_may_differ_by_what_the_check_excused(tmp_path):
+    """To ask the oracle of every call takes seconds each; as many as were excused, and few, need not."""
+    referee = Referee(tmp_path, "x", ROWS_QUANTISED, HALVES)
+    form, timed = referee.make(0), referee.make(1)
+    (x,) = tensors(timed)
+    eager = [bytearray(raw_bytes(referee.model(x)))]
+
+    def other(x):
+        return in_rows(x, lambda x, largest: x * (127 / largest))
+
+    mine = [bytearray(raw_bytes(other(x)))]
+    assert not referee.examiner.resembles(mine, eager, form)
+    assert referee.judge(form, other) is None
+    assert referee.examiner.resembles(mine, eager, form)
+    (most,) = referee.examiner.excused(form)
+    assert 0 < most < 1e-3 * x.numel()
+    torch.frombuffer(mine[0], dtype=torch.int8)[: most + 1] += 1
+    assert not referee.examiner.resembles(mine, eager, form)

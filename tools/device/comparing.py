@@ -52,8 +52,11 @@ class DeviceNumbers:
         others: Sequence[Sequence[Any]],
         licence: Licence,
         yardsticks: Sequence[Yardstick],
+        excused: Sequence[int],
     ) -> list[bool]:
-        """Of each call, whether its answer is as near to another as it would have to be to the oracle's."""
+        """Of each call, whether its answer is as near to another as it would have to be to the oracle's. ``excused``:
+        of each leaf of integers, how many may differ.
+        """
         calls = [[refs_of(mine), refs_of(theirs)] for mine, theirs in zip(answers, others, strict=True)]
         body = {
             "calls": calls,
@@ -61,6 +64,7 @@ class DeviceNumbers:
             "yardsticks": [lengths_of(item) for item in yardsticks],
             "leaves": [leaf_facts(item.leaf) for item in form.expected],
             "has_oracle": all(item.has_oracle for item in form.expected),
+            "excused": list(excused),
         }
         return [bool(item) for item in self._bank.ask("alike", body)]
 

@@ -195,7 +195,8 @@ class DeviceOracle(Oracle):
         if not answers:
             return []
         yardsticks = examiner.history.yardsticks(form, self.conditioning(form))
-        return self.device_numbers.alike(form, answers, others, examiner.licence, yardsticks)
+        excused = examiner.excused(form)
+        return self.device_numbers.alike(form, answers, others, examiner.licence, yardsticks, excused)
 
     def _ask(self, op: str, body: dict[str, Any], sizes_of: Any = lambda facts: ()) -> tuple[Any, list[bytearray]]:
         with self.bank.turn():

@@ -49,12 +49,12 @@ class Doubling(TorchDispatchMode):  # type: ignore[misc]  # torch is unknown to 
             return self._draw(func, args, kwargs)
         if func is torch.ops.aten.view.dtype and args[0].dtype in _DOUBLED.values() and args[1] not in _DOUBLED:
             raise BitsRead(f"a floating tensor is read as {args[1]}")
-        if _makes_anew(func):
+        if makes_anew(func):
             args, kwargs = mapped(args, doubled), mapped(kwargs, doubled)
         elif func is not torch.ops.aten.view.dtype or args[0].dtype in _DOUBLED.values():
             args, kwargs = mapped(args, _dtype_doubled), mapped(kwargs, _dtype_doubled)
         result = func(*args, **kwargs)
-        return mapped(result, _tensor_doubled) if _makes_anew(func) or func in _MADE_ELSEWHERE else result
+        return mapped(result, _tensor_doubled) if makes_anew(func) or func in _MADE_ELSEWHERE else result
 
     def _draw(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Random numbers as eager draws them: in float64, the same seed would give others."""
@@ -86,7 +86,7 @@ def _is_random(func: Any) -> bool:
 
 
 @cache
-def _makes_anew(func: Any) -> bool:
+def makes_anew(func: Any) -> bool:
     """Whether its results share no memory with its arguments, which it does not write to either."""
     return all(argument.alias_info is None for argument in func._schema.arguments)
 

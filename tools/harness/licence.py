@@ -120,6 +120,8 @@ class Comparison:
     bound: ErrorFacts | None = None
     excused: int = 0
     """Elements that differ where rounding decides."""
+    astray: int = 0
+    """Integers that differ, and nothing excuses them."""
 
 
 class _Distance:
@@ -373,5 +375,6 @@ def _compare_exactly(got: Raw, expected: Expected) -> Comparison:
     detail = f"; {excused} more where rounding decides" if excused else ""
     if wrong:
         detail = f"{wrong} of {math.prod(expected.leaf.shape)} elements differ{detail}"
-        return Comparison(False, "wrong_output", detail, ErrorFacts(worst=1.0, norm=1.0), NO_ERROR, NO_ERROR)
+        facts = (ErrorFacts(worst=1.0, norm=1.0), NO_ERROR, NO_ERROR)
+        return Comparison(False, "wrong_output", detail, *facts, astray=wrong)
     return Comparison(True, error=NO_ERROR, eager_error=NO_ERROR, bound=NO_ERROR, excused=excused)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from types import ModuleType
@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from tools.harness.backward import Backward, Plan, asked
+from tools.harness.buffers import changed_buffers
 from tools.harness.cases import draw_cases
 from tools.harness.conditioning import Fineness, fineness_of, responses
 from tools.harness.counting import count_work
@@ -30,6 +31,7 @@ from tools.harness.describing import (
 from tools.harness.doubling import BitsRead, Doubling
 from tools.harness.dressing import put_on, says_something
 from tools.harness.faults import REFUSALS, Fault, blamed_on
+from tools.harness.random_rounding import RandomRounding
 from tools.harness.sparing import ALONE, NONFINITE, only_one, spared
 from tools.harness.subject import adopt_state, buffers_of, load_module, put_back, seed_everything
 from tools.harness.tensors import HOST, Leaves, encode, flatten, leaf_of, pack
@@ -50,6 +52,9 @@ from tools.harness.wavering import others, wavering
 
 UNCOMPARED = "forward() updates buffers ({}): only what it returns is compared, not these"
 """A note on a module whose answers do not depend on what it updates, such as BatchNorm in training."""
+
+CONTEXTS: Sequence[Callable[[], Any]] = (Doubling, no_context, default_double)
+"""In which a module is asked for float64, the first that works."""
 
 
 class Reference:
@@ -165,9 +170,10 @@ class Reference:
         Raises Fault.
         """
         put_back(self.model, self.buffers)
-        return self._call(inputs, own=own)
+        return self.call(inputs, own=own)
 
-    def _call(self, inputs: list[Any], *, own: bool = False) -> tuple[str, Leaves]:
+    def call(self, inputs: list[Any], *, own: bool = False) -> tuple[str, Leaves]:
+        """As ``run``, with buffers as the last call left them."""
         copied = inputs if own else duplicate(inputs)
         with torch.no_grad(), blamed_on("forward()"), self._plain():
             leaves: Leaves = []
@@ -175,13 +181,15 @@ class Reference:
         self._gave_views = are_views(leaves, copied)
         return structure, leaves
 
-    def run_precise(self, inputs: list[Any], change: Change | None = None) -> tuple[str, Leaves] | None:
+    def run_precise(
+        self, inputs: list[Any], change: Change | None = None, contexts: Sequence[Callable[[], Any]] = CONTEXTS
+    ) -> tuple[str, Leaves] | None:
         """The float64 output on a copy of ``inputs``, each changed first, or None where the module cannot run them in
         float64.
         """
         if self._precise is None:
             return None
-        for context in (Doubling, no_context, default_double):
+        for context in contexts:
             put_back(self._precise, self.buffers)
             arguments = own_double(inputs, change)
             try:
@@ -205,7 +213,7 @@ class Reference:
         described = [self._describe_case(name, inputs, memory_bytes) for name, inputs in cases.items()]
         require_same_form(cases, self.cases(seed + 1))
         facts: dict[str, Any] = {"cases": described}
-        changed = self._changed_buffers(cases, seed) if self.buffers else set()
+        changed = changed_buffers(self, cases, self.cases(seed + 1)) if self.buffers else set()
         facts["notes"] = [UNCOMPARED.format(", ".join(sorted(changed)))] if changed else []
         facts.update(describe_machine(self.device))
         facts["oracle"] = "native" if self._precise is None else "float64"
@@ -241,31 +249,9 @@ class Reference:
             "name": name,
             "inputs": [describe_value(item) for item in inputs],
             "outputs": outputs,
-            **count_work(partial(self._call, own=True), duplicate(inputs), self.model),
+            **count_work(partial(self.call, own=True), duplicate(inputs), self.model),
             "mutates": mutates(asked(self.model, self.plan), inputs),
         }
-
-    def _changed_buffers(self, cases: dict[str, list[Any]], seed: int) -> set[str]:
-        """Names of the buffers that forward() changes. Raises Fault if what it answers next depends on them.
-
-        Buffers are put back once a window of many calls: what one call leaves there, the next one finds.
-        """
-        others = self.cases(seed + 1)
-        found: set[str] = set()
-        for name, inputs in cases.items():
-            _, leaves = self.run(inputs)
-            now = dict(self.model.named_buffers())
-            changed = {key for key, saved in self.buffers.items() if key not in now or not agree(now[key], saved)}
-            for before in (inputs, others.get(name, inputs)) if changed else ():
-                self.run(before)
-                if not all(map(agree, leaves, self._call(inputs)[1])):
-                    raise Fault(
-                        f"forward() answers from buffers that it changes ({', '.join(sorted(changed))}): the same "
-                        "inputs get another answer in the next call; take such state as an input, return it as an "
-                        "output"
-                    )
-            found |= changed
-        return found
 
     def _check_precise(self, structure: str, leaves: Leaves, inputs: list[Any]) -> None:
         """Give up the float64 oracle where it answers in another form than eager."""
@@ -383,6 +369,15 @@ class Reference:
         adopt_state(self._precise, self.model.state_dict())
         return None if moved is None else moved[1]
 
+    def _run_rounded(self, inputs: list[Any], lot: int, sign: float) -> Leaves | None:
+        """The output whose results are rounded to float32 by lot, where that is not coarser than what is computed."""
+        given = list(self.model.state_dict().values())
+        encode(inputs, given)
+        if any(value.dtype in (torch.float64, torch.complex128) for value in given if isinstance(value, torch.Tensor)):
+            return None
+        found = self.run_precise(inputs, contexts=[partial(RandomRounding, lot, sign)])
+        return None if found is None else found[1]
+
     def waver(self, case: str, seed: int, rows: int | None, dress: str | None) -> tuple[bytes, list[torch.Tensor]]:
         """What is right besides the oracle's answer (``wavering``): JSON of pairs, number and form of a leaf, then the
         values, integers in the dtypes of eager's.
@@ -391,10 +386,8 @@ class Reference:
         leaves, base = self.run(inputs)[1], self.run_precise(inputs)
         if base is None:
             return json.dumps([]).encode(), []
-        moved = partial(self._run_moved, inputs)
-        answers = [
-            (index, *leaf_of(as_oracle(leaves[index], value), self.device))
-            for index, value in others(wavering(moved, base[1], widens=self._fineness_of(case, seed).widens))
-        ]
+        moved, rounded = partial(self._run_moved, inputs), partial(self._run_rounded, inputs)
+        found = wavering(moved, base[1], rounded=rounded, widens=self._fineness_of(case, seed).widens)
+        answers = [(index, *leaf_of(as_oracle(leaves[index], value), self.device)) for index, value in others(found)]
         facts = [(index, leaf_json(leaf)) for index, leaf, _ in answers]
         return json.dumps(facts).encode(), [dense for *_, dense in answers]

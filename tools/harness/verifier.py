@@ -299,7 +299,7 @@ class Verifier:
         """Of each call of a window, whether its answer is as near to a trusted one as it has to be to the oracle's."""
         leaves = [Leaf(dtype, tuple(shape), is_number) for dtype, shape, is_number in body["leaves"]]
         yardsticks = [yardstick_from(item) for item in body["yardsticks"]]
-        terms = Terms(Licence(*body["licence"]), leaves, yardsticks, body["has_oracle"])
+        terms = Terms(Licence(*body["licence"]), leaves, yardsticks, body["has_oracle"], body["excused"])
         return are_alike([tuple(list(map(self._tensor, refs)) for refs in pair) for pair in body["calls"]], terms)
 
     def _mutate(self, body: dict[str, Any]) -> tuple[bytes, list[torch.Tensor]]:

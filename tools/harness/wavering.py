@@ -4,7 +4,10 @@ Two honest sums differ in their last places, and where they come to lie on two s
 them differs altogether, or the number that is rounded to a grid. So the float64 reference is asked again with its
 inputs moved by as much as the licence excuses, in several directions, there and back. What it answers then is right
 too, unless moving them in that direction by next to nothing does the same: then the reference stands exactly on the
-boundary (a half, two equal elements), and no rounding explains another answer.
+boundary (a half, two equal elements), and how its inputs are rounded explains no other answer.
+
+How its own results are rounded may (``random_rounding``): ``x / (largest / 127)`` comes to a half in one number of
+60,000 where inputs have 16 bits, and who multiplies by a reciprocal comes to one side of it or the other.
 """
 
 from __future__ import annotations
@@ -28,15 +31,28 @@ AT_ONCE = 1e-3
 REACH_EPS, HALF_REACH_EPS = 8.0, 2.0
 """How far inputs move, in units of their dtype; less for 16 bits, as the licence has it."""
 
+ROUNDINGS = 8
+"""Lots by which results are rounded: in one of six or seven a quotient that is a half comes to a half once more."""
+
 Nudge = Callable[[torch.Tensor], torch.Tensor]
+Rounding = Callable[[int, float], Leaves | None]
 
 
-def wavering(answer: Callable[[Nudge], Leaves | None], base: Leaves, *, widens: bool = False) -> Iterator[Leaves]:
+def wavering(
+    answer: Callable[[Nudge], Leaves | None], base: Leaves, *, rounded: Rounding | None = None, widens: bool = False
+) -> Iterator[Leaves]:
     """Other right answers than ``base``. Numbers that do not jump move a little: that is not for here.
 
-    ``widens``: whether eager works in float32 or finer, whatever its inputs are.
+    ``rounded``: what it answers when its results are rounded by that lot, that way; ``widens``: whether eager works in
+    float32 or finer, whatever its inputs are.
     """
     begin = time.monotonic()
+    for lot in range(ROUNDINGS if rounded else 0):
+        for sign in (1.0, -1.0):
+            if time.monotonic() - begin > PATIENCE_S:
+                return
+            if rounded and (found := rounded(lot, sign)) is not None:
+                yield found
     for direction in range(DIRECTIONS):
         for sign in (1.0, -1.0):
             if time.monotonic() - begin > PATIENCE_S:
