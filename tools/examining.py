@@ -12,14 +12,15 @@ from tools.comparing import LOCAL, Numbers
 from tools.contender import Rejected
 from tools.harness.arrays import EPS
 from tools.harness.licence import Comparison, Expected, Licence, jump_of
+from tools.harness.wire import STEPS
 from tools.harness.yardstick import NO_RESPONSE, Response, Sample, Yardstick
 from tools.inputs import InputSet
 from tools.verdict import CheckResult
 
 Conditioning = Callable[[InputSet], tuple[Response, ...]]
 """How far rounding the inputs of such a set moves each leaf."""
-Wavering = Callable[[InputSet], Mapping[int, Sequence[bytearray]]]
-"""By leaf, what is right of such a set besides the oracle's answer."""
+Wavering = Callable[[InputSet, int], Mapping[int, Sequence[bytearray]]]
+"""By leaf, what is right of such a set besides the oracle's answer, as found in one of ``STEPS``."""
 
 MAX_LICENSED = 9
 MAX_LICENSED_BYTES = 256 << 20
@@ -82,12 +83,12 @@ class Examiner:
     licence: Licence
     conditioning: Conditioning
     history: History
-    wavering: Wavering = lambda inputs: {}
+    wavering: Wavering = lambda inputs, step: {}
     """Asked only where integers differ, or numbers by a jump."""
     closest: Comparison | None = field(default=None, init=False)
     _closeness: float = field(default=-1.0, init=False)
     _astray: dict[tuple[str, int], int] = field(default_factory=dict, init=False)
-    """By case and leaf of integers, the most that rounding decided otherwise than eager did, in sets as drawn."""
+    """By case and leaf, the most integers that rightly were not eager's, in sets as drawn."""
     _licensed: list[tuple[InputSet, list[bytearray]]] = field(default_factory=list, init=False)
     """Answers found right: most kernels give the same bits again."""
 
@@ -126,7 +127,7 @@ class Examiner:
             if inputs.dress is None:
                 self._keep(found)
                 place = inputs.case, index
-                self._astray[place] = max(self._astray.get(place, 0), found.excused)
+                self._astray[place] = max(self._astray.get(place, 0), found.astray)
         return None
 
     def _where_rounding_decides(
@@ -141,8 +142,13 @@ class Examiner:
             if least is None:
                 return found
             jump = least
-        others = self.wavering(inputs).get(index, ())
-        return self.numbers.compare(raw, replace(expected, wavering=others), self.licence, yardstick, jump)
+        others: list[bytearray] = []
+        for step in range(STEPS):
+            others += self.wavering(inputs, step).get(index, ())
+            found = self.numbers.compare(raw, replace(expected, wavering=others), self.licence, yardstick, jump)
+            if found.passed:
+                break
+        return found
 
     def _exactly(self, found: Comparison, raw: bytearray, expected: Expected) -> Comparison:
         """Sums of small whole numbers round in no order: where eager is exact, so is every honest kernel.

@@ -164,15 +164,11 @@ class Oracle:
         samples += map(self.numbers.measure, inputs.expected)
         return all(sample.relative(0.0, 0.0).worst <= SOUND for sample in samples)
 
-    def wavering(self, inputs: InputSet) -> dict[int, tuple[bytearray, ...]]:
-        """By leaf, what is right besides the oracle's answer: rounding decides between them. Of floating numbers the
-        least and the largest of each element, in the oracle's precision.
-
-        Nothing for numbers that are not finite: what becomes of them as integers is not defined.
+    def wavering(self, inputs: InputSet, step: int) -> dict[int, tuple[bytearray, ...]]:
+        """By leaf, what is right besides the oracle's answer, as found in one of ``STEPS``: rounding decides between
+        them. Of floating numbers the least and the largest of each element, in the oracle's precision.
         """
-        if inputs.dress == "nonfinite":
-            return {}
-        body = {"case": inputs.case, "seed": inputs.seed, "rows": inputs.rows, "dress": inputs.dress}
+        body = {"case": inputs.case, "seed": inputs.seed, "rows": inputs.rows, "dress": inputs.dress, "step": step}
         facts, raws = self._ask("waver", body, lambda facts: (leaf_from(item).size_bytes for _, item in facts))
         found: dict[int, tuple[bytearray, ...]] = {}
         for (index, _), raw in zip(facts, raws, strict=True):

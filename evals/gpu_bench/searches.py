@@ -4,8 +4,6 @@ How forty problems fit into twenty minutes of a GPU, and what that costs in trut
 
 * Two candidates a problem, proposed side by side: the builtin model's first plan and its next. More of them find a few
   per cent more, on a minute each.
-* ``blocks=6``: half of what a judgement measures by default, so a confirmation, which measures twice as much in fresh
-  processes and with other seeds, is as long as an ordinary judgement. Intervals come out wider, not elsewhere.
 * No close calls (``close_call_s=0``): what is within noise stays *ambiguous* and counts 1.0, instead of being measured
   for three minutes.
 * ``autotuned=False``: torch.compile's max-autotune takes up to a minute a problem, most of it for products. Without it
@@ -46,8 +44,8 @@ REHEARSED: Final = {WIDE: "cpu_core", PAPER: "cpu_core"}
 CANDIDATES: Final = {WIDE: 2, PAPER: 4}
 PATIENCE: Final = {WIDE: 1.0, PAPER: 3.0}
 """Times ``max_seconds``: the paper's kernels have up to four cases each, and twice the candidates."""
-QUICK = JudgeSettings(blocks=6, close_call_s=0, autotuned=False, memory_bytes=16 << 30, memcheck_s=0)
-THOROUGH = QUICK.model_copy(update={"blocks": 12, "autotuned": True})
+QUICK = JudgeSettings(close_call_s=0, autotuned=False, memory_bytes=16 << 30, memcheck_s=0)
+THOROUGH = QUICK.model_copy(update={"autotuned": True})
 
 
 def tasks(part: str, chosen: Chosen, *, autotuned: bool = False, rehearse: bool = False) -> list[Task]:

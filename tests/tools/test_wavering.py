@@ -8,6 +8,8 @@ from tests.tools.referenced import Referee, tensors  # noqa: E402 - needs torch
 from tools.examining import Examiner, History  # noqa: E402
 from tools.harness.licence import Licence, measure  # noqa: E402
 from tools.harness.tensors import raw_bytes  # noqa: E402
+from tools.harness.wavering import ROUNDINGS  # noqa: E402
+from tools.harness.wire import STEPS  # noqa: E402
 from tools.harness.yardstick import NO_RESPONSE  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -218,6 +220,21 @@ def test_a_quotient_that_comes_to_a_half_may_be_rounded_either_way(tmp_path, div
     sets = [tensors(referee.make(seed))[0] for seed in SEEDS]
     assert all((in_rows(x, divide) != referee.model(x)).any() for x in sets)
     assert judged(referee, lambda x: in_rows(x, divide)) == [None] * len(SEEDS)
+
+
+def test_among_numbers_that_are_not_finite_too(tmp_path):
+    referee = Referee(tmp_path, "x", ROWS_QUANTISED.replace("x.", "x.nan_to_num(0, 9, -9)."), HALVES)
+
+    def other(x):
+        return in_rows(x.nan_to_num(0, 9, -9), lambda x, largest: x * (127 / largest))
+
+    sets = [referee.make(seed, "nonfinite") for seed in SEEDS]
+    assert any((other(*tensors(inputs)) != referee.model(*tensors(inputs))).any() for inputs in sets)
+    assert [referee.judge(inputs, other) for inputs in sets] == [None] * len(SEEDS)
+
+
+def test_steps_are_as_many_as_are_asked_for():
+    assert len(ROUNDINGS) + 1 == STEPS
 
 
 @pytest.mark.parametrize(

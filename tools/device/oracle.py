@@ -171,12 +171,10 @@ class DeviceOracle(Oracle):
             if "refused" not in facts:
                 yield change, what, self._named(["mutant"], leaf_sizes(facts))
 
-    def wavering(self, inputs: InputSet) -> dict[int, tuple[Any, ...]]:
+    def wavering(self, inputs: InputSet, step: int) -> dict[int, tuple[Any, ...]]:
         """See ``Oracle.wavering``."""
-        if inputs.dress == "nonfinite":
-            return {}
-        key = [inputs.case, inputs.seed, inputs.rows, inputs.dress]
-        body = dict(zip(("case", "seed", "rows", "dress"), key, strict=True))
+        key = [inputs.case, inputs.seed, inputs.rows, inputs.dress, step]
+        body = dict(zip(("case", "seed", "rows", "dress", "step"), key, strict=True))
         facts, _ = self._ask("waver", body)
         raws = self._named(["wavering", *key], (leaf_from(item).size_bytes for _, item in facts))
         found: dict[int, tuple[Any, ...]] = {}

@@ -239,7 +239,7 @@ class ReferenceHarness(Harness):
 
     def do_waver(self, body: dict[str, Any]) -> tuple[Record, Chunks]:
         """Integers that are right besides the oracle's."""
-        text, chunks = self.reference.waver(body["case"], body["seed"], body["rows"], body["dress"])
+        text, chunks = self.reference.waver(body["case"], body["seed"], body["rows"], body["dress"], body["step"])
         return self._with_text(text, chunks)
 
     def do_machine(self, body: dict[str, Any]) -> tuple[Record, Chunks]:

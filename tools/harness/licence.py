@@ -121,7 +121,7 @@ class Comparison:
     excused: int = 0
     """Elements that differ where rounding decides."""
     astray: int = 0
-    """Integers that differ, and nothing excuses them."""
+    """Integers that are not eager's."""
 
 
 class _Distance:
@@ -362,12 +362,14 @@ def _floor(expected: Expected) -> ErrorFacts:
 
 def _compare_exactly(got: Raw, expected: Expected) -> Comparison:
     """Integers and booleans: each element is the oracle's or eager's, or one that rounding may make of them."""
-    dtype, wrong, excused = expected.leaf.dtype, 0, 0
+    dtype, wrong, excused, astray = expected.leaf.dtype, 0, 0, 0
     raws = [(got, dtype), (expected.oracle, expected.oracle_dtype), (expected.eager, dtype)]
     for x, oracle, eager, *others in chunks(expected.leaf, *raws, *((raw, dtype) for raw in expected.wavering)):
-        left = (x != oracle) & (x != eager)
+        unlike = x != eager
+        left = (x != oracle) & unlike
         count = module_of(x).count_nonzero
         before = int(count(left))
+        astray += int(count(unlike))
         for other in others:
             left &= x != other
         wrong += int(count(left))
@@ -376,5 +378,5 @@ def _compare_exactly(got: Raw, expected: Expected) -> Comparison:
     if wrong:
         detail = f"{wrong} of {math.prod(expected.leaf.shape)} elements differ{detail}"
         facts = (ErrorFacts(worst=1.0, norm=1.0), NO_ERROR, NO_ERROR)
-        return Comparison(False, "wrong_output", detail, *facts, astray=wrong)
-    return Comparison(True, error=NO_ERROR, eager_error=NO_ERROR, bound=NO_ERROR, excused=excused)
+        return Comparison(False, "wrong_output", detail, *facts, astray=astray)
+    return Comparison(True, error=NO_ERROR, eager_error=NO_ERROR, bound=NO_ERROR, excused=excused, astray=astray)

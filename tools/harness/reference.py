@@ -48,7 +48,7 @@ from tools.harness.values import (
     same_form,
     with_rows,
 )
-from tools.harness.wavering import others, wavering
+from tools.harness.wavering import ROUNDINGS, others, roundings, wavering
 
 UNCOMPARED = "forward() updates buffers ({}): only what it returns is compared, not these"
 """A note on a module whose answers do not depend on what it updates, such as BatchNorm in training."""
@@ -378,16 +378,21 @@ class Reference:
         found = self.run_precise(inputs, contexts=[partial(RandomRounding, lot, sign)])
         return None if found is None else found[1]
 
-    def waver(self, case: str, seed: int, rows: int | None, dress: str | None) -> tuple[bytes, list[torch.Tensor]]:
-        """What is right besides the oracle's answer (``wavering``): JSON of pairs, number and form of a leaf, then the
-        values, integers in the dtypes of eager's.
+    def waver(
+        self, case: str, seed: int, rows: int | None, dress: str | None, step: int
+    ) -> tuple[bytes, list[torch.Tensor]]:
+        """What else is right besides the oracle's answer by one of the ``STEPS`` of ``wavering``: JSON of pairs, number
+        and form of a leaf, then the values, integers in the dtypes of eager's.
         """
         inputs = self._dressed(self._cut(case, seed, rows), seed, dress)
         leaves, base = self.run(inputs)[1], self.run_precise(inputs)
         if base is None:
             return json.dumps([]).encode(), []
-        moved, rounded = partial(self._run_moved, inputs), partial(self._run_rounded, inputs)
-        found = wavering(moved, base[1], rounded=rounded, widens=self._fineness_of(case, seed).widens)
+        if step < len(ROUNDINGS):
+            found = roundings(partial(self._run_rounded, inputs), ROUNDINGS[step])
+        else:
+            widens = self._fineness_of(case, seed).widens
+            found = wavering(partial(self._run_moved, inputs), base[1], widens=widens)
         answers = [(index, *leaf_of(as_oracle(leaves[index], value), self.device)) for index, value in others(found)]
         facts = [(index, leaf_json(leaf)) for index, leaf, _ in answers]
         return json.dumps(facts).encode(), [dense for *_, dense in answers]

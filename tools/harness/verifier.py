@@ -30,7 +30,7 @@ from tools.harness.yardstick import ErrorFacts, Yardstick
 
 Ref = list[Any]
 """Names a tensor: ``["made", case, seed, rows, dress, index]``, ``["drawn", case, seed, index]``,
-``["mutant", index]``, ``["wavering", case, seed, rows, dress, index]`` or ``["region", number, offset, size]``.
+``["mutant", index]``, ``["wavering", case, seed, rows, dress, step, index]`` or ``["region", number, offset, size]``.
 """
 
 ALIGNED = 16
@@ -308,11 +308,11 @@ class Verifier:
         return text, []
 
     def _waver(self, body: dict[str, Any]) -> tuple[bytes, list[torch.Tensor]]:
-        return self._wavered(body["case"], body["seed"], body["rows"], body["dress"])[0], []
+        return self._wavered(body["case"], body["seed"], body["rows"], body["dress"], body["step"])[0], []
 
-    def _wavered(self, case: str, seed: int, rows: int | None, dress: str | None) -> Made:
+    def _wavered(self, case: str, seed: int, rows: int | None, dress: str | None, step: int) -> Made:
         return self._shelf.get(
-            ("waver", case, seed, rows, dress), lambda: self.reference.waver(case, seed, rows, dress)
+            ("waver", case, seed, rows, dress, step), lambda: self.reference.waver(case, seed, rows, dress, step)
         )
 
     def _condition(self, body: dict[str, Any]) -> tuple[bytes, list[torch.Tensor]]:

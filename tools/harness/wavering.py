@@ -31,28 +31,31 @@ AT_ONCE = 1e-3
 REACH_EPS, HALF_REACH_EPS = 8.0, 2.0
 """How far inputs move, in units of their dtype; less for 16 bits, as the licence has it."""
 
-ROUNDINGS = 8
-"""Lots by which results are rounded: in one of six or seven a quotient that is a half comes to a half once more."""
+ROUNDINGS = (range(3), range(3, 8))
+"""Lots by which results are rounded, step by step: in one of six or seven a quotient that is a half is a half again.
+The last of the ``STEPS`` moves inputs. Each takes long, and few need more than one.
+"""
 
 Nudge = Callable[[torch.Tensor], torch.Tensor]
-Rounding = Callable[[int, float], Leaves | None]
 
 
-def wavering(
-    answer: Callable[[Nudge], Leaves | None], base: Leaves, *, rounded: Rounding | None = None, widens: bool = False
-) -> Iterator[Leaves]:
-    """Other right answers than ``base``. Numbers that do not jump move a little: that is not for here.
-
-    ``rounded``: what it answers when its results are rounded by that lot, that way; ``widens``: whether eager works in
-    float32 or finer, whatever its inputs are.
-    """
+def roundings(answer: Callable[[int, float], Leaves | None], lots: Iterable[int]) -> Iterator[Leaves]:
+    """What the reference answers when its results are rounded by these lots, there and back."""
     begin = time.monotonic()
-    for lot in range(ROUNDINGS if rounded else 0):
+    for lot in lots:
         for sign in (1.0, -1.0):
             if time.monotonic() - begin > PATIENCE_S:
                 return
-            if rounded and (found := rounded(lot, sign)) is not None:
+            if (found := answer(lot, sign)) is not None:
                 yield found
+
+
+def wavering(answer: Callable[[Nudge], Leaves | None], base: Leaves, *, widens: bool = False) -> Iterator[Leaves]:
+    """Other right answers than ``base``. Numbers that do not jump move a little: that is not for here.
+
+    ``widens``: whether eager works in float32 or finer, whatever its inputs are.
+    """
+    begin = time.monotonic()
     for direction in range(DIRECTIONS):
         for sign in (1.0, -1.0):
             if time.monotonic() - begin > PATIENCE_S:

@@ -27,6 +27,8 @@ REQUEST = struct.Struct("<8sQ")
 MAX_LEAVES = 32
 MAX_RANK = 8
 MAX_TEXT_BYTES = 16 << 20
+STEPS = 3
+"""In which other right answers are looked for where rounding decides (``wavering``)."""
 PARTS = 4
 """Equal stretches of an input that mutants of the reference clear, one at a time."""
 MAX_CALLS = 512
