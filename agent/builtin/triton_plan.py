@@ -28,7 +28,7 @@ class TritonPlan(Choices):
     each: int = 8
     """Elements a thread has of a block; rows give it twice as many."""
     stretch: int = 16
-    """Bytes of a line that a lane reads, where it reads neighbours: that tells how many results it has. 0: no such."""
+    """Bytes that a lane reads side by side at most, where it reads neighbours: it has several results. 0: no such."""
     stages: int = 3
     """Loads under way in a loop."""
     stream: bool = False

@@ -16,17 +16,19 @@ from dataclasses import dataclass
 from agent.builtin import triton_text as text
 from agent.builtin.cexpr import SIZE
 from agent.builtin.expr import Buffer, Expr, Exprs, indirect, walk
-from agent.builtin.index import Index, Term, Var, replaced
+from agent.builtin.index import Index, Term, Var, of, replaced
 from agent.builtin.schedule import Traced
 from agent.builtin.triton_layout import stretched
 from agent.builtin.triton_nests import Kernel, NestKernels
-from agent.builtin.triton_orders import SECTOR_BYTES
+from agent.builtin.triton_orders import SECTOR_BYTES, WARP
 from agent.builtin.triton_plan import TritonPlan
 from agent.builtin.triton_writing import HALF, Reading, TileWriter, reading
 
 Terms = tuple[tuple[Term, int], ...]
 WIDEST_BYTES = 16
 """Of one load of a lane."""
+LINE_BYTES = 128
+"""Of the cache, which answers a warp line by line."""
 MOST = 8
 """Results that a lane has side by side, and elements of a load that are taken apart."""
 
@@ -35,25 +37,40 @@ def side_by_side(traced: Traced, stored: set[Buffer], plan: TritonPlan) -> int:
     """How many results a lane should have; 0 where nothing is read beside something else."""
     loops = [loop.var for loop in traced.loops if loop.var.size > 1]
     is_flat = traced.nest.special is None and not any(loop.reduced for loop in traced.loops)
-    loads = [node for node in walk([traced.exprs[b] for b in stored if b in traced.exprs]) if node.op == "load"]
+    roots = [expr for buffer, expr in traced.exprs.items() if buffer in stored]
+    loads = [node for node in walk(roots) if node.op == "load"]
     if not plan.stretch or not is_flat or not loops or any(list(indirect(load.payload[1])) for load in loads):
         return 0
-    near = _near(loads)
+    near, last = _near(loads), loops[-1]
     if not near:
         return 0
-    last, count = loops[-1], 1
-    while 2 * count <= MOST and 2 * count < last.size and last.size % (2 * count) == 0:
-        if not all(_fits(buffer, offset, last, 2 * count, plan.stretch) for buffer, offset in near):
-            break
-        count *= 2
-    return count
+    step = max(max(1, abs(offset.coefficient(last))) * SIZE[buffer.dtype] for buffer, offset in near)
+    counts = [1, *(n for n in (2, 4, MOST) if last.size % n == 0 and n * step <= plan.stretch)]
+    fitting = [n for n in counts if len(loops) > 1 or n < last.size]
+    return min(reversed(fitting), key=lambda count: _lines(traced.maker, roots, loops, count))
 
 
-def _fits(buffer: Buffer, offset: Index, last: Var, count: int, most_bytes: int) -> bool:
-    """Whether a stretch for ``count`` results is short enough, and starts where a wide load may in every line."""
-    length = count * max(1, abs(offset.coefficient(last)))
-    lines = math.gcd(*(coefficient for term, coefficient in offset.terms if term != last))
-    return length * SIZE[buffer.dtype] <= most_bytes and lines % (length & -length) == 0
+def places(var: Var, count: int) -> tuple[Var, list[Index]]:
+    """The lanes there are in the place of a loop, and where in it the results of one are."""
+    lanes = Var(var.name, var.size // count)
+    return lanes, [of(lanes) * count + k for k in range(count)]
+
+
+def _lines(make: Exprs, roots: list[Expr], loops: list[Var], count: int) -> float:
+    """How many lines of the cache a warp goes to for one result a lane, one load after the other: its time, where
+    that is not the memory's.
+    """
+    lanes, at = places(loops[-1], count)
+    results = [with_index(make, root, loops[-1], place) for root in roots for place in at]
+    wide = wide_loads(results)
+    taken = {expr for load in wide for expr, _ in load.reads}
+    reads = [load.reads[0][1] for load in wide] + [read for expr, read in readings(results) if expr not in taken]
+    along, total = lanes if lanes.size > 1 else loops[-2], 0
+    for read in reads:
+        buffer, offset = read.load.payload
+        spanned = WARP * abs(offset.coefficient(along)) * SIZE[buffer.dtype]
+        total += min(WARP, max(1, -(-spanned // LINE_BYTES)))
+    return total / count
 
 
 def _near(loads: list[Expr]) -> list[tuple[Buffer, Index]]:
@@ -174,14 +191,13 @@ class StretchKernels(NestKernels):
     def __init__(self, traced: Traced, stored: set[Buffer], plan: TritonPlan, name: str, count: int) -> None:
         super().__init__(traced, stored, plan, name)
         self.count, self.wide = count, 0
-        last = self.kept[-1]
-        lanes = Var(last.name, last.size // count)
-        make = traced.maker
+        last = self.kept.pop()
+        lanes, at = places(last, count)
         self.each = {
-            buffer: [with_index(make, self.exprs[buffer], last, Index(((lanes, count),), k)) for k in range(count)]
+            buffer: [with_index(traced.maker, self.exprs[buffer], last, place) for place in at]
             for buffer in self.passes[0].stores
         }
-        self.kept = [*self.kept[:-1], lanes]
+        self.kept += [lanes] if lanes.size > 1 else []
         self.layout = stretched(math.prod(var.size for var in self.kept), count, plan)
 
     def write(self) -> list[Kernel]:

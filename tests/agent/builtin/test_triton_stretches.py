@@ -107,6 +107,34 @@ def test_neighbours_are_read_once_whatever_the_operator():
     assert loads(written([64, 512], [64, 256], [half(0), half(1), both])) == [8]
 
 
+def test_what_is_interleaved_is_written_as_it_is_read():
+    def half(first):
+        return {"op": "aten.slice.Tensor", "args": [{"ref": "x"}, 1, first, 512, 2], "shape": [64, 256]}
+
+    operands = [{"ref": "n0"}, {"ref": "n1"}]
+    both = [{"op": f"aten.{op}.Tensor", "args": operands, "shape": [64, 256]} for op in ("add", "sub")]
+    joined = {"op": "aten.stack.default", "args": [[{"ref": "n2"}, {"ref": "n3"}], 2]}
+    text = written([64, 512], [64, 256, 2], [half(0), half(1), *both, joined])
+    assert loads(text) == [2]
+    assert "kw_beside2(" in text
+    assert not re.search("where|mask|%", text)  # a lane has the even one and the odd one: nothing is chosen
+
+
+def test_a_lane_has_one_result_where_more_would_lie_too_far_apart():
+    def every_second(name):
+        return {"op": "aten.slice.Tensor", "args": [{"ref": name}, 1, 0, 512, 2]}
+
+    def odd(name):
+        return {"op": "aten.slice.Tensor", "args": [{"ref": name}, 1, 1, 512, 2]}
+
+    up = {"op": "aten.flip.default", "args": [{"ref": "x"}, [0]], "shape": [64, 512]}
+    two = {"op": "aten.mul.Tensor", "args": [{"ref": "n1"}, {"ref": "n2"}]}
+    three = {"op": "aten.add.Tensor", "args": [{"ref": "n3"}, {"ref": "n4"}]}
+    text = written([64, 512], [64, 256], [up, every_second("x"), odd("x"), two, every_second("n0"), three])
+    assert loads(text) == [1, 2]  # with four results it would be a wide one and four that are each as far apart
+    assert "kw_beside" not in text
+
+
 def test_halves_of_a_line_that_lie_far_apart_are_left_as_they_are():
     def half(first):
         return {"op": "aten.slice.Tensor", "args": [{"ref": "x"}, 1, first, first + 256]}
