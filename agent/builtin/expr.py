@@ -150,9 +150,9 @@ class Exprs:
             return self.const(index.const, "i64")
         return self._intern("index", (), "i64", index, frozenset(variables(index)))
 
-    def load(self, buffer: Buffer, offset: Index) -> Expr:
-        """An element of a buffer, offset in elements."""
-        guard = tuple(self.guards)
+    def load(self, buffer: Buffer, offset: Index, guards: tuple[Expr, ...] | None = None) -> Expr:
+        """An element of a buffer, offset in elements; under the guards there are, or those given."""
+        guard = tuple(self.guards) if guards is None else guards
         return self._intern("load", guard, buffer.kind, (buffer, offset), frozenset(variables(offset)), buffer)
 
     def cast(self, value: Expr, kind: Kind) -> Expr:

@@ -155,6 +155,21 @@ def of(value: int | Var) -> Index:
     return Index(((value, 1),)) if value.size > 1 else Index()
 
 
+def replaced(index: Index, var: Var, by: Index) -> Index:
+    """The index with another one in the place of a loop variable; what is read from tensors stays as it is."""
+    total = Index((), index.const)
+    for term, coefficient in index.terms:
+        part = Index(((term, 1),))
+        if term == var:
+            part = by
+        elif isinstance(term, Quotient):
+            part = replaced(term.index, var, by).over(term.by)
+        elif isinstance(term, Remainder):
+            part = replaced(term.index, var, by).modulo(term.by)
+        total = total + part * coefficient
+    return total
+
+
 def strides_of(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Row-major strides in elements."""
     strides = [1] * len(shape)

@@ -11,7 +11,7 @@ from agent.builtin.schedule import Traced
 from agent.builtin.triton_orders import size_bytes, turned_loads
 from agent.builtin.triton_plan import TritonPlan
 
-Mode = Literal["flat", "tiles", "whole", "sweep", "split"]
+Mode = Literal["flat", "stretches", "tiles", "whole", "sweep", "split"]
 PROCESSORS = 132
 """Of an H100 or H200: fewer programs than that leave some idle."""
 SHARED_LENGTH = 1 << 13
@@ -21,6 +21,8 @@ SHARED_HEIGHT = 1 << 8
 MAX_SPLITS = 512
 LARGE = 1 << 22
 """Elements that are worth the work of every processor, and another launch."""
+LANES = 256
+"""Of a program whose lanes have a stretch of results each."""
 LEAST_SIDE = 32
 """Of a tile; less, and what is read of a line of memory is a part of it."""
 MUCH = 1 << 14
@@ -138,9 +140,24 @@ def tile(outer: int, count: int, length: int, plan: TritonPlan) -> Layout:
     return Layout("tiles", 1, count, length, rows, columns)
 
 
+def stretched(count: int, side: int, plan: TritonPlan) -> Layout:
+    """Stretches of ``side`` results, ``count`` of them, one a row."""
+    rows = min(plan.block // side, LANES * _stretches(plan), _up(count))
+    return Layout("stretches", 0, count, 1, max(1, rows), side)
+
+
+def _stretches(plan: TritonPlan) -> int:
+    """How many of them a thread has."""
+    return max(1, plan.each // TritonPlan.each)
+
+
 def warps(layout: Layout, plan: TritonPlan) -> int:
-    """Warps of a program: each thread has ``plan.each`` elements of a flat block, twice as many of a row."""
+    """Warps of a program: each thread has ``plan.each`` elements of a flat block, twice as many of a row, and a
+    stretch or more where there are such: with several, lanes beside each other would lie that much further apart.
+    """
     each = plan.each if layout.mode == "flat" else 2 * plan.each
+    if layout.mode == "stretches":
+        each = layout.columns * _stretches(plan)
     room = layout.rows * layout.columns
     return max(1, min(_up(room // (32 * each)), 32 if room > MUCH else 16))
 

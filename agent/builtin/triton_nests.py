@@ -131,7 +131,9 @@ class NestKernels:
 
     def is_wide(self) -> bool:
         """Whether positions need 64 bits."""
-        offsets = [n.payload[1].bounds()[1] for n in walk(list(self.exprs.values())) if n.op == "load"]
+        # An address is made without its constant, so that a negative one lets it grow first.
+        reads = [n.payload[1] for n in walk(list(self.exprs.values())) if n.op == "load"]
+        offsets = [at.bounds()[1] - min(at.const, 0) for at in reads]
         room = self.layout.rows * self.layout.columns
         return bool(max([self.traced.nest.numel, *offsets]) + room >= NARROW)
 
@@ -146,10 +148,13 @@ class NestKernels:
         if not self.kept and not whole:
             at = f"{at} + r * 0"
         masked = f", mask={mask}" if mask else ""
-        streams = self.plan.stream and buffer.numel * SIZE[buffer.dtype] >= STREAMED_BYTES
-        hint = ', cache_modifier=".cs"' if streams else ""
         target = writer.outer if whole else writer.inner
-        target.append(f"tl.store({buffer.name} + ({at}), {value}{masked}{hint})")
+        target.append(f"tl.store({buffer.name} + ({at}), {value}{masked}{self.store_hint(buffer)})")
+
+    def store_hint(self, buffer: Buffer) -> str:
+        """What is said of stores to a buffer."""
+        streams = self.plan.stream and buffer.numel * SIZE[buffer.dtype] >= STREAMED_BYTES
+        return ', cache_modifier=".cs"' if streams else ""
 
     def result(self, buffer: Buffer) -> str:
         """The finished value of a reduction."""

@@ -27,6 +27,8 @@ class TritonPlan(Choices):
     """Of a tile where operands lie in different orders, one digit each: rows, columns as 16 << digit. 0: no tiles."""
     each: int = 8
     """Elements a thread has of a block; rows give it twice as many."""
+    stretch: int = 16
+    """Bytes that a lane reads side by side at most, where it reads neighbours: it has several results. 0: no such."""
     stages: int = 3
     """Loads under way in a loop."""
     stream: bool = False
@@ -61,6 +63,8 @@ def triton_neighbours(plan: Choices) -> Iterator[Choices]:
     for each in (16, 4, 8, 32):
         yield plan.but(each=each)
     yield plan.but(stream=not plan.stream)
+    for stretch in (32, 8, 16, 0):
+        yield plan.but(stretch=stretch)
     for sides in (12, 11, 21, 32, 23, 33, 22, 0):
         yield plan.but(sides=sides)
     for block in (2048, 4096, 512, 1024):

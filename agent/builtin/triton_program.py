@@ -16,6 +16,7 @@ from agent.builtin.triton_forward import write_forward
 from agent.builtin.triton_nests import Kernel, NestKernels
 from agent.builtin.triton_plan import TritonPlan
 from agent.builtin.triton_scans import ScanKernels
+from agent.builtin.triton_stretches import StretchKernels, side_by_side
 from agent.builtin.triton_text import BLOCKS
 from agent.builtin.triton_tiles import TileKernels, tile_axes
 from agent.builtin.triton_windows import unrolled
@@ -63,8 +64,12 @@ def _nest_kernels(nest: Traced, stored: set[Buffer], plan: TritonPlan, name: str
     if nest.nest.special is not None:
         return ScanKernels(nest, stored, plan, name).write()
     axes = tile_axes(nest, stored, plan)
-    writer = NestKernels(nest, stored, plan, name) if axes is None else TileKernels(nest, stored, plan, name, axes)
-    return writer.write()
+    if axes is not None:
+        return TileKernels(nest, stored, plan, name, axes).write()
+    count = side_by_side(nest, stored, plan)
+    if count:
+        return StretchKernels(nest, stored, plan, name, count).write()
+    return NestKernels(nest, stored, plan, name).write()
 
 
 def _traced(low: Lowering, step: Step) -> Traced:

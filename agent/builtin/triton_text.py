@@ -64,6 +64,48 @@ def kw_maximum_wide(a, b):
 def kw_minimum_wide(a, b):
     return tl.where((a < b) | (a != a), a, b)
 """,
+    "kw_apart2": """\
+@triton.jit
+def kw_apart2(x):
+    return tl.split(x)
+""",
+    "kw_apart4": """\
+@triton.jit
+def kw_apart4(x):
+    even, odd = tl.split(tl.reshape(x, (x.shape[0], 2, 2)))
+    a, c = tl.split(even)
+    b, d = tl.split(odd)
+    return a, b, c, d
+""",
+    "kw_apart8": """\
+@triton.jit
+def kw_apart8(x):
+    even, odd = tl.split(tl.reshape(x, (x.shape[0], 2, 2, 2)))
+    ae, cg = tl.split(even)
+    bf, dh = tl.split(odd)
+    a, e = tl.split(ae)
+    b, f = tl.split(bf)
+    c, g = tl.split(cg)
+    d, h = tl.split(dh)
+    return a, b, c, d, e, f, g, h
+""",
+    "kw_beside2": """\
+@triton.jit
+def kw_beside2(a, b):
+    return tl.join(a, b)
+""",
+    "kw_beside4": """\
+@triton.jit
+def kw_beside4(a, b, c, d):
+    return tl.reshape(tl.join(tl.join(a, c), tl.join(b, d)), (a.shape[0], 4))
+""",
+    "kw_beside8": """\
+@triton.jit
+def kw_beside8(a, b, c, d, e, f, g, h):
+    even = tl.join(tl.join(a, e), tl.join(c, g))
+    odd = tl.join(tl.join(b, f), tl.join(d, h))
+    return tl.reshape(tl.join(even, odd), (a.shape[0], 8))
+""",
     "kw_sum": """\
 @triton.jit
 def kw_sum(a, b):

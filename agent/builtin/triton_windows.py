@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+from collections.abc import Iterable
 
 from agent.builtin.expr import Expr
 from agent.builtin.index import Index
@@ -47,12 +49,13 @@ def unrolled(low: Lowering, window: Window, shape: tuple[int, ...]) -> Value:
         make.guards.pop()
         return make.where(inside, read, nothing)
 
-    def at(index: list[Index]) -> Expr:
-        total: Expr | None = None
-        for steps in itertools.product(*(range(k) for k in window.kernel)):
-            part = element(index, steps)
-            total = part if total is None else make.call(join, value.kind, total, part)
-        assert total is not None
-        return total
+    def joined(parts: Iterable[Expr]) -> Expr:
+        return functools.reduce(lambda total, part: make.call(join, value.kind, total, part), parts)
+
+    def column(index: list[Index], last: int) -> Expr:
+        return joined(element(index, (*steps, last)) for steps in itertools.product(*map(range, window.kernel[:-1])))
+
+    def at(index: list[Index]) -> Expr:  # by columns, since neighbouring windows share whole ones
+        return joined(column(index, last) for last in range(window.kernel[-1]))
 
     return Value(shape, value.dtype, at)

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from agent.builtin.index import Index, Quotient, Remainder, Var, flatten, of, splits_wanted, unflatten
+from agent.builtin.index import Index, Quotient, Remainder, Var, flatten, of, replaced, splits_wanted, unflatten
 
 
 def value(index: Index, at: dict[Var, int]) -> int:
@@ -68,3 +68,14 @@ def test_what_is_below_one_step_of_a_quotient_changes_nothing():
     joined = of(row) * 96 + of(column)
     assert joined.over(17 * 96) == of(row).over(17)
     assert flatten(unflatten(joined, (5, 17, 96)), (5, 17, 96)) == joined
+
+
+@pytest.mark.parametrize(
+    "make", [lambda i: i, lambda i: i.over(5), lambda i: i.modulo(7), lambda i: i.over(3).modulo(4)]
+)
+def test_an_index_takes_the_place_of_a_variable_inside_quotients_too(make):
+    x, y, lane = Var("x", 24), Var("y", 3), Var("x", 6)
+    index = make(of(x) * 3 + of(y) + 2) * 5 + of(x)
+    found = replaced(index, x, of(lane) * 4 + 3)
+    for at in points([lane, y]):
+        assert value(found, at) == value(index, {x: 4 * at[lane] + 3, y: at[y]})

@@ -153,6 +153,25 @@ def get_inputs():
     image, pixels = torch.randn(2, 64, 8, 16).bfloat16(), torch.randn(2, 8, 16, 64).bfloat16()
     return [torch.randn(128, 64), torch.randn(64, 128), image, pixels]
 """,
+    "own_windows": """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Model(nn.Module):
+    def forward(self, x, y, z, m):
+        pooled = F.max_pool2d(x, 3, 2, 1), F.max_pool2d(x, 2, 1), F.max_pool2d(x, (1, 5), 3, (0, 2), (1, 2))
+        mean = torch.relu(F.avg_pool2d(y, 3, 1, 1, count_include_pad=False)) + y, F.avg_pool2d(y, 2), F.avg_pool2d(x, 3)
+        pairs = z[..., ::2] * 3 - z[..., 1::2] * z[..., 1:2], m[:, 1::2] & m[:, ::2], z.flip(-1)[..., ::2] + z[..., ::2]
+        place = torch.arange(16) == 5
+        edges = (x[..., 1:] - x[..., :-1])[..., :12], place, F.max_pool1d(z.double(), 2), F.avg_pool1d(-z, 4, 4)
+        return *pooled, *mean, *pairs, *edges, F.max_pool2d(x[..., :13], 3, 2, 1), F.max_pool2d(y.bfloat16(), 3, 1, 1)
+
+
+def get_inputs():
+    return [torch.randn(3, 5, 18, 24).half(), torch.randn(2, 3, 9, 16), torch.randn(7, 3, 32), torch.randn(5, 16) > 0]
+""",
     "own_nothing": """
 import torch
 from torch import nn
@@ -265,3 +284,12 @@ def test_what_lies_in_different_orders_is_read_and_written_by_vectors_along_its_
         loads = re.findall(r"tt\.load .*tensor<\d\d+x\d\d+x!tt\.ptr<\w+>, (#\w+)>", path.read_text())
         assert len(set(loads)) == 2  # one order each
         assert path.read_text().count("ttg.convert_layout") == 1
+
+
+def test_windows_are_read_by_wide_loads_and_taken_apart_in_registers(compiled):
+    kept = [path for path in compiled[0][0].glob("*/k0.ttgir") if "/own_windows_compiled.py" in path.read_text()]
+    assert len(kept) == 1
+    text = kept[0].with_suffix(".ptx").read_text()
+    assert not re.search(r"\.shared\.|shfl", text)
+    accesses = re.findall(r"\b(?:ld|st)\.global\S*?((?:\.v\d)?\.b\d+) ", text)
+    assert sorted(accesses) == [".b16"] * 3 + [".v2.b32"] + [".v4.b32"] * 3
