@@ -22,6 +22,10 @@ from tools.inputs import InputSet
 from tools.mutants import Mutant, is_idle, mutants, shortened
 
 
+class Blurred(RequestError):
+    """Wrong answers would pass for right ones, with these weights and inputs."""
+
+
 @dataclass(frozen=True)
 class Admission:
     """What came of trying mutants."""
@@ -54,7 +58,9 @@ class _Findings:
 
 
 def admit(crew: Crew, licence: Licence, name: str) -> Admission:
-    """Try mutants of every case's outputs. Raises RequestError if wrong answers would pass."""
+    """Try mutants of every case's outputs. Raises Blurred if wrong answers would pass, RequestError if answers could be
+    remembered or not be compared.
+    """
     tried = 0
     found = _Findings()
     for case in crew.cases:
@@ -73,7 +79,7 @@ def admit(crew: Crew, licence: Licence, name: str) -> Admission:
                 (found.blurred if mutant.is_of_precision else found.survivors)[mutant.name] = None
         tried += _of_reference(crew, licence, first, found)
     if found.survivors:
-        raise RequestError(
+        raise Blurred(
             f"{name}.py: with these inputs and this precision, wrong answers would pass for right ones "
             f"({', '.join(found.survivors)}): give it inputs to which the answers differ and are not nearly constant"
             + (", or state a smaller atol" if licence.precision == "tolerance" else "")

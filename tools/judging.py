@@ -22,7 +22,7 @@ from sandbox.devices import Device, Lease, device_of
 from sandbox.errors import SandboxError
 from sandbox.leases import Patience
 from sandbox.target import Target
-from tools.admission import Admission, admit
+from tools.admission import Admission, Blurred, admit
 from tools.benchmarking import CASE_BUDGET_S
 from tools.caches import Flush
 from tools.candidate import Candidate
@@ -142,7 +142,13 @@ class SandboxedJudge:
         crew = self._crews.now()
         description, _ = crew.describe()
         if self._admission is None and self.settings.admission:
-            self._admission = admit(crew, self._licence, self._problem.name)
+            try:
+                self._admission = admit(crew, self._licence, self._problem.name)
+            except Blurred:  # weights are drawn by lot, and a large one may hide much: another crew has others
+                self._crews.forget()
+                crew = self._crews.now()
+                description, _ = crew.describe()
+                self._admission = admit(crew, self._licence, self._problem.name)
         return self._roof.over(description, crew.oracle.machine)
 
     def baselines(self, notice: Notice | None = None) -> dict[str, dict[str, Timing]]:

@@ -5,6 +5,8 @@ from contextlib import closing
 import pytest
 
 from tests.tools.judged import problem
+from tools import judging
+from tools.admission import Admission, Blurred
 from tools.errors import RequestError
 from tools.judging import SandboxedJudge
 from tools.problem import JudgeSettings
@@ -109,3 +111,23 @@ def test_an_answer_that_rounding_blurs_is_refused_all_the_same(enclosed, tmp_pat
     """It is what is left of numbers 64 times as large."""
     with pytest.raises(RequestError, match="wrong answers would pass"):
         admission(enclosed, tmp_path, "((x + 64) - 64).float()", "torch.randn(64, 64).bfloat16()")
+
+
+@pytest.mark.parametrize("unlucky", [1, 2])
+def test_weights_that_hide_what_is_wrong_are_drawn_once_more(enclosed, tmp_path, monkeypatch, unlucky):
+    """A weight of 16 among small ones makes a scale beside which the rest is rounding."""
+    seeds = []
+
+    def admitted(crew, *about):
+        seeds.append(crew._seed)
+        if len(seeds) <= unlucky:
+            raise Blurred("wrong answers would pass")
+        return Admission(1)
+
+    monkeypatch.setattr(judging, "admit", admitted)
+    if unlucky == 1:
+        assert admission(enclosed, tmp_path, "x * y").tried == 1
+    else:
+        with pytest.raises(RequestError, match="would pass"):
+            admission(enclosed, tmp_path, "x * y")
+    assert len(set(seeds)) == 2
