@@ -163,13 +163,13 @@ from torch import nn
 class Model(nn.Module):
     def forward(self, x, y, n):
         sums = torch.cumsum(x * 2, 1)
-        return sums, sums.relu() + x, torch.cummax(y, 0)[0], torch.cumsum(y.t(), 1), torch.cumprod(n, 0), n.cumsum(1)
+        return sums, sums.relu() + x, torch.cummax(y, 0)[0], torch.cumsum(y.t(), 1), torch.cumsum(n, 0), n.cumprod(1)
 
 
 def get_inputs():
     y = torch.randn(45, 5)
     y[20, 3], y[30, 1], y[31, 2] = float("inf"), float("nan"), -float("inf")
-    return [torch.randn(2, 75, 20).bfloat16(), y, torch.randint(-2, 3, (37, 9))]
+    return [torch.randn(2, 75, 20).bfloat16(), y, torch.randint(-2, 3, (45, 9))]
 """,
     "own_nothing": """
 import torch
