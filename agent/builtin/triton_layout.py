@@ -19,6 +19,8 @@ SHARED_LENGTH = 1 << 13
 SHARED_HEIGHT = 1 << 8
 """The same of rows that lie across memory."""
 MAX_SPLITS = 512
+RUNNING = 1 << 12
+"""Sums that a program of a shared scan reads at most: those of all before it, of all its rows."""
 LARGE = 1 << 22
 """Elements that are worth the work of every processor, and another launch."""
 LANES = 256
@@ -76,10 +78,10 @@ def choose(traced: Traced, plan: TritonPlan) -> Layout:
     count = math.prod(loop.var.size for loop in loops if not loop.reduced)
     if not any(loop.reduced for loop in loops):
         return Layout("flat", 0, count, 1, min(plan.block, _up(count)), 1)
-    is_scan = traced.nest.special is not None  # what came before an element is needed: programs cannot share a row
+    is_scan = traced.nest.special is not None
     if not loops[-1].reduced or _lies_across(traced):
-        return _across(count, length, plan, alone=is_scan)
-    return _along(count, length, plan, alone=is_scan)
+        return _across(count, length, plan, runs=is_scan)
+    return _along(count, length, plan, runs=is_scan)
 
 
 def _lies_across(traced: Traced) -> bool:
@@ -92,27 +94,28 @@ def _lies_across(traced: Traced) -> bool:
     return bool(turned) and 2 * sum(load.size_bytes for load in turned) >= everything
 
 
-def _along(count: int, length: int, plan: TritonPlan, *, alone: bool) -> Layout:
-    """Rows lie along memory."""
+def _along(count: int, length: int, plan: TritonPlan, *, runs: bool) -> Layout:
+    """Rows lie along memory. A scan's (``runs``) are read once more where programs share them."""
     many = 8 if plan.split else 1
     room = _up(length)
-    is_few = count <= PROCESSORS // 2 * many or (room > plan.whole and count < 4 * PROCESSORS)
-    if is_few and not alone and length >= SHARED_LENGTH and length > plan.sweep:
-        return _shared(1, count, length, 1, min(plan.sweep, room))
+    is_few = count <= PROCESSORS // 2 * many or (room > plan.whole and count < 4 * PROCESSORS and not runs)
+    if is_few and length >= SHARED_LENGTH and length > plan.sweep:
+        return _shared(1, count, length, 1, min(plan.sweep, room), MAX_SPLITS)
     if room > plan.whole:
         return Layout("sweep", 1, count, length, 1, plan.sweep)
     rows = max(1, min(plan.tile // room, _up(count // (2 * PROCESSORS)), _up(count)))
     return Layout("whole", 1, count, length, rows, room)
 
 
-def _across(count: int, length: int, plan: TritonPlan, *, alone: bool) -> Layout:
-    """Rows lie across memory, and neighbours are read together."""
+def _across(count: int, length: int, plan: TritonPlan, *, runs: bool) -> Layout:
+    """Rows lie across memory, and neighbours are read together. For ``runs`` see ``_along``."""
     rows, room = min(plan.lanes, _up(count)), _up(length)
     columns = max(1, min(plan.sweep // rows, room))
     tiles = -(-count // rows)
-    is_few = tiles < (PROCESSORS * 2 if plan.split or count * length >= LARGE else PROCESSORS // 2)
-    if is_few and not alone and length > 4 * columns and length >= SHARED_HEIGHT:
-        return _shared(0, count, length, rows, columns)
+    is_large = count * length >= LARGE and not runs
+    is_few = tiles < (PROCESSORS * 2 if plan.split or is_large else PROCESSORS // 2)
+    if is_few and length > 4 * columns and length >= SHARED_HEIGHT:
+        return _shared(0, count, length, rows, columns, RUNNING // rows if runs else MAX_SPLITS)
     while rows > 16 and -(-count // rows) < PROCESSORS:
         rows //= 2
     columns = max(1, min(plan.sweep // rows, room))
@@ -121,11 +124,19 @@ def _across(count: int, length: int, plan: TritonPlan, *, alone: bool) -> Layout
     return Layout("sweep", 0, count, length, rows, columns)
 
 
-def _shared(axis: int, count: int, length: int, rows: int, columns: int) -> Layout:
+def _shared(axis: int, count: int, length: int, rows: int, columns: int, limit: int) -> Layout:
+    """Rows in chunks, so that every processor has three to six programs, and all about as many."""
     tiles = -(-count // rows)
-    splits = max(2, min(4 * PROCESSORS // tiles, MAX_SPLITS))
-    chunk = -(-length // (splits * columns)) * columns
-    return Layout("split", axis, count, length, rows, columns, chunk)
+    most = max(2, min(6 * PROCESSORS // tiles, limit))
+    least = max(2, min(-(-3 * PROCESSORS // tiles), most))
+    wanted = {-(-length // (splits * columns)) * columns for splits in range(least, most + 1)}
+    layouts = [Layout("split", axis, count, length, rows, columns, chunk) for chunk in sorted(wanted)]
+    return max(layouts, key=lambda layout: (_evenness(layout.tiles * layout.splits), layout.splits))
+
+
+def _evenness(programs: int) -> float:
+    """How much of the processors' time is used where the last of them has as many programs as any."""
+    return programs / (-(-programs // PROCESSORS) * PROCESSORS)
 
 
 def tile(outer: int, count: int, length: int, plan: TritonPlan) -> Layout:

@@ -12,6 +12,7 @@ from agent.builtin.schedule import Traced
 from agent.builtin.shorter import maxima, shortened
 from agent.builtin.triton_layout import Layout, choose, warps
 from agent.builtin.triton_online import OnlineLanes, online_pairs
+from agent.builtin.triton_orders import by_vectors
 from agent.builtin.triton_plan import TritonPlan
 from agent.builtin.triton_reducers import Lanes
 from agent.builtin.triton_writing import TileWriter, decode
@@ -21,6 +22,8 @@ NARROW = 1 << 31
 """Positions below this fit 32 bits."""
 STREAMED_BYTES = 1 << 22
 """Less than this may stay in the cache until it is read again."""
+QUEUE_BYTES = 1 << 16
+"""Shared memory that a program's loads under way may take: a processor has room for three such programs."""
 
 
 @dataclass
@@ -66,6 +69,7 @@ class NestKernels:
         self.online = {b: pair for pair in online_pairs(traced) for b in (pair.top, pair.total)} if is_swept else {}
         self.passes: list[Pass] = []
         self._arrange()
+        self.streams = plan.stream or (self.layout.mode == "sweep" and len(self.passes) > 1)
 
     def _level(self, expr: Expr) -> int:
         """Number of the pass in which an expression can be computed, from 0."""
@@ -119,11 +123,12 @@ class NestKernels:
             lines.append(f"rm = r < {layout.row_count}")
         return lines + decode(self.kept, "r")
 
-    def columns(self, first: str = "", end: str = "") -> list[str]:
-        """Which elements of the rows are looked at."""
+    def columns(self, first: str = "", end: str = "", lanes: str = "") -> list[str]:
+        """Which elements of the rows are looked at; ``lanes``: where those of a tile are not in a line."""
         layout = self.layout
         along = "[None, :]" if layout.axis == 1 else "[:, None]"
-        lanes = f"tl.arange(0, {layout.columns}){along}{'.to(tl.int64)' if self.is_wide() else ''}"
+        lanes = lanes or f"tl.arange(0, {layout.columns}){along}"
+        lanes = f"({lanes}).to(tl.int64)" if self.is_wide() else lanes
         lines = [f"j = {first} + {lanes}" if first else f"j = {lanes}"]
         if layout.columns_masked:
             lines.append(f"jm = j < {end or layout.length}")
@@ -153,7 +158,7 @@ class NestKernels:
 
     def store_hint(self, buffer: Buffer) -> str:
         """What is said of stores to a buffer."""
-        streams = self.plan.stream and buffer.numel * SIZE[buffer.dtype] >= STREAMED_BYTES
+        streams = self.streams and buffer.numel * SIZE[buffer.dtype] >= STREAMED_BYTES
         return ', cache_modifier=".cs"' if streams else ""
 
     def result(self, buffer: Buffer) -> str:
@@ -182,8 +187,6 @@ class NestKernels:
         name = f"{self.name}{suffix}"
         is_checked = "tl.device_assert" in spelled
         options = {"num_warps": warps(layout, self.plan)}
-        if layout.mode in ("sweep", "split"):
-            options["num_stages"] = self.plan.stages
         if is_checked:
             options["sanitize_overflow"] = 0
         decorator = "@triton.jit(debug=True)" if is_checked else "@triton.jit"
@@ -217,7 +220,7 @@ class NestKernels:
         else:
             length = self.layout.length
             for number, step in enumerate(self.passes):
-                self._sweep(writer, number, "0", str(length))
+                self.sweep(writer, step, "0", str(length))
                 for reducer in step.reducers:
                     writer.outer += reducer.finish(self._lane_counts("0", length), f"{length}.0")
                 self.finished(writer, number)
@@ -230,16 +233,29 @@ class NestKernels:
         along = "[None, :]" if self.layout.axis == 1 else "[:, None]"
         return f"(tl.maximum({end} - {first} - tl.arange(0, {columns}){along} + {columns - 1}, 0) // {columns})"
 
-    def _sweep(self, writer: TileWriter, number: int, first: str, end: str) -> None:
+    def loop(self, first: str, end: str, exprs: list[Expr]) -> str:
+        """The head of a loop over tiles in which ``exprs`` are computed. What it reads is asked for some turns before,
+        into shared memory: a compiler that counts registers has a thread wait for one load before it asks for the next.
+        """
+        layout = self.layout
+        loads = [n for n in walk(exprs) if n.op == "load" and n.variables & set(self.reduced)]
+        size = sum(SIZE[n.payload[0].dtype] for n in loads) * layout.rows * layout.columns
+        stages = min(self.plan.stages, 1 + QUEUE_BYTES // size) if loads else 1
+        beside = self.kept if layout.axis == 0 else self.reduced
+        if stages < 2 or not all(by_vectors(n, beside if n.variables & set(beside) else self.reduced) for n in loads):
+            return f"for o in range({first}, {end}, {layout.columns}):"
+        return f"for o in tl.range({first}, {end}, {layout.columns}, num_stages={stages}):"
+
+    def sweep(self, writer: TileWriter, step: Pass, first: str, end: str) -> None:
         """A loop over the elements of a row tile from ``first`` to ``end``; leaves its accumulators unfinished."""
-        layout, step = self.layout, self.passes[number]
+        layout = self.layout
         starts = [
             f"{name} = tl.full({layout.shape(1 if r.is_per_row(name) else layout.columns)}, {start}, {kind})"
             for r in step.reducers
             for name, kind, start in r.fields()
         ]
-        last = number == len(self.passes) - 1
-        writer.hint = f', eviction_policy="evict_{"first" if last else "last"}"' if self.plan.stream else ""
+        last = step is self.passes[-1]
+        writer.hint = f', eviction_policy="evict_{"first" if last else "last"}"' if self.streams else ""
         writer.open()
         for reducer in step.reducers:
             value = writer.emit(reducer.expr)
@@ -248,7 +264,8 @@ class NestKernels:
             self.store(writer, buffer, per_row=False)
         body = self.columns("o", end) + writer.close()
         writer.hint = ""
-        writer.outer += [*starts, f"for o in range({first}, {end}, {layout.columns}):", *indent(body, 4)]
+        exprs = [r.expr for r in step.reducers] + [self.exprs[b] for b in step.stores]
+        writer.outer += [*starts, self.loop(first, end, exprs), *indent(body, 4)]
 
     def partials(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """Memory between the kernels of rows that programs share."""
@@ -260,6 +277,14 @@ class NestKernels:
             for name, kind, _ in reducer.fields()
         }
 
+    def share(self) -> list[str]:
+        """Which part of its rows this program has."""
+        layout = self.layout
+        return [
+            f"s = tl.program_id(1){'.to(tl.int64)' if self.is_wide() else ''} * {layout.chunk}",
+            f"e = tl.minimum(s + {layout.chunk}, {layout.length})",
+        ]
+
     def _split(self) -> list[Kernel]:
         layout = self.layout
         kernels = []
@@ -268,14 +293,12 @@ class NestKernels:
             writer = self.writer()
             lines = self.head()
             for earlier in range(number):
-                self._combine(writer, earlier)
+                self.combine(writer, self.passes[earlier])
+                self.finished(writer, earlier)
             if number < len(self.passes):
-                lines += [
-                    f"s = tl.program_id(1){'.to(tl.int64)' if self.is_wide() else ''} * {layout.chunk}",
-                    f"e = tl.minimum(s + {layout.chunk}, {layout.length})",
-                ]
-                self._sweep(writer, number, "s", "e")
-                self._keep(writer, number)
+                lines += self.share()
+                self.sweep(writer, self.passes[number], "s", "e")
+                self.keep(writer, self.passes[number])
             splits = layout.splits if number < len(self.passes) else 1
             if number == count - 1:
                 if splits > 1:  # one of the programs that share a row writes what there is once a row
@@ -284,24 +307,24 @@ class NestKernels:
             kernels.append(self.kernel(writer, f"_{number}", lines + writer.outer, (layout.tiles, splits)))
         return kernels
 
-    def _keep(self, writer: TileWriter, number: int) -> None:
+    def keep(self, writer: TileWriter, step: Pass) -> None:
         """What this program found of its rows goes to memory."""
         mask = f", mask={writer.row_mask}" if writer.row_mask else ""
-        for reducer in self.passes[number].reducers:
+        for reducer in step.reducers:
             writer.outer += reducer.finish(self._lane_counts("s", "e"), "(e - s)")
             for name, _, _ in reducer.fields():
                 at = f"tl.program_id(1) * {self.layout.row_count} + r"
                 writer.outer.append(f"tl.store({self.name}_{name} + ({at}), {name}{mask})")
 
-    def _combine(self, writer: TileWriter, number: int) -> None:
-        """What all programs found of these rows, put together: each is a lane."""
+    def combine(self, writer: TileWriter, step: Pass, before: str = "") -> None:
+        """What all programs found of these rows, or those before one of them, put together: each is a lane."""
         layout = self.layout
         room = 1 << math.ceil(math.log2(layout.splits))
         along = "[None, :]" if layout.axis == 1 else "[:, None]"
         lines = [f"t = tl.arange(0, {room}){along}"]
-        masks = [f"(t < {layout.splits})"] if room != layout.splits else []
+        masks = [f"(t < {before or layout.splits})"] if before or room != layout.splits else []
         mask = " & ".join([*masks, *([writer.row_mask] if writer.row_mask else [])])
-        for reducer in self.passes[number].reducers:
+        for reducer in step.reducers:
             for name, _, start in reducer.fields():
                 at = f"t * {layout.row_count} + r"
                 masked = f", mask={mask}, other={start}" if mask else ""
@@ -309,4 +332,3 @@ class NestKernels:
             counts = f"tl.minimum(tl.maximum({layout.length} - t * {layout.chunk}, 0), {layout.chunk})"
             lines += reducer.finish(counts, f"{layout.length}.0")
         writer.outer += lines
-        self.finished(writer, number)

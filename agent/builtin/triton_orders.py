@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass
 
 from agent.builtin.cexpr import SIZE
-from agent.builtin.expr import Buffer, Expr, walk
+from agent.builtin.expr import Buffer, Expr, indirect, walk
 from agent.builtin.index import Var
 
 SECTOR_BYTES = 32
 """What memory gives at least; neighbours in it come with one reading."""
+VECTOR_BYTES = 16
+"""What a thread reads at most at a time."""
 WARP = 32
 
 
@@ -52,6 +54,16 @@ def _near(steps: dict[Var, int], loops: list[Var]) -> Var | None:
         if same >= WARP:
             break
     return None
+
+
+def by_vectors(load: Expr, loops: list[Var]) -> bool:
+    """Whether neighbours along the last of ``loops`` are so in memory, and vectors of them aligned wherever they are
+    read: every other step is as long as some vectors.
+    """
+    buffer, offset = load.payload
+    others = [offset.const, *(step for term, step in offset.terms if term != loops[-1])]
+    near = any(term == loops[-1] and step == 1 for term, step in offset.terms)
+    return near and not list(indirect(offset)) and all(step * SIZE[buffer.dtype] % VECTOR_BYTES == 0 for step in others)
 
 
 def size_bytes(load: Expr) -> int:

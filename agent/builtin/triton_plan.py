@@ -30,7 +30,7 @@ class TritonPlan(Choices):
     stretch: int = 16
     """Bytes that a lane reads side by side at most, where it reads neighbours: it has several results. 0: no such."""
     stages: int = 3
-    """Loads under way in a loop."""
+    """Turns of a loop whose loads are under way at once, room permitting. 1: each turn waits for its own."""
     stream: bool = False
     """Mark what is read or written once as not worth keeping in the cache."""
     split: bool = False
@@ -78,17 +78,20 @@ def triton_neighbours(plan: Choices) -> Iterator[Choices]:
         yield plan.but(sweep=sweep)
     for whole in (16384, 4096, 8192, 32768):
         yield plan.but(whole=whole)
-    for stages in (2, 4, 3):
+    for stages in (2, 4, 1, 3):
         yield plan.but(stages=stages)
     yield plan.but(fast=not plan.fast)
     yield plan.but(exact=not plan.exact)
 
 
 def triton_drafts(_writes_much: bool) -> list[Choices]:
-    """First plans: as made, matrix products of its own, and more in flight."""
+    """First plans: as made, matrix products of its own, and more in flight: long rows in larger tiles, also those that
+    registers had room for, but of one program a processor.
+    """
     plain = TritonPlan()
     wide = plain.but(block=2048, tile=4096, lanes=32, sides=12)
-    return [plain, plain.but(dot=332), plain.but(each=16), wide, plain.but(stream=True)]
+    more = plain.but(each=16, whole=16384, sweep=8192)
+    return [plain, plain.but(dot=332), more, wide, plain.but(stream=True)]
 
 
 def careful(plan: Choices) -> Iterator[Choices]:

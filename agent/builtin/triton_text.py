@@ -116,6 +116,14 @@ def kw_sum(a, b):
 def kw_product(a, b):
     return a * b
 """,
+    **{
+        f"{join}_before": f"""\
+@triton.jit
+def {join}_before(a, b, c, d):  # b, d: what comes before a, before c
+    return {join}(a, c), {join}(a, d)
+"""
+        for join in ("kw_sum", "kw_product", "kw_maximum_wide", "kw_minimum_wide")
+    },
     "kw_argmax": """\
 @triton.jit
 def kw_argmax(a, i, b, j):

@@ -121,7 +121,7 @@ def dressed(model, new, inputs, odd: bool) -> str:
 
 
 def main() -> None:
-    if "sweep=16" in sys.argv[1]:  # the files are small, and programs are to share rows
+    if "split=1" in sys.argv[1]:  # the files are small, and programs are to share rows
         triton_layout.SHARED_LENGTH = triton_layout.SHARED_HEIGHT = 17
     InterpreterBuilder.create_dot = dot
     for name in LIBDEVICE:

@@ -44,7 +44,7 @@ def check(path: Path, plan, folder: Path) -> tuple[str, str]:
 
 
 def main() -> None:
-    if "sweep=16" in sys.argv[1]:  # the files are small, and programs are to share rows
+    if "split=1" in sys.argv[1]:  # the files are small, and programs are to share rows
         triton_layout.SHARED_LENGTH = triton_layout.SHARED_HEIGHT = 17
     folder, plan = Path(os.environ["KERNELWRIGHT_BUILD_DIR"]), parse_choices(sys.argv[1], TritonPlan())
     for name in sys.argv[2:]:

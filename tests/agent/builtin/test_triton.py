@@ -32,6 +32,8 @@ PIECES = TritonPlan(
 """Every row that can be is shared by programs."""
 SWEPT = TritonPlan(block=64, tile=64, whole=16, sweep=64, lanes=8, sides=10, each=4)
 """Every row is swept."""
+STRETCHES = TritonPlan(whole=16, sweep=512, lanes=32, split=True)
+"""Threads of a scan run along several elements, and programs share its rows."""
 OWN = {
     "own_products": """
 import torch
@@ -172,6 +174,22 @@ class Model(nn.Module):
 def get_inputs():
     return [torch.randn(3, 5, 18, 24).half(), torch.randn(2, 3, 9, 16), torch.randn(7, 3, 32), torch.randn(5, 16) > 0]
 """,
+    "own_scans": """
+import torch
+from torch import nn
+
+
+class Model(nn.Module):
+    def forward(self, x, y, n):
+        sums = torch.cumsum(x * 2, 1)
+        return sums, sums.relu() + x, torch.cummax(y, 0)[0], torch.cumsum(y.t(), 1), torch.cumsum(n, 0), n.cumprod(1)
+
+
+def get_inputs():
+    y = torch.randn(45, 5)
+    y[20, 3], y[30, 1], y[31, 2] = float("inf"), float("nan"), -float("inf")
+    return [torch.randn(2, 75, 20).bfloat16(), y, torch.randint(-2, 3, (45, 9))]
+""",
     "own_nothing": """
 import torch
 from torch import nn
@@ -228,11 +246,14 @@ def outcomes(request, tmp_path_factory, own) -> dict[str, dict]:
     wanted = {call.params["name"] for call in calls if call is not None and "name" in call.params}
     folder = tmp_path_factory.mktemp("interpreted")
     dressed = {"KERNELWRIGHT_DRESSED": "1"}
+    scans = [file for file in own if file.stem == "own_scans"]
     jobs = [
         (USUAL, [*own, *OPERATORS[0::4]], dressed),
         (PIECES, OPERATORS[1::4], {}),
         (SWEPT, own[3:5], dressed),
         (SWEPT, OPERATORS[2::4], {}),
+        (STRETCHES, scans, {}),
+        (PIECES, scans, {}),
         (PIECES, OPERATORS[3::4], {}),
     ]
 
