@@ -79,6 +79,10 @@ class Window:
     stride: tuple[int, ...]
     padding: tuple[int, ...]
     dilation: tuple[int, ...]
+    weight: Value | None = None
+    """Of a convolution whose channels do not mix, which is a weighted ``sum``: (channels out, 1, *kernel)."""
+    bias: Value | None = None
+    """What such a sum starts with, a channel."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from agent.builtin.expr import KIND_OF
 from agent.builtin.lowering import External, Lowering, Node, NotComputed, Strided, Unsupported, Value
+from agent.builtin.triton_windows import depthwise
 
 REFUSED = ("rand", "bernoulli", "dropout", "multinomial", "poisson", "normal_", "view", "as_strided", "alias")
 """Parts of the names of operators that draw numbers, which belong to whoever sets the seed, or that give a part of
@@ -17,7 +18,11 @@ PLACES = ("device", "layout", "pin_memory")
 
 
 def foreign(low: Lowering, node: Node, *args: Any, **named: Any) -> Value:
-    """The result of torch's own operator, in memory. Raises Unsupported."""
+    """The result of torch's own operator, in memory, but for a convolution of channels that do not mix. Raises
+    Unsupported.
+    """
+    if node.op == "convolution" and (found := depthwise(low, node, *args)) is not None:
+        return found
     is_refused = any(part in node.op for part in REFUSED)
     if is_refused or not node.dtype or node.results or "." in node.overload or not node.overload:
         raise Unsupported(f"aten.{node.op}.{node.overload}")

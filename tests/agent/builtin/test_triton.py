@@ -174,6 +174,28 @@ class Model(nn.Module):
 def get_inputs():
     return [torch.randn(3, 5, 18, 24).half(), torch.randn(2, 3, 9, 16), torch.randn(7, 3, 32), torch.randn(5, 16) > 0]
 """,
+    "own_depthwise": """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.causal = nn.Conv1d(6, 6, 4, groups=6, padding=3)
+        self.doubling = nn.Conv1d(6, 12, 3, groups=6, stride=2, padding=2, dilation=2, bias=False)
+        self.large = nn.Conv2d(4, 4, (5, 7), padding=(2, 3), groups=4, dtype=torch.float16)
+        self.narrow = nn.Conv1d(6, 6, 2, groups=6, dtype=torch.bfloat16)
+
+    def forward(self, x, y):
+        causal = F.silu(self.causal(x)[..., : x.shape[-1]])
+        return causal, self.doubling(x), F.gelu(self.large(y)), self.narrow(x.bfloat16() * 2), self.causal(x).mean(-1)
+
+
+def get_inputs():
+    return [torch.randn(3, 6, 40), torch.randn(2, 4, 9, 16).half()]
+""",
     "own_scans": """
 import torch
 from torch import nn
