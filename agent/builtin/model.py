@@ -23,6 +23,10 @@ from agent.builtin.tuning import CPP, Space, next_plan, parse_attempts
 from agent.scripted import Script, ScriptedChatModel
 
 NEEDS_MODEL = "this operator needs a language model"
+MOST_OUTSIDE = 2
+"""Plans that lead to no program, after which no other is tried: the second one is that with matrix products of its own,
+which some operators need.
+"""
 MUCH_BYTES = 1 << 22
 """Results at least this large are first tried with non-temporal stores."""
 SPACES: dict[str, Space] = {"cpp": CPP, "triton": TRITON}
@@ -82,6 +86,9 @@ def _write(step: int, task: str, graph_text: str) -> AIMessage:
     threads = int(found.group(1)) if (found := re.search(r"; (\d+) threads", sections["Cases"])) else 1
     source = _fenced(sections["Problem"])
 
+    outside: list[Unsupported] = []
+    inside: list[Choices] = []
+
     @functools.cache
     def program(plan: Choices) -> str:
         if isinstance(plan, TritonPlan):
@@ -89,14 +96,24 @@ def _write(step: int, task: str, graph_text: str) -> AIMessage:
         assert isinstance(plan, Plan)
         return generate(graph, source, plan, threads)
 
-    def text_of(plan: Choices) -> str:
-        return program(plan).replace(str(plan), "")
+    def text_of(plan: Choices) -> str | None:
+        try:
+            text = program(plan).replace(str(plan), "")
+        except Unsupported as error:
+            outside.append(error)
+            if len(outside) == MOST_OUTSIDE and not inside:
+                raise outside[0] from error
+            return None
+        inside.append(plan)
+        return text
 
     space, much = SPACES[place["language"]], _writes_much(sections["Cases"])
     attempts, recalled = (parse_attempts(sections[name], space.default) for name in ("Attempts", "Recalled"))
     parent, mate, *_ = [*(t.id for t in parse_attempts(sections["Parent"])), None, None]
     try:
         plan = next_plan(attempts, recalled, parent, int(place["slot"]), much, text_of, space, mate)
+        if plan is None and outside and not inside:
+            raise outside[0]
         if plan is None:
             return _call(step, "decline", reason="every variation within reach was tried")
         return _call(step, "write_candidate", source=program(plan))

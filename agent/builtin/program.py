@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +64,16 @@ def leaves_of(tree: Any) -> list[Buffer]:
         return []
     inner = tree.get("dict", {}).values() if "dict" in tree else tree.get("tuple", tree.get("list", []))
     return [b for t in inner for b in leaves_of(t)]
+
+
+def with_leaves(tree: Any, others: Mapping[Buffer, Buffer]) -> Any:
+    """The tree with some of its buffers replaced."""
+    if "buffer" in tree:
+        return {**tree, "buffer": others.get(tree["buffer"], tree["buffer"])}
+    if "dict" in tree:
+        return {**tree, "dict": {key: with_leaves(inner, others) for key, inner in tree["dict"].items()}}
+    names = [name for name in ("tuple", "list") if name in tree]
+    return {**tree, **{name: [with_leaves(inner, others) for inner in tree[name]] for name in names}}
 
 
 def _stored(low: Lowering, steps: list[Step], traced: list[Traced | None], outputs: list[Buffer]) -> set[Buffer]:

@@ -8,9 +8,9 @@ from typing import Any
 from agent.builtin.expr import Buffer
 from agent.builtin.lowering import Lowering, Pointwise, Scan, Unsupported, Window
 from agent.builtin.ops_nn import load_handlers
-from agent.builtin.program import leaves_of, strided_text
+from agent.builtin.program import leaves_of, strided_text, with_leaves
 from agent.builtin.schedule import Call, Step, Traced, loads, schedule, special_reads, trace
-from agent.builtin.triton_dot import DotKernel, fused_products
+from agent.builtin.triton_dot import DotKernel, fused_products, give_products_readers
 from agent.builtin.triton_foreign import foreign
 from agent.builtin.triton_forward import write_forward
 from agent.builtin.triton_nests import Kernel, NestKernels
@@ -35,6 +35,9 @@ def generate_triton(graph: dict[str, Any], problem_source: str, plan: TritonPlan
     outputs = list(leaves_of(low.outputs))
     if not outputs:
         raise Unsupported("it returns no tensor")
+    if plan.dot and (copies := give_products_readers(low, outputs)):
+        low.outputs = with_leaves(low.outputs, copies)
+        outputs = list(leaves_of(low.outputs))
     steps = schedule(low, crossing=False)
     traced = [None if isinstance(s, Call) else _traced(low, s) for s in steps]
     products = fused_products(low, steps, traced, outputs) if plan.dot else {}

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 
 from agent.builtin.plan import Choices, Plan, parse_choices
 
-Fingerprint = Callable[[Choices], str]
-"""The text a plan leads to: plans that lead to the same text are one."""
+Fingerprint = Callable[[Choices], str | None]
+"""The text a plan leads to: plans that lead to the same text are one. None for a plan that leads to none."""
 
 _ATTEMPT = re.compile(
     r"^- (?P<id>[0-9a-f]+) parent=\S+ status=(?P<status>\w+) reason=(?P<reason>.*?) speedup=(?P<speedup>\S+) "
@@ -105,7 +105,7 @@ def next_plan(
     waiting = slot
     for plan in _promising(attempts, drafts(recalled, writes_much, space), (parent, mate), space):
         text = text_of(plan)
-        if text in done:
+        if text is None or text in done:
             continue
         done.add(text)
         if waiting == 0:

@@ -5,6 +5,7 @@ import json
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
+from agent.builtin.index import strides_of
 from agent.builtin.model import BuiltinChatModel, respond
 
 SOURCE = '''import torch
@@ -106,6 +107,20 @@ def test_an_operator_outside_the_families_needs_a_language_model():
     name, args = talk(graph={**GRAPH, "nodes": [node]})[-1]
     assert name == "decline"
     assert args["reason"] == "this operator needs a language model: aten.convolution.default"
+
+
+@pytest.mark.parametrize(("op", "shape", "dtype"), [("mm", [128, 64], "float16"), ("bmm", [9, 32, 32], "float32")])
+def test_a_product_by_itself_is_written_by_the_plan_that_can_and_no_other(op, shape, dtype):
+    inputs = [
+        {"name": name, "kind": "user", "target": number, "shape": given, "dtype": dtype, "stride": [*strides_of(given)]}
+        for number, (name, given) in enumerate((("a", shape), ("b", [*shape[:-2], shape[-1], shape[-1]])))
+    ]
+    node = {"name": "y", "op": f"aten.{op}.default", "args": [{"ref": "a"}, {"ref": "b"}], "kwargs": {}}
+    graph = {**GRAPH, "inputs": inputs, "nodes": [{**node, "shape": shape, "dtype": dtype}]}
+    first, second = (talk(slot, language="triton", graph=graph) for slot in (0, 1))
+    assert first[1][1]["source"].count("tl.dot(") == 1
+    assert "torch.mm(" not in first[1][1]["source"]
+    assert second[1][1]["source"] != first[1][1]["source"]
 
 
 def test_a_form_that_nobody_foresaw_is_refused_and_ends_nothing():
