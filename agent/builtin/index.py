@@ -106,10 +106,8 @@ class Index:
         whole, rest = self._separate(divisor)
         quotient = Index(tuple((t, c // divisor) for t, c in whole))
         low, high = rest.bounds()
-        for step in sorted({c for _, c in rest.terms if 1 < c < divisor and divisor % c == 0}, reverse=True):
-            coarse, fine = rest._separate(step)
-            if fine.bounds()[0] >= 0 and fine.bounds()[1] < step:  # what is below one step changes nothing
-                return quotient + Index(tuple((t, c // step) for t, c in coarse)).over(divisor // step)
+        for step, coarse, _ in rest._steps(divisor):  # what is below one step changes nothing
+            return quotient + coarse.over(divisor // step)
         if low // divisor == high // divisor:
             return quotient + low // divisor
         return quotient + Index(((Quotient(rest, divisor), 1),))
@@ -122,7 +120,18 @@ class Index:
         low, high = rest.bounds()
         if low // divisor == high // divisor:
             return rest + (-(low // divisor) * divisor)
+        for step, coarse, fine in rest._steps(divisor):
+            return coarse.modulo(divisor // step) * step + fine
         return Index(((Remainder(rest, divisor), 1),))
+
+    def _steps(self, divisor: int) -> Iterator[tuple[int, Index, Index]]:
+        """Divisors of ``divisor``, the largest first, by which this is ``step * coarse + fine`` with ``fine`` below
+        one step.
+        """
+        for step in sorted({c for _, c in self.terms if 1 < c < divisor and divisor % c == 0}, reverse=True):
+            whole, fine = self._separate(step)
+            if fine.bounds()[0] >= 0 and fine.bounds()[1] < step:
+                yield step, Index(tuple((t, c // step) for t, c in whole)), fine
 
     def _separate(self, divisor: int) -> tuple[tuple[tuple[Term, int], ...], Index]:
         whole = tuple((t, c) for t, c in self.terms if c % divisor == 0)

@@ -263,6 +263,14 @@ class Lowering:
 
     def strided(self, value: Value) -> Strided:
         """A view that torch can take; stores the value first where it is more than a view."""
+        if (view := self.as_view(value)) is not None:
+            return view
+        stored = self.store(value)
+        assert stored.buffer is not None
+        return Strided(stored.buffer, stored.shape, stored.buffer.strides, 0)
+
+    def as_view(self, value: Value) -> Strided | None:
+        """The value as a view of one buffer; None where it is more than that."""
         loops = [Var(f"s{d}", size) for d, size in enumerate(value.shape)]
         expr = value.at([of(v) for v in loops])
         if expr.op == "load" and not expr.args:
@@ -271,9 +279,7 @@ class Lowering:
                 strides = tuple(offset.coefficient(v) for v in loops)
                 if all(s >= 0 for s in strides):
                     return Strided(buffer, value.shape, strides, offset.const)
-        stored = self.store(value)
-        assert stored.buffer is not None
-        return Strided(stored.buffer, stored.shape, stored.buffer.strides, 0)
+        return None
 
     def constant(self, value: float, shape: Sequence[int], dtype: str) -> Value:
         """The same number everywhere."""

@@ -6,11 +6,12 @@ import re
 from typing import Any
 
 from agent.builtin.expr import Buffer
-from agent.builtin.lowering import Lowering, Pointwise, Scan, Unsupported, Window
+from agent.builtin.index import strides_of
+from agent.builtin.lowering import External, Lowering, Pointwise, Scan, Unsupported, Window
 from agent.builtin.ops_nn import load_handlers
 from agent.builtin.program import leaves_of, strided_text, with_leaves
 from agent.builtin.schedule import Call, Step, Traced, loads, schedule, special_reads, trace
-from agent.builtin.triton_dot import DotKernel, fused_products, give_products_readers
+from agent.builtin.triton_dot import DotKernel, fused_products, give_products_readers, is_ours
 from agent.builtin.triton_foreign import foreign
 from agent.builtin.triton_forward import write_forward
 from agent.builtin.triton_nests import Kernel, NestKernels
@@ -35,6 +36,7 @@ def generate_triton(graph: dict[str, Any], problem_source: str, plan: TritonPlan
     outputs = list(leaves_of(low.outputs))
     if not outputs:
         raise Unsupported("it returns no tensor")
+    _give_views(low, outputs, plan)
     if plan.dot and (copies := give_products_readers(low, outputs)):
         low.outputs = with_leaves(low.outputs, copies)
         outputs = list(leaves_of(low.outputs))
@@ -61,6 +63,19 @@ def generate_triton(graph: dict[str, Any], problem_source: str, plan: TritonPlan
     if not any(isinstance(step, Kernel) for step in done):
         raise Unsupported(next((s.buffer.definition.op for s in steps if isinstance(s, Call)), "it computes nothing"))
     return _assemble(low, problem_source, plan, done, list(used), outputs)
+
+
+def _give_views(low: Lowering, outputs: list[Buffer], plan: TritonPlan) -> None:
+    """What torch computes and a result only has in another shape is given as such, and not copied."""
+    given = set(outputs)
+    for buffer in dict.fromkeys(outputs):
+        view = low.as_view(buffer.definition.value) if isinstance(buffer.definition, Pointwise) else None
+        if view is None or view.buffer in given or not isinstance(view.buffer.definition, External):
+            continue
+        is_whole = view.strides == strides_of(view.shape) and view.buffer.numel == buffer.numel
+        if is_whole and not (plan.dot and is_ours(view.buffer)):
+            buffer.definition = External("view", (view,), "{0}")
+            given.add(view.buffer)
 
 
 def _nest_kernels(nest: Traced, stored: set[Buffer], plan: TritonPlan, name: str) -> list[Kernel]:

@@ -63,6 +63,18 @@ def test_a_variable_in_the_way_is_named_with_the_split_that_helps():
     assert list(splits_wanted(of(x).over(7))) == []  # 24 is no multiple of 7
 
 
+@pytest.mark.parametrize("const", [0, 3, -5])
+def test_what_is_below_one_step_of_a_remainder_is_only_added(const):
+    i, j = Var("i", 24), Var("j", 4)
+    index = of(i) * 4 + of(j)
+    if not const:
+        assert index.modulo(32) == of(i).modulo(8) * 4 + of(j)
+    for at in points([i, j]):
+        assert value((index + const).modulo(32), at) == (value(index, at) + const) % 32
+    heads = unflatten(flatten(unflatten(flatten([of(i), of(j)], (24, 4)), (3, 8, 4)), (3, 8, 4)), (3, 32))
+    assert set(flatten(heads, (3, 32)).terms) == {(i, 4), (j, 1)}
+
+
 def test_what_is_below_one_step_of_a_quotient_changes_nothing():
     row, column = Var("row", 85), Var("column", 96)
     joined = of(row) * 96 + of(column)
