@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 MAYBE_THE_MACHINES = frozenset({"timeout", "out_of_memory"})
 """After all went well once."""
-MAYBE_ANOTHERS = frozenset({"cheat.device_busy"})
+SOMEBODY_ELSES = frozenset({"cheat.device_busy"})
 """One look sees that a device is not idle, and not whose work it does."""
 
 
@@ -22,6 +22,6 @@ def with_pardon(work: Callable[[], T]) -> T:
     try:
         return work()
     except Rejected as error:
-        if error.reason not in MAYBE_ANOTHERS:
+        if error.reason not in SOMEBODY_ELSES:
             raise
     return work()
