@@ -1,6 +1,7 @@
 """Problems to which wrong answers would pass are refused, and what a licence cannot see is told."""
 
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 
@@ -114,20 +115,37 @@ def test_an_answer_that_rounding_blurs_is_refused_all_the_same(enclosed, tmp_pat
 
 
 @pytest.mark.parametrize("unlucky", [1, 2])
-def test_weights_that_hide_what_is_wrong_are_drawn_once_more(enclosed, tmp_path, monkeypatch, unlucky):
+def test_weights_that_hide_what_is_wrong_are_drawn_once_more(monkeypatch, unlucky):
     """A weight of 16 among small ones makes a scale beside which the rest is rounding."""
-    seeds = []
+    asked, crews = [], iter(range(9))
 
     def admitted(crew, *about):
-        seeds.append(crew._seed)
-        if len(seeds) <= unlucky:
+        asked.append(crew.number)
+        if len(asked) <= unlucky:
             raise Blurred("wrong answers would pass")
         return Admission(1)
 
+    class Drawn:
+        """Crews, each with weights of its own."""
+
+        def __init__(self):
+            self.forget()
+
+        def now(self):
+            return self.crew
+
+        def forget(self):
+            oracle = SimpleNamespace(machine=None)
+            self.crew = SimpleNamespace(number=next(crews), describe=lambda: ("facts", {}), oracle=oracle)
+
     monkeypatch.setattr(judging, "admit", admitted)
+    judge = object.__new__(SandboxedJudge)
+    judge._crews, judge._admission, judge._licence, judge._problem = Drawn(), None, None, SimpleNamespace(name="p")
+    judge._roof, judge.settings = SimpleNamespace(over=lambda facts, machine: facts), JudgeSettings()
     if unlucky == 1:
-        assert admission(enclosed, tmp_path, "x * y").tried == 1
+        assert judge._admitted() == "facts"
+        assert judge._admission.tried == 1
     else:
         with pytest.raises(RequestError, match="would pass"):
-            admission(enclosed, tmp_path, "x * y")
-    assert len(set(seeds)) == 2
+            judge._admitted()
+    assert asked == [0, 1]

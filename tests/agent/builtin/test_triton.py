@@ -15,8 +15,8 @@ from agent.builtin.triton_plan import TritonPlan
 
 ROOT = Path(__file__).parents[3]
 OPERATORS = sorted((ROOT / "tests/fixtures/operators").glob("*.py"))
-OFTEN = [path.stem for number, path in enumerate(OPERATORS) if number // 4 % 6 == 0]
-SELDOM = [path.stem for number, path in enumerate(OPERATORS) if number // 4 % 6]
+OFTEN = [path.stem for number, path in enumerate(OPERATORS) if number // 4 % 12 == 0]
+SELDOM = [path.stem for number, path in enumerate(OPERATORS) if number // 4 % 12]
 """In the slow tests: the interpreter takes a second for some."""
 BEYOND = {
     "emb_bag_modes": "uneven length",
