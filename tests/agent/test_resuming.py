@@ -58,7 +58,7 @@ def test_a_run_killed_again_and_again_comes_to_the_same_end(toy, tmp_path: Path)
     assert len(resumed) > 3
 
 
-@pytest.mark.parametrize("policy", ["evolution", "mcts"])
+@pytest.mark.parametrize("policy", ["evolution", pytest.param("mcts", marks=pytest.mark.slow)])
 def test_a_killed_run_chooses_as_an_unbroken_one(toy, tmp_path: Path, policy: str) -> None:
     changes = json.dumps({"policy": policy, "drafts": 3, "restart_after": 2, "max_candidates": 9})
     (unbroken,) = kill_and_resume(toy, tmp_path, [0], changes)

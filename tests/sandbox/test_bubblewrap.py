@@ -53,6 +53,7 @@ def test_a_compiler_and_openmp_work_inside(sandbox: Sandbox, tmp_path: Path) -> 
 
 @pytest.mark.bubblewrap
 @pytest.mark.torch
+@pytest.mark.slow
 def test_torch_compile_works_inside(sandbox: Sandbox, tmp_path: Path) -> None:
     # Without precompiled headers, which cost more than all the rest; Docker's test has them.
     code = "import torch._inductor.config, torch; torch._inductor.config.cpp_cache_precompile_headers = False\n"

@@ -45,6 +45,7 @@ def test_a_convolution_is_timed_in_that_layout_too_and_its_answer_is_compared(en
         assert judge._crews.now().notes == []
 
 
+@pytest.mark.slow
 def test_it_is_called_on_inputs_in_that_layout(enclosed, tmp_path):
     with judge_of(enclosed, tmp_path, SOURCE.replace("ALLOWED", "False")) as judge:
         assert list(judge.baselines()) == ["eager"]

@@ -125,7 +125,9 @@ def get_init_inputs():
 """
 
 
-@pytest.mark.parametrize(("how", "passes"), [("x[:32].clone()", False), ("x[:32]", True)])
+@pytest.mark.parametrize(
+    ("how", "passes"), [("x[:32].clone()", False), pytest.param("x[:32]", True, marks=pytest.mark.slow)]
+)
 def test_a_view_of_the_input_passes_only_for_a_view(tmp_path, enclosed, how, passes):
     source = IDENTITY.replace("HOW", how)
     settings = SETTINGS.model_copy(update={"admission": False})

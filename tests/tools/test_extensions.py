@@ -47,6 +47,7 @@ def judge(enclosed, tmp_path_factory):
         yield judge
 
 
+@pytest.mark.slow
 def test_what_load_inline_built_is_found_again_read_only(judge):
     inline = candidate(FORWARD, before=INLINE + "double, half = built('2.0f'), built('0.5f')")
     result = judge.check(inline)

@@ -39,10 +39,13 @@ class RandomRounding(Doubling):
         if not isinstance(value, torch.Tensor) or value.dtype != torch.float64:
             return value
         lot = self._lot(value.device)
-        by = torch.rand(value.shape, dtype=torch.float64, device=value.device, generator=lot)
-        by = (by - 0.5).sign() * (LEAST + (MOST - LEAST) * by)
-        moved = (value * (1 + self._sign * EPS * by)).float().double()
-        return torch.where(value.float().double() == value, value, moved)
+        moved = torch.rand(value.shape, dtype=torch.float64, device=value.device, generator=lot)
+        up = (moved - 0.5).sign_()
+        moved.mul_(MOST - LEAST).add_(LEAST).mul_(up.mul_(self._sign * EPS)).add_(1).mul_(
+            value
+        )  # in place: it is large
+        del up
+        return torch.where(value.float() == value, value, moved.float().double())
 
     def _lot(self, device: torch.device) -> torch.Generator:
         if device not in self._lots:

@@ -100,7 +100,6 @@ class Subject:
         """Take a constructed model; its buffers are put back to their present values before calls."""
         self.model, self.call = model, call
         self._saved = buffers_of(model)
-        collect_garbage()  # the first time takes 0.1 s, all of torch's objects being looked at: not in a window's time
 
     def reserve(self, size_bytes: int) -> None:
         """See ``Reserve``. On a device the memory that others can read is taken as a whole."""

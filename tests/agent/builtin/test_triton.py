@@ -306,12 +306,16 @@ def test_generated_kernels_agree_with_the_reference(outcomes, name):
 def compiled(tmp_path_factory, own) -> list[tuple[Path, list[Path], list[dict]]]:
     """Some files under two plans: where what was compiled is kept, which files, and what came of each."""
     few = [path for path in OPERATORS[4::12] if path.stem not in BEYOND]
-    folder, done = tmp_path_factory.mktemp("compiled"), []
-    for number, (plan, files) in enumerate([(USUAL, [*own[:-1], *few]), (PIECES, [*own[2:4], *few])]):
-        arch = {"KERNELWRIGHT_CUDA_ARCH": "sm_90"}
+    folder = tmp_path_factory.mktemp("compiled")
+    jobs = [(USUAL, own[:-1]), (USUAL, few), (PIECES, [*own[2:4], *few])]
+
+    def go(number: int) -> tuple[Path, list[Path], list[dict]]:
+        (plan, files), arch = jobs[number], {"KERNELWRIGHT_CUDA_ARCH": "sm_90"}
         entries = run("check_triton_compiles.py", plan, files, folder / str(number), **arch)
-        done.append((folder / str(number) / "cache", files, entries))
-    return done
+        return folder / str(number) / "cache", files, entries
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(go, range(len(jobs))))
 
 
 def test_generated_kernels_are_compiled_without_a_gpu(compiled):
