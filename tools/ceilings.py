@@ -16,13 +16,14 @@ from sandbox.devices import Device
 from tools.problem import Description
 from tools.roofline import Ceilings, Floor, floors
 
-SCHEMA = "kernelwright.ceilings/1"
+SCHEMA = "kernelwright.ceilings/2"
 KEPT_DAYS = 30
 """So long the host's best measurement counts. What a machine shared with others reaches at one time is half of what it
 reaches at another, and too low a ceiling would call an operator finished that is not.
 """
 MUCH_LOWER = 0.9
 """Of what is kept: a measurement below it is worth a word."""
+MEMORY_RATES = ("bandwidth", "copy", "read", "write")
 _CACHES = Path("/sys/devices/system/cpu")
 
 
@@ -90,8 +91,8 @@ class CeilingStore:
             return new
         ops = {name: max(value, kept.ops.get(name, value)) for name, value in new.ops.items()}
         # The date stays that of the first: the best of thirty days, not the best that ever was seen.
-        best = replace(new, ops=ops, bandwidth=max(new.bandwidth, kept.bandwidth), copy=max(new.copy, kept.copy))
-        return replace(best, times=kept.times + 1, date=new.date if share >= 1 else kept.date)
+        best = {name: max(getattr(new, name), getattr(kept, name)) for name in MEMORY_RATES}
+        return replace(new, ops=ops, **best, times=kept.times + 1, date=new.date if share >= 1 else kept.date)
 
     def _read(self, machine: Machine) -> Ceilings | None:
         """None for a file that is missing, damaged or not ours: then it is measured."""
@@ -124,7 +125,7 @@ class CeilingStore:
 
 
 def _rates(ceilings: Ceilings) -> dict[str, float]:
-    return {"bandwidth": ceilings.bandwidth, "copy": ceilings.copy, **ceilings.ops}
+    return {**{name: getattr(ceilings, name) for name in MEMORY_RATES}, **ceilings.ops}
 
 
 def _ceilings(machine: Machine, measured: Mapping[str, Any], date: str) -> Ceilings:
@@ -132,6 +133,8 @@ def _ceilings(machine: Machine, measured: Mapping[str, Any], date: str) -> Ceili
         device=machine.name,
         bandwidth=float(measured["bandwidth"]),
         copy=float(measured["copy"]),
+        read=float(measured["read"]),
+        write=float(measured["write"]),
         ops={name: float(value) for name, value in measured["ops"].items()},
         cache_bytes=int(measured["cache_bytes"]) or host_cache_bytes(),
         kind=machine.kind,

@@ -98,6 +98,8 @@ class CaseFacts(BaseModel):
     operator does not say what it needs (``tools/harness/counting.py``)."""
     flops: int
     """Floating point operations as counted by torch, 0 where it cannot count."""
+    bytes_written: int = 0
+    """Of ``bytes_moved``, those outputs."""
     state_bytes: int = 0
     """Of ``bytes_moved``, parameters and buffers."""
     state_dtypes: tuple[str, ...] = ()

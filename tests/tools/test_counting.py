@@ -63,6 +63,7 @@ def test_a_parameter_counts_where_it_is_read():
     table = nn.Embedding(100, 8)
     assert work(table, torch.tensor([[1, 2], [2, 3]])) == {
         "bytes_moved": 4 * 8 + 4 * 3 * 8 + 4 * 4 * 8,
+        "bytes_written": 4 * 4 * 8,
         "state_bytes": 4 * 3 * 8,
         "state_dtypes": ["float32"],
         "flops": 0,

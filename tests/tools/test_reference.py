@@ -9,7 +9,8 @@ from tests.tools.judged import problem
 
 torch = pytest.importorskip("torch")
 
-from tools.harness.faults import Fault  # noqa: E402 - imports torch
+from tools.harness.bounds import guarded  # noqa: E402 - imports torch
+from tools.harness.faults import Fault  # noqa: E402
 from tools.harness.kernel_harness import compiled  # noqa: E402
 from tools.harness.reference import Reference  # noqa: E402
 
@@ -252,6 +253,21 @@ def test_more_rows_come_from_another_draw(opened):
     assert json.loads(facts)["tensors"][0][1] == [17, 8]
     first, second = (reference.cases(seed)["default"][0] for seed in (3, 4))
     assert torch.equal(chunks[0].view(torch.float32).view(17, 8), torch.cat([first, second])[:17])
+
+
+def test_only_inputs_that_are_not_as_drawn_are_watched_for_indices_out_of_range(opened, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "tools.harness.reference.guarded",
+        lambda device, *, is_altered: asked.append(is_altered) or guarded(torch.device("cuda"), is_altered=is_altered),
+    )
+    table = SOURCE.replace("torch.randn(16, 8)", "torch.randn(16, 8), torch.arange(16).flip(0)")
+    monkeypatch.setitem(globals(), "SOURCE", table.replace("forward(self, x)", "forward(self, x, i)"))
+    reference = opened("return x[i]")
+    assert "refused" not in json.loads(reference.make("default", 3)[0])
+    refusal = json.loads(reference.make("default", 3, 11)[0])["refused"]
+    assert "index looks up 15 among 11" in refusal
+    assert asked == [False, True, True]  # with both cut, then with the first alone
 
 
 def test_of_two_square_matrices_the_first_alone_gets_other_rows(opened, monkeypatch):

@@ -1,5 +1,7 @@
 """Floors: how fast an operator can be at most, and when nothing is left to win."""
 
+from dataclasses import replace
+
 import pytest
 
 from tools.problem import CaseFacts, Description, TensorFacts
@@ -24,6 +26,8 @@ H200 = Ceilings(
     device="NVIDIA H200",
     bandwidth=4e12,
     copy=4e12,
+    read=4e12,
+    write=4e12,
     ops={"float64": 60e12, "float32": 50e12, "tf32": 360e12, "float16": 700e12, "bfloat16": 720e12},
     cache_bytes=50_000_000,
     kind="cuda",
@@ -76,7 +80,7 @@ def test_products_count_at_the_fastest_way_the_licence_lets_pass(dtype, precisio
 
 
 def test_tf32_counts_only_where_a_tolerance_is_stated():
-    tf32 = Ceilings("d", 1e12, 1e12, {"float32": 50e12, "tf32": 60e12}, kind="cuda")
+    tf32 = Ceilings("d", 1e12, 1e12, 1e12, 1e12, {"float32": 50e12, "tf32": 60e12}, kind="cuda")
     assert rate(tf32, "float32", "native") == 50e12
     assert rate(tf32, "float32", "tolerance") == 60e12
 
@@ -131,16 +135,20 @@ def test_a_floor_says_what_it_takes_for_granted(one, operators, doubt):
 
 
 def test_on_the_host_far_more_than_the_cache_has_to_be_moved():
-    host = Ceilings("a processor", 40e9, 30e9, {"float32": 1e11}, cache_bytes=32 << 20, kind="cpu", times=HOST_TIMES)
+    host = Ceilings(
+        "a processor", 40e9, 30e9, 40e9, 35e9, {"float32": 1e11}, cache_bytes=32 << 20, kind="cpu", times=HOST_TIMES
+    )
     assert floor(case(BEYOND_CACHES["cpu"] * (32 << 20)), "mul", ceilings=host).doubt is None
     assert floor(case(BEYOND_CACHES["cpu"] * (32 << 20) - 1), "mul", ceilings=host).doubt is not None
-    unknown = Ceilings("a processor", 40e9, 30e9, {"float32": 1e11}, cache_bytes=0, kind="cpu", times=HOST_TIMES)
+    unknown = Ceilings(
+        "a processor", 40e9, 30e9, 40e9, 35e9, {"float32": 1e11}, cache_bytes=0, kind="cpu", times=HOST_TIMES
+    )
     assert "not known" in floor(case(1 << 40), "mul", ceilings=unknown).doubt
 
 
 def test_what_the_host_reaches_is_believed_when_several_runs_have_seen_it():
     once = Ceilings(
-        "a processor", 40e9, 30e9, {"float32": 1e11}, cache_bytes=32 << 20, kind="cpu", times=HOST_TIMES - 1
+        "a processor", 40e9, 30e9, 40e9, 35e9, {"float32": 1e11}, 32 << 20, kind="cpu", times=HOST_TIMES - 1
     )
     assert "too seldom" in floor(case(1 << 40), "mul", ceilings=once).doubt
 
@@ -196,7 +204,27 @@ def test_what_limits_is_named():
 
 
 def test_what_torchs_product_reaches_is_no_ceiling_of_a_processor():
-    host = Ceilings("a processor", 40e9, 30e9, {"float32": 1e11}, cache_bytes=32 << 20, kind="cpu", times=HOST_TIMES)
+    host = Ceilings(
+        "a processor", 40e9, 30e9, 40e9, 35e9, {"float32": 1e11}, cache_bytes=32 << 20, kind="cpu", times=HOST_TIMES
+    )
     one = case(1000, {"float32": 10**12})
     assert "may reach more" in floor(one, "mm", ceilings=host).doubt
     assert floor(one, "mm").doubt is None
+
+
+@pytest.mark.parametrize(
+    ("copy", "read", "written", "seconds"),
+    [
+        (4.2e12, 4 * GIB, 0, 4 * GIB / 4.7e12),
+        (4.2e12, 0, 4 * GIB, 4 * GIB / 4.0e12),
+        (4.2e12, 2 * GIB, 2 * GIB, 2 * GIB / 4.7e12 + 2 * GIB / 4.0e12),  # the one after the other is faster
+        (4.5e12, 2 * GIB, 2 * GIB, 4 * GIB / 4.5e12),
+        (4.5e12, 3 * GIB, 1 * GIB, 2 * GIB / 4.5e12 + 2 * GIB / 4.7e12),
+    ],
+)
+def test_a_device_s_floor_knows_reads_from_writes(copy, read, written, seconds):
+    ceilings = replace(H200, bandwidth=4.7e12, copy=copy, read=4.7e12, write=4.0e12)
+    one = case(moved=read + written, bytes_written=written)
+    assert floors(described(one, "relu"), ceilings, "native")["default"].seconds == pytest.approx(seconds)
+    host = replace(ceilings, kind="cpu")
+    assert floors(described(one, "relu"), host, "native")["default"].seconds == pytest.approx((read + written) / 4.7e12)

@@ -24,8 +24,9 @@ TOGETHER = {"cuda": 8, "cpu": 1}
 def measure_ceilings(device: torch.device, settle: Callable[[], None] = lambda: None) -> dict[str, Any]:
     """Rates of a machine; ``settle`` waits until a device has done what it was asked for.
 
-    ``bandwidth``: bytes a second of the fastest of copying (bytes read and written), reading and writing. A copy alone
-    is no ceiling: a processor's caches read what they are about to overwrite, which nobody counts. ``copy``: its own.
+    ``copy``, ``read``, ``write``: bytes a second of copying (bytes read and written), summing and filling.
+    ``bandwidth``: of the fastest of them. A copy alone is no ceiling: a processor's caches read what they are about to
+    overwrite, which nobody counts.
     ``ops``: operations a second of a square matrix product (2 n^3 of them), by precision, TF32 among them on a GPU.
     ``cache_bytes``: a GPU's second-level cache; 0 on the host, which is not asked in a sandbox.
     """
@@ -52,7 +53,7 @@ def _rates(device: torch.device, settle: Callable[[], None]) -> dict[str, float]
 
     copy = rate(2 * size, lambda: target.copy_(source))
     reading, writing = rate(size, lambda: source.sum()), rate(size, lambda: target.fill_(1.0))
-    return {"copy": copy, "bandwidth": max(copy, reading, writing)}
+    return {"copy": copy, "read": reading, "write": writing, "bandwidth": max(copy, reading, writing)}
 
 
 def _product_rate(dtype: torch.dtype, device: torch.device, settle: Callable[[], None]) -> float:

@@ -195,10 +195,10 @@ def count_work(run: Callable[[list[Any]], tuple[str, Leaves]], inputs: list[Any]
     """What a call does at least. ``run`` calls the model on ``inputs`` themselves, and may write to them.
 
     ``bytes_moved``: of inputs, parameters and buffers what is read, of outputs what is not in one of those already,
-    each byte once; ``state_bytes``: of it, parameters and buffers; ``state_dtypes``: of those that are read; ``flops``:
-    operations as torch counts them; ``products``: by the dtype of their factors, how many of them there have to be: a
-    convolution in the largest tiles in use (Winograd, 1980), causal attention by half, and none where factors may be
-    half empty (``STRUCTURAL``). Nothing is told of what cannot be looked at.
+    each byte once; ``bytes_written``: of it, outputs; ``state_bytes``: of it, parameters and buffers; ``state_dtypes``:
+    of those that are read; ``flops``: operations as torch counts them; ``products``: by the dtype of their factors, how
+    many of them there have to be: a convolution in the largest tiles in use (Winograd, 1980), causal attention by half,
+    and none where factors may be half empty (``STRUCTURAL``). Nothing is told of what cannot be looked at.
     """
     state = [*model.parameters(), *model.buffers()]
     tensors = [item for item in tree_leaves(inputs) if isinstance(item, torch.Tensor)]
@@ -215,6 +215,7 @@ def count_work(run: Callable[[list[Any]], tuple[str, Leaves]], inputs: list[Any]
     read = sum(known.bytes() for known in counter.reads.values())
     return {
         "bytes_moved": read + written,
+        "bytes_written": written,
         "state_bytes": state_bytes,
         "state_dtypes": sorted(read_state),
         "flops": counter.flops,

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from tools.harness.backward import Backward, Plan, asked
+from tools.harness.bounds import guarded
 from tools.harness.buffers import changed_buffers
 from tools.harness.cases import draw_cases
 from tools.harness.conditioning import Fineness, fineness_of, responses
@@ -271,7 +272,8 @@ class Reference:
         try:
             plain = self._cut(case, seed, rows)
             inputs = self._dressed(plain, seed, dress)
-            structure, leaves = self.run(inputs)
+            with guarded(self.device, is_altered=rows is not None or dress is not None):
+                structure, leaves = self.run(inputs)
             gave_views = self._gave_views
             answer = self.run_precise(inputs)
         except (Fault, *REFUSALS) as fault:
