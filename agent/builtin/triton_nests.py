@@ -14,7 +14,7 @@ from agent.builtin.triton_layout import Layout, choose, warps
 from agent.builtin.triton_online import OnlineLanes, online_pairs
 from agent.builtin.triton_orders import by_vectors
 from agent.builtin.triton_plan import TritonPlan
-from agent.builtin.triton_reducers import Lanes
+from agent.builtin.triton_reducers import PLACED, Lanes
 from agent.builtin.triton_writing import TileWriter, decode
 from agent.builtin.writing import indent
 
@@ -79,6 +79,9 @@ class NestKernels:
 
     def _arrange(self) -> None:
         shared: dict[tuple[str, Expr], Lanes] = {}
+        reduced = [b for b, role in self.roles.items() if role == "reduce"]
+        placed = {(k, self.exprs[b]) for b in reduced for k, arg in PLACED.items() if b.definition.kind == arg}
+        place = "tl.int64" if self.is_wide() else "tl.int32"
         for buffer, role in self.traced.nest.members:
             if role == "special":
                 continue
@@ -90,8 +93,9 @@ class NestKernels:
             if role == "reduce":
                 kind = "online" if pair else buffer.definition.kind
                 kind = "moments" if kind in ("mean_of", "m2_of") else kind
+                kind = PLACED[kind] if (kind, expr) in placed else kind
                 spans = bool(expr.variables & set(self.reduced))
-                known = (kind, expr, str(len(self.reducer_of)), self.layout.axis, self.plan.exact, spans)
+                known = (kind, expr, str(len(self.reducer_of)), self.layout.axis, self.plan.exact, spans, place)
                 fresh = OnlineLanes(*known, pair.finite, self.plan.fast) if pair else Lanes(*known)
                 self.reducer_of[buffer] = shared.setdefault((kind, expr), fresh)
                 if self.reducer_of[buffer] is fresh:
@@ -123,16 +127,33 @@ class NestKernels:
             lines.append(f"rm = r < {layout.row_count}")
         return lines + decode(self.kept, "r")
 
-    def columns(self, first: str = "", end: str = "", lanes: str = "") -> list[str]:
-        """Which elements of the rows are looked at; ``lanes``: where those of a tile are not in a line."""
+    def columns(self, first: str = "", end: str = "", lanes: str = "", *, in_runs: bool = False) -> list[str]:
+        """Which elements of the rows are looked at; ``lanes``: where those of a tile are not in a line; ``in_runs``:
+        only the last loop's variable differs within a tile.
+        """
         layout = self.layout
-        along = "[None, :]" if layout.axis == 1 else "[:, None]"
-        lanes = lanes or f"tl.arange(0, {layout.columns}){along}"
+        lanes = lanes or self.places()
         lanes = f"({lanes}).to(tl.int64)" if self.is_wide() else lanes
         lines = [f"j = {first} + {lanes}" if first else f"j = {lanes}"]
         if layout.columns_masked:
             lines.append(f"jm = j < {end or layout.length}")
-        return lines + decode(self.reduced, "j")
+        if not in_runs:
+            return lines + decode(self.reduced, "j")
+        *others, last = self.reduced
+        return [*lines, *decode(others, f"({first} // {last.size})"), f"{last.name} = {first} % {last.size} + {lanes}"]
+
+    def is_in_runs(self, step: Pass) -> bool:
+        """Whether every tile of a sweep lies within one run of the last of several loops: what does not differ along
+        that is then computed once a tile, and neighbours have neighbouring addresses.
+        """
+        layout = self.layout
+        if len(self.reduced) < 2 or self.reduced[-1].size % layout.columns or layout.chunk % layout.columns:
+            return False
+        return all(self.reduced[-1] in reducer.expr.variables for reducer in step.reducers if reducer.spans)
+
+    def places(self) -> str:
+        """The elements of a tile along its rows."""
+        return f"tl.arange(0, {self.layout.columns}){'[None, :]' if self.layout.axis == 1 else '[:, None]'}"
 
     def is_wide(self) -> bool:
         """Whether positions need 64 bits."""
@@ -230,15 +251,15 @@ class NestKernels:
     def _lane_counts(self, first: str, end: int | str) -> str:
         """How many elements each lane of a swept row had."""
         columns = self.layout.columns
-        along = "[None, :]" if self.layout.axis == 1 else "[:, None]"
-        return f"(tl.maximum({end} - {first} - tl.arange(0, {columns}){along} + {columns - 1}, 0) // {columns})"
+        return f"(tl.maximum({end} - {first} - {self.places()} + {columns - 1}, 0) // {columns})"
 
-    def loop(self, first: str, end: str, exprs: list[Expr]) -> str:
+    def loop(self, first: str, end: str, exprs: list[Expr], *, in_runs: bool = False) -> str:
         """The head of a loop over tiles in which ``exprs`` are computed. What it reads is asked for some turns before,
         into shared memory: a compiler that counts registers has a thread wait for one load before it asks for the next.
         """
         layout = self.layout
-        loads = [n for n in walk(exprs) if n.op == "load" and n.variables & set(self.reduced)]
+        along = set(self.reduced[-1:] if in_runs else self.reduced)
+        loads = [n for n in walk(exprs) if n.op == "load" and n.variables & along]
         size = sum(SIZE[n.payload[0].dtype] for n in loads) * layout.rows * layout.columns
         stages = min(self.plan.stages, 1 + QUEUE_BYTES // size) if loads else 1
         beside = self.kept if layout.axis == 0 else self.reduced
@@ -249,11 +270,9 @@ class NestKernels:
     def sweep(self, writer: TileWriter, step: Pass, first: str, end: str) -> None:
         """A loop over the elements of a row tile from ``first`` to ``end``; leaves its accumulators unfinished."""
         layout = self.layout
-        starts = [
-            f"{name} = tl.full({layout.shape(1 if r.is_per_row(name) else layout.columns)}, {start}, {kind})"
-            for r in step.reducers
-            for name, kind, start in r.fields()
-        ]
+        shapes = layout.shape(layout.columns), layout.shape(1)
+        places = f"{first} + {self.places()}"
+        starts = [line for reducer in step.reducers for line in reducer.begin(*shapes, places)]
         last = step is self.passes[-1]
         writer.hint = f', eviction_policy="evict_{"first" if last else "last"}"' if self.streams else ""
         writer.open()
@@ -262,10 +281,11 @@ class NestKernels:
             writer.inner += reducer.step(value, writer.tile_mask, f"((o - {first}) // {layout.columns} + 1)")
         for buffer in step.stores:
             self.store(writer, buffer, per_row=False)
-        body = self.columns("o", end) + writer.close()
+        in_runs = self.is_in_runs(step)
+        body = self.columns("o", end, in_runs=in_runs) + writer.close()
         writer.hint = ""
         exprs = [r.expr for r in step.reducers] + [self.exprs[b] for b in step.stores]
-        writer.outer += [*starts, self.loop(first, end, exprs), *indent(body, 4)]
+        writer.outer += [*starts, self.loop(first, end, exprs, in_runs=in_runs), *indent(body, 4)]
 
     def partials(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """Memory between the kernels of rows that programs share."""

@@ -14,13 +14,17 @@ from agent.builtin.triton_text import FLOATING, TYPE, extreme
 
 Field = tuple[str, str, str]
 """Name, type, start."""
-FAR = 1 << 62
-"""The position of no element."""
+FAR = {"tl.int32": (1 << 31) - 1, "tl.int64": 1 << 62}
+"""The position of no element, by type of positions."""
+PLACED = {"amax": "argmax", "amin": "argmin"}
+"""Extremes that one accumulator finds with their places."""
 
 
 @dataclass(frozen=True)
 class Lanes:
-    """One accumulator. ``kind`` as in ``lowering.Reduce``; ``moments`` serves both mean_of and m2_of."""
+    """One accumulator. ``kind`` as in ``lowering.Reduce``; ``moments`` serves both mean_of and m2_of, and argmax or
+    argmin the extreme too.
+    """
 
     kind: str
     expr: Expr
@@ -29,6 +33,8 @@ class Lanes:
     exact: bool
     spans: bool = True
     """Whether what is reduced differs along the row: what does not must be spread over it."""
+    place: str = "tl.int32"
+    """Type of positions in a row."""
 
     @property
     def wide(self) -> str:
@@ -62,8 +68,18 @@ class Lanes:
         if self.kind == "moments":
             return [(f"u{n}", self.wide, "0"), (f"q{n}", self.wide, "0")]
         if self.kind in ("argmax", "argmin"):
-            return [(f"a{n}", self.wide, self.start), (f"p{n}", "tl.int64", str(FAR))]
+            return [(f"a{n}", self.wide, self.start), (f"p{n}", self.place, str(FAR[self.place]))]
         return [(f"a{n}", self.wide, self.start)]
+
+    def begin(self, tile: str, column: str, places: str) -> list[str]:
+        """Statements before the first tile of that shape; ``column``: with one element a row, ``places``: those of the
+        elements that come first.
+        """
+        shapes = {name: column if self.is_per_row(name) else tile for name, _, _ in self.fields()}
+        lines = [f"{name} = tl.full({shapes[name]}, {start}, {kind})" for name, kind, start in self.fields()]
+        if self.kind in ("argmax", "argmin"):
+            lines[1] = f"p{self.name} = tl.full({tile}, 0, {self.place}) + ({places})"
+        return lines
 
     def is_per_row(self, field: str) -> bool:
         """Whether that field is one value a row all along, not one a lane."""
@@ -85,7 +101,7 @@ class Lanes:
             lines = [f"a{n} = {self.value(text, mask)}"]
             if self.kind in ("argmax", "argmin"):
                 here = f"({mask})" if mask else "(j >= 0)"
-                lines.append(f"p{n} = tl.where({here} & (a{n} == a{n}), j, j).to(tl.int64)")
+                lines.append(f"p{n} = tl.where({here} & (a{n} == a{n}), j, j).to({self.place})")
             return lines + self.finish("", "")
         # The mean of large values is rounded: what that leaves is taken from both moments.
         off = f"tl.where({mask}, g{n} - u{n}, 0)" if mask else f"(g{n} - u{n})"
@@ -120,7 +136,7 @@ class Lanes:
         if self.kind in ("amax", "amin"):
             name = "maximum" if self.kind == "amax" else "minimum"
             return [*lines, f"a{n} = {extreme(name, [f'a{n}', f'g{n}'], self.expr.kind)}"]
-        return [*lines, f"a{n}, p{n} = kw_{self.kind}(a{n}, p{n}, g{n}, j.to(tl.int64))"]
+        return [*lines, f"a{n}, p{n} = kw_{self.kind}_later(a{n}, p{n}, g{n}, j.to({self.place}))"]
 
     def finish(self, counts: str, total: str) -> list[str]:
         """Lanes to one value a row. ``counts``: elements in each lane, and ``total`` in all (moments only)."""
@@ -152,8 +168,8 @@ class Lanes:
         n = self.name
         if self.kind == "moments":
             return f"{'u' if wanted == 'mean_of' else 'q'}{n}.to({TYPE[self.expr.kind]})"
-        if self.kind in ("argmax", "argmin"):
-            return f"p{n}"
+        if self.kind == wanted and wanted in PLACED.values():
+            return f"p{n}.to(tl.int64)"
         if self.kind in ("any", "all"):
             return f"(a{n} != 0)"
         return f"a{n}" if self.expr.kind == "b8" else f"a{n}.to({TYPE[self.expr.kind]})"

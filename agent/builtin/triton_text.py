@@ -124,11 +124,23 @@ def {join}_before(a, b, c, d):  # b, d: what comes before a, before c
 """
         for join in ("kw_sum", "kw_product", "kw_maximum_wide", "kw_minimum_wide")
     },
+    "kw_argmax_later": """\
+@triton.jit
+def kw_argmax_later(a, i, b, j):  # j comes after i: of equal ones the first stays
+    later = (a == a) & ~(b <= a)
+    return tl.where(later, b, a), tl.where(later, j, i)
+""",
     "kw_argmax": """\
 @triton.jit
 def kw_argmax(a, i, b, j):
     first = (a > b) | (((a == b) | ((a != a) & (b != b))) & (i < j)) | ((a != a) & (b == b))
     return tl.where(first, a, b), tl.where(first, i, j)
+""",
+    "kw_argmin_later": """\
+@triton.jit
+def kw_argmin_later(a, i, b, j):  # j comes after i: of equal ones the first stays
+    later = (a == a) & ~(b >= a)
+    return tl.where(later, b, a), tl.where(later, j, i)
 """,
     "kw_argmin": """\
 @triton.jit

@@ -91,6 +91,35 @@ def get_inputs():
     x[:4] = torch.linspace(-60, 60, 280).view(4, 70)
     return [x, y]
 """,
+    "own_runs": """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.GroupNorm(2, 4, dtype=torch.float16)
+        self.scale = nn.Parameter(torch.randn(4, 1))
+        with torch.no_grad():
+            self.norm.weight.normal_()
+
+    def forward(self, x, y):
+        wide = x.float()
+        extremes = torch.max(y, 1), y.argmin(1), y.amin(1), torch.max(y, 0), y.argmax()
+        sums = (wide * self.scale).sum((1, 2)), (wide + self.scale).exp().mean(), wide.amax((1, 2))
+        return F.silu(self.norm(x)), *extremes[0], *extremes[1:3], *extremes[3], extremes[4], *sums
+
+
+def get_inputs():
+    y = torch.randint(-3, 4, (7, 192)).float()
+    y[0] = float("-inf")
+    y[1] = float("inf")
+    y[2, 100:] = float("nan")
+    y[3, 1] = y[3, 150] = 9.0
+    return [torch.randn(3, 4, 256).half(), y]
+""",
     "own_losses": """
 import torch
 import torch.nn.functional as F

@@ -87,3 +87,27 @@ def test_a_long_row_that_is_scanned_at_once_leaves_room_for_a_second_program():
     assert "num_warps=16, maxnreg=64" in scan([4096, 16384], 1, TritonPlan())
     assert "maxnreg" not in scan([4096, 16384], 1, TritonPlan(exact=True))
     assert "maxnreg" not in scan([4096, 8192], 1, TritonPlan())
+
+
+def test_what_does_not_differ_along_a_run_is_read_once_a_tile():
+    shapes = {"a": [8, 64, 8192], "w": [64, 1]}
+    graph = {
+        "inputs": [
+            {"name": name, "kind": "user", "target": i, "shape": shape, "dtype": "float32", "stride": [*strides, 1]}
+            for i, (name, shape, strides) in enumerate([("a", shapes["a"], [64 * 8192, 8192]), ("w", shapes["w"], [1])])
+        ],
+        "nodes": [
+            {"name": name, "op": op, "args": [{"ref": ref}, other], "kwargs": {}, "shape": shape, "dtype": "float32"}
+            for name, op, ref, other, shape in [
+                ("m", "aten.mul.Tensor", "a", {"ref": "w"}, shapes["a"]),
+                ("s", "aten.sum.dim_IntList", "m", [1, 2], [8]),
+            ]
+        ],
+        "outputs": {"ref": "s"},
+        "mutates": False,
+    }
+    program = generate_triton(graph, "", TritonPlan())
+    (run,) = re.findall(r"(\w+) = \(o // 8192\)", program)
+    assert f"tl.load(in1 + ({run}))" in program
+    assert "num_stages=3" in program
+    assert "(o //" not in generate_triton(graph, "", TritonPlan(sweep=1 << 14))  # a tile is longer than a run
