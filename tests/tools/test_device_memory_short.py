@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from tools.device.oracle import Need  # noqa: E402
 from tools.harness import device_memory, values  # noqa: E402 - needs torch
 from tools.harness.device_memory import CudaMemory, HostMemory  # noqa: E402
 from tools.harness.faults import Fault, blamed_on  # noqa: E402
@@ -35,17 +36,17 @@ def test_what_can_be_made_again_is_given_up_for_a_second_try(verifier):
         return full() if len(kept) == 1 else {"answer": body["number"]}
 
     verifier._shelf.put("something", (b"", [torch.zeros(16)]))
-    verifier._operations["peak"] = once
-    assert verifier.answer("peak", {"number": 7})[0] == b'{"answer": 7}'
+    verifier._operations["memory_of_a_call"] = once
+    assert verifier.answer("memory_of_a_call", {"number": 7})[0] == b'{"answer": 7}'
     assert kept == [1, 0]
 
 
 def test_there_is_no_third_try_and_none_while_somebody_looks(verifier):
     calls = []
-    verifier._operations |= {"peak": lambda body: calls.append("peak") or full(), "arm": full}
+    verifier._operations |= {"memory_of_a_call": lambda body: calls.append("memory_of_a_call") or full(), "arm": full}
     with pytest.raises(torch.OutOfMemoryError):
-        verifier.answer("peak", {})
-    assert calls == ["peak", "peak"]
+        verifier.answer("memory_of_a_call", {})
+    assert calls == ["memory_of_a_call", "memory_of_a_call"]
     verifier._shelf.put("something", (b"", [torch.zeros(16)]))
     with pytest.raises(torch.OutOfMemoryError):
         verifier.answer("arm", {})
@@ -143,3 +144,29 @@ def test_what_cannot_be_recorded_for_want_of_memory_is_recorded_once_all_that_is
     monkeypatch.setattr(device_memory, "_captured", partial(captured, fails=9))
     assert memory.recorded(said.clear) is None
     assert said.count("captured") == 2
+
+
+@pytest.mark.parametrize(
+    ("forward", "held"),
+    [
+        (
+            "return torch.nn.functional.mse_loss(x, x + 1)",
+            4 * 8 * 64,
+        ),  # torch leaves its mean in the memory of the squares
+        ("return x.sum()", 4),
+        ("y = x + 1; return y, y[0], y.sum()", 4 * 8 * 64 + 4),
+        ("return x[0], x * 2", 4 * 8 * 64),
+    ],
+)
+def test_a_call_is_given_the_memory_that_its_answer_holds(tmp_path, forward, held):
+    path = tmp_path / "problem.py"
+    path.write_text(
+        f"import torch\nclass Model(torch.nn.Module):\n    def forward(self, x):\n        {forward}\n"
+        "def get_inputs():\n    return [torch.rand(8, 64)]\n"
+    )
+    reference = Reference()
+    reference.open(str(path), "problem", 0)
+    verifier = Verifier(reference, HostMemory(), 1 << 20)
+    assert verifier._memory_of_a_call({"case": "default", "seed": 1}) == {"peak": 0, "held": held}
+    need = Need(given=0, answered=4, held=held, peak=held, tensors=1)
+    assert need.pool(100) - need.pool(1) >= 99 * held

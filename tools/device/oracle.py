@@ -44,6 +44,8 @@ class Need:
 
     given: int
     answered: int
+    held: int
+    """Of memory, by eager's answers."""
     peak: int
     """Of eager, answers included."""
     tensors: int
@@ -54,7 +56,7 @@ class Need:
 
     def pool(self, calls: int) -> int:
         """For what a contender makes in so many calls. torch's allocator gives out pages of 2 MiB and leaves gaps."""
-        return int(1.1 * calls * (self.answered + (1 << 16))) + self.peak - self.answered + (64 << 20)
+        return int(1.1 * calls * (self.held + (1 << 16))) + self.peak - self.held + (64 << 20)
 
     def kept(self, calls: int) -> int:
         """For what the oracle should not have to make twice: what a window is drawn, and one set with its answers,
@@ -120,8 +122,9 @@ class DeviceOracle(Oracle):
 
     def _need(self, case: CaseFacts) -> Need:
         given, answered = bytes_of(case)
-        peak = int(self.bank.ask("peak", {"case": case.name, "seed": secrets.randbits(62)}))
-        return Need(given, answered, max(peak, answered), len(case.inputs))
+        taken = self.bank.ask("memory_of_a_call", {"case": case.name, "seed": secrets.randbits(62)})
+        held = max(int(taken["held"]), answered)
+        return Need(given, answered, held, max(int(taken["peak"]), held), len(case.inputs))
 
     def make(
         self, case: str, rows: int | None = None, dress: str | None = None, seed: int | None = None

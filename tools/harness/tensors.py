@@ -156,6 +156,13 @@ def flatten(value: Any, leaves: Leaves) -> str:
 HOST = torch.device("cpu")
 
 
+def held_bytes(leaves: Leaves, others: list[torch.Tensor]) -> int:
+    """Memory that is kept while ``leaves`` are, besides that of ``others``."""
+    mine = [leaf.untyped_storage() for leaf in leaves if isinstance(leaf, torch.Tensor)]
+    theirs = {tensor.untyped_storage().data_ptr() for tensor in others}
+    return sum({part.data_ptr(): part.nbytes() for part in mine if part.data_ptr() not in theirs}.values())
+
+
 def dense_of(value: torch.Tensor | bool | int | float, device: torch.device = HOST) -> torch.Tensor:
     """A contiguous tensor of a leaf's values; the leaf itself where it is one. Raises Unsupported."""
     if not isinstance(value, torch.Tensor):

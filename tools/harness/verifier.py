@@ -23,7 +23,7 @@ from tools.harness.licence import Expected, Licence, compare, measure
 from tools.harness.lookout import Lookout
 from tools.harness.reference import Reference
 from tools.harness.shelf import Made, Shelf
-from tools.harness.tensors import Packed, decode, view
+from tools.harness.tensors import Packed, decode, encode, held_bytes, view
 from tools.harness.wholes import wrong_wholes
 from tools.harness.wire import LOOKED_AT, Leaf
 from tools.harness.yardstick import ErrorFacts, Yardstick
@@ -39,7 +39,7 @@ LOW_HALF = 0xFFFFFFFF
 OPERATIONS = [
     "create",
     "release",
-    "peak",
+    "memory_of_a_call",
     "make",
     "draw",
     "fill",
@@ -128,15 +128,21 @@ class Verifier:
 
     # What contenders are given.
 
-    def _peak(self, body: dict[str, Any]) -> int:
-        """Bytes that a call of eager takes at most, besides its inputs."""
+    def _memory_of_a_call(self, body: dict[str, Any]) -> dict[str, int]:
+        """Bytes that a call of eager takes besides its inputs: ``peak``, at most (0 where there is no device), and
+        ``held``, while its answer is kept, which may lie in more memory than it has elements (``mse_loss``).
+        """
         inputs = self.reference.cases(body["seed"])[body["case"]]
-        if self.memory.device.type != "cuda":
-            return 0
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        self.reference.run(inputs, own=True)  # contenders have no copy of them either
-        return int(torch.cuda.max_memory_allocated() - before)
+        on_device = self.memory.device.type == "cuda"
+        before = 0
+        if on_device:
+            torch.cuda.reset_peak_memory_stats()
+            before = torch.cuda.memory_allocated()
+        leaves = self.reference.run(inputs, own=True)[1]  # contenders have no copy of them either
+        peak = int(torch.cuda.max_memory_allocated() - before) if on_device else 0
+        others = list(self.reference.model.state_dict().values())
+        encode(inputs, others)
+        return {"peak": peak, "held": held_bytes(leaves, others)}
 
     def _make(self, body: dict[str, Any]) -> tuple[bytes, list[torch.Tensor]]:
         return self._made(body["case"], body["seed"], body["rows"], body["dress"])[0], []
