@@ -25,6 +25,8 @@ SMALL = 64
 """Longest side of the matrices of a batch that are multiplied here, each by one program: larger ones are left to BLAS,
 which is good at them.
 """
+THIN = 4
+"""Times narrower and deeper is a tile where there are few rows."""
 GROUP = 8
 """Tiles of one column of tiles that follow each other, so that both operands are found in the cache."""
 
@@ -110,12 +112,20 @@ class DotKernel:
 
     def _tile(self) -> tuple[int, int, int]:
         sides = [SMALLEST << int(digit) for digit in f"{self.plan.dot:03d}"]
+        if self._is_thin():
+            sides[1:] = sides[1] // THIN, sides[2] * THIN
         tile = [min(side, max(SMALLEST, _up(size))) for side, size in zip(sides, (self.m, self.n, self.k), strict=True)]
         least = PROCESSORS / max(1, self.count)
         while -(-self.m // tile[0]) * -(-self.n // tile[1]) < least and tile[0] * tile[1] > 64 * 64:
             larger = 0 if tile[0] >= tile[1] else 1
             tile[larger] //= 2
         return tile[0], tile[1], tile[2]
+
+    def _is_thin(self) -> bool:
+        """Whether a few rows meet a large matrix whose columns lie along memory: what takes the time is reading that,
+        and many programs that read long runs have more of it under way.
+        """
+        return not self.count and self.m <= SMALL and self.right.strides[-2] == 1
 
     def write(self) -> Kernel:
         """The kernel."""

@@ -111,3 +111,38 @@ def test_what_does_not_differ_along_a_run_is_read_once_a_tile():
     assert f"tl.load(in1 + ({run}))" in program
     assert "num_stages=3" in program
     assert "(o //" not in generate_triton(graph, "", TritonPlan(sweep=1 << 14))  # a tile is longer than a run
+
+
+@pytest.mark.parametrize(
+    ("m", "strides", "tile"),
+    [
+        (16, [1, 8192], (16, 32, 256)),  # few rows, and columns that lie along memory
+        (16, [4096, 1], (16, 128, 64)),
+        (512, [1, 8192], (64, 128, 64)),
+    ],
+)
+def test_few_rows_meet_a_matrix_in_narrow_and_deep_tiles(m, strides, tile):
+    n, k = 4096, 8192
+    given = [("x", [m, k], [k, 1]), ("w", [k, n], strides)]
+    graph = {
+        "inputs": [
+            {"name": name, "kind": "user", "target": i, "shape": shape, "dtype": "float16", "stride": stride}
+            for i, (name, shape, stride) in enumerate(given)
+        ],
+        "nodes": [
+            {
+                "name": "p",
+                "op": "aten.mm.default",
+                "args": [{"ref": "x"}, {"ref": "w"}],
+                "kwargs": {},
+                "shape": [m, n],
+                "dtype": "float16",
+            }
+        ],
+        "outputs": {"ref": "p"},
+        "mutates": False,
+    }
+    program = generate_triton(graph, "", TritonPlan(dot=232))
+    rows, columns = re.search(r"acc = tl.zeros\(\((\d+), (\d+)\)", program).groups()
+    depth = re.search(r"d = tl.arange\(0, (\d+)\)", program)[1]
+    assert (int(rows), int(columns), int(depth)) == tile
