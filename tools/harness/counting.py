@@ -8,14 +8,14 @@ read nothing, and a gather reads the rows that its indices name.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import flop_registry
 
 from tools.harness.faults import REFUSALS, Fault
 from tools.harness.tensors import Leaves, dtype_name
@@ -58,6 +58,16 @@ WINDOWS = ("convolution", "max_pool", "avg_pool")
 TILE = 6
 """Outputs of a convolution that are made at once, a dimension: the largest tile in use, F(6x6, 3x3)."""
 ATTENTION = "_scaled_dot_product_"
+
+
+@cache
+def flop_formulas() -> Mapping[Any, Callable[..., int]]:
+    """torch's, by operator. Imported by who counts, which few processes do: Triton comes with it, in a sixth of a
+    second.
+    """
+    from torch.utils.flop_counter import flop_registry
+
+    return flop_registry
 
 
 @dataclass
@@ -136,7 +146,11 @@ class _Counter(TorchDispatchMode):  # type: ignore[misc]  # torch is unknown to 
             return func(*args, **kwargs)
         name = func._schema.name.removeprefix("aten::").removesuffix("_")
         packet = func._overloadpacket
-        if packet not in flop_registry and not name.startswith(ATTENTION) and func is not torch.ops.prim.device.default:
+        if (
+            packet not in flop_formulas()
+            and not name.startswith(ATTENTION)
+            and func is not torch.ops.prim.device.default
+        ):
             with self:
                 answer = func.decompose(*args, **kwargs)
             if answer is not NotImplemented:
@@ -181,8 +195,8 @@ class _Counter(TorchDispatchMode):  # type: ignore[misc]  # torch is unknown to 
         if name.startswith(ATTENTION) and len(factors) >= 3:
             count = _attention(*factors[:3])
             share = _share_of_attention(dict(zip(names, args, strict=False)) | kwargs, *factors[:2])
-        elif packet in flop_registry and factors:
-            count = int(flop_registry[packet](*args, **kwargs, out_val=answer))
+        elif packet in flop_formulas() and factors:
+            count = int(flop_formulas()[packet](*args, **kwargs, out_val=answer))
             share = _share_of_convolution(factors[1]) if "convolution" in name else 1.0
         else:
             return
@@ -202,6 +216,7 @@ def count_work(run: Callable[[list[Any]], tuple[str, Leaves]], inputs: list[Any]
     """
     state = [*model.parameters(), *model.buffers()]
     tensors = [item for item in tree_leaves(inputs) if isinstance(item, torch.Tensor)]
+    flop_formulas()  # not within the counter, which would watch what an import does
     counter = _Counter(tensors, state)
     try:
         with counter:

@@ -6,6 +6,7 @@ code it loads; the controller believes bytes that agree with the oracle and its 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
@@ -17,6 +18,8 @@ from typing import Any
 _ROOT = str(Path(__file__).resolve().parents[2])
 sys.path.insert(0, _ROOT)
 
+# A tenth of what torch's import takes would go into looking for garbage among what stays for ever.
+gc.disable()
 import torch  # noqa: E402 - the path of this package must be known first
 
 from tools.harness.altering import changes, mutate  # noqa: E402
@@ -37,6 +40,9 @@ from tools.harness.tensors import Packed, Unsupported, decode, empty_like_packed
 from tools.harness.verifier import Verifier  # noqa: E402
 from tools.harness.warming import warm_up  # noqa: E402
 from tools.harness.wire import FLAG_OVERRUN, FLAG_RECORDED, Record, Status, structure_digest  # noqa: E402
+
+gc.freeze()
+gc.enable()
 
 sys.path.remove(_ROOT)
 
