@@ -67,7 +67,8 @@ def flop_formulas() -> Mapping[Any, Callable[..., int]]:
     """
     from torch.utils.flop_counter import flop_registry
 
-    return flop_registry
+    formulas: Mapping[Any, Callable[..., int]] = flop_registry
+    return formulas
 
 
 @dataclass
