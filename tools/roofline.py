@@ -146,7 +146,8 @@ def moving_s(traffic: int, written: int, ceilings: Ceilings) -> float:
     """Seconds to move so many bytes, ``written`` of them to memory.
 
     A GPU's memory is faster in one direction than in the other (an H200 reads 4.35 TB/s, writes 4.67 and copies 4.27):
-    the lesser of one after the other and of copying as far as there is as much of both. On the host the fastest rate counts for all: a write may read what it overwrites, or not.
+    the lesser of one after the other and of copying as far as there is as much of both. On the host the fastest rate
+    counts for all: a write may read what it overwrites, or not.
     """
     if ceilings.kind != "cuda":
         return traffic / ceilings.bandwidth

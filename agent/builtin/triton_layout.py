@@ -21,6 +21,8 @@ SHARED_HEIGHT = 1 << 8
 MAX_SPLITS = 512
 RUNNING = 1 << 12
 """Sums that a program of a shared scan reads at most: those of all before it, of all its rows."""
+TURNS = 4
+"""Tiles of such a chunk at least."""
 LARGE = 1 << 22
 """Elements that are worth the work of every processor, and another launch."""
 LANES = 256
@@ -45,6 +47,8 @@ class Layout:
     """Elements of each row in a tile."""
     chunk: int = 0
     """Elements of a row that one program sweeps, where programs share rows."""
+    neighbours: bool = False
+    """Whether programs that follow each other have neighbouring chunks of a row, not those of neighbouring rows."""
 
     @property
     def tiles(self) -> int:
@@ -100,7 +104,10 @@ def _along(count: int, length: int, plan: TritonPlan, *, runs: bool) -> Layout:
     room = _up(length)
     is_few = count <= PROCESSORS // 2 * many or (room > plan.whole and count < 4 * PROCESSORS and not runs)
     if is_few and length >= SHARED_LENGTH and length > plan.sweep:
-        return _shared(1, count, length, 1, min(plan.sweep, room), MAX_SPLITS)
+        columns = min(plan.sweep, room)
+        return (
+            _shared(1, count, length, 1, columns, MAX_SPLITS) if runs or count == 1 else _near(count, length, columns)
+        )
     if room > plan.whole:
         return Layout("sweep", 1, count, length, 1, plan.sweep)
     rows = max(1, min(plan.tile // room, _up(count // (2 * PROCESSORS)), _up(count)))
@@ -132,6 +139,14 @@ def _shared(axis: int, count: int, length: int, rows: int, columns: int, limit: 
     wanted = {-(-length // (splits * columns)) * columns for splits in range(least, most + 1)}
     layouts = [Layout("split", axis, count, length, rows, columns, chunk) for chunk in sorted(wanted)]
     return max(layouts, key=lambda layout: (_evenness(layout.tiles * layout.splits), layout.splits))
+
+
+def _near(count: int, length: int, columns: int) -> Layout:
+    """Rows in short chunks, so that what is read at one time lies together: long rows lie a power of two apart as a
+    rule, and what is as far within each of them comes from few of memory's banks.
+    """
+    turns = max(TURNS, -(-length // (MAX_SPLITS * columns)))
+    return Layout("split", 1, count, length, 1, columns, turns * columns, neighbours=True)
 
 
 def _evenness(programs: int) -> float:

@@ -58,6 +58,8 @@ class NestKernels:
         self.kept = [loop.var for loop in traced.loops if not loop.reduced and loop.var.size > 1]
         self.reduced = [loop.var for loop in traced.loops if loop.reduced and loop.var.size > 1]
         self.layout: Layout = choose(traced, plan)
+        self.place = [f"tl.program_id({axis})" for axis in ((1, 0) if self.layout.neighbours else (0, 1))]
+        """Which rows a program has, and where programs share rows, which part of them."""
         self.written = [b for b, _ in traced.nest.members if b in stored]
         narrow = all(SIZE[b.dtype] <= 2 for b in self.written if b.kind in text.FLOATING)
         self.precise = not (plan.fast and narrow)
@@ -121,7 +123,7 @@ class NestKernels:
         layout = self.layout
         wide = ".to(tl.int64)" if self.is_wide() else ""
         across = "" if not self.reduced else "[:, None]" if layout.axis == 1 else "[None, :]"
-        first = first or f"tl.program_id(0){wide} * {layout.rows}"
+        first = first or f"{self.place[0]}{wide} * {layout.rows}"
         lines = [f"r = {first} + tl.arange(0, {layout.rows}){across}"]
         if layout.rows_masked:
             lines.append(f"rm = r < {layout.row_count}")
@@ -301,7 +303,7 @@ class NestKernels:
         """Which part of its rows this program has."""
         layout = self.layout
         return [
-            f"s = tl.program_id(1){'.to(tl.int64)' if self.is_wide() else ''} * {layout.chunk}",
+            f"s = {self.place[1]}{'.to(tl.int64)' if self.is_wide() else ''} * {layout.chunk}",
             f"e = tl.minimum(s + {layout.chunk}, {layout.length})",
         ]
 
@@ -320,11 +322,12 @@ class NestKernels:
                 self.sweep(writer, self.passes[number], "s", "e")
                 self.keep(writer, self.passes[number])
             splits = layout.splits if number < len(self.passes) else 1
+            grid = (splits, layout.tiles) if layout.neighbours else (layout.tiles, splits)
             if number == count - 1:
                 if splits > 1:  # one of the programs that share a row writes what there is once a row
-                    writer.row_mask = f"(r + tl.program_id(1) * {layout.row_count} < {layout.row_count})"
+                    writer.row_mask = f"(r + {self.place[1]} * {layout.row_count} < {layout.row_count})"
                 self.row_stores(writer)
-            kernels.append(self.kernel(writer, f"_{number}", lines + writer.outer, (layout.tiles, splits)))
+            kernels.append(self.kernel(writer, f"_{number}", lines + writer.outer, grid))
         return kernels
 
     def keep(self, writer: TileWriter, step: Pass) -> None:
@@ -333,7 +336,7 @@ class NestKernels:
         for reducer in step.reducers:
             writer.outer += reducer.finish(self._lane_counts("s", "e"), "(e - s)")
             for name, _, _ in reducer.fields():
-                at = f"tl.program_id(1) * {self.layout.row_count} + r"
+                at = f"{self.place[1]} * {self.layout.row_count} + r"
                 writer.outer.append(f"tl.store({self.name}_{name} + ({at}), {name}{mask})")
 
     def combine(self, writer: TileWriter, step: Pass, before: str = "") -> None:

@@ -49,17 +49,22 @@ def test_the_problem_is_described(judge):
     assert description.graph is not None
 
 
-def test_a_quick_measurement_ranks_and_refuses(judge):
-    """Its figure is about that of a verdict's; what is wrong or does not build has none."""
+def test_a_quick_measurement_has_a_figure_for_what_is_right(judge):
     found = judge.measure(candidate(HONEST))
     assert found.reason is None, found.detail
     assert set(found.cases) == {"default"}
     assert found.seconds > 0
     assert found.baseline_s == pytest.approx(found.speedup * found.seconds, rel=0.5)
-    slower = judge.measure(candidate(f"for _ in range(20): {HONEST.replace('return', 'y =')}\nreturn y"))
-    assert slower.speedup < found.speedup / 4
     wrong = judge.measure(candidate("return torch.softmax(x, dim=-1)"))
     assert (wrong.reason, wrong.speedup) == ("wrong_output", None)
+
+
+@pytest.mark.slow  # four processes, each of which imports torch
+def test_a_quick_measurement_ranks_and_refuses(judge):
+    """Its figure is about that of a verdict's; what does not build has none."""
+    found = judge.measure(candidate(HONEST))
+    slower = judge.measure(candidate(f"for _ in range(20): {HONEST.replace('return', 'y =')}\nreturn y"))
+    assert slower.speedup < found.speedup / 4
     assert judge.measure(Candidate(source="class ModelNew", language="python")).reason == "compile_error"
     broken = judge.measure(candidate(HONEST, before="raise ValueError('no')"))
     assert (broken.speedup, broken.seconds) == (None, None)

@@ -18,8 +18,9 @@ from typing import Any
 _ROOT = str(Path(__file__).resolve().parents[2])
 sys.path.insert(0, _ROOT)
 
-# A tenth of what torch's import takes would go into looking for garbage among what stays for ever.
-gc.disable()
+if __name__ == "__main__":  # a tenth of what the imports take would go into looking for garbage in what stays
+    gc.disable()
+
 import torch  # noqa: E402 - the path of this package must be known first
 
 from tools.harness.altering import changes, mutate  # noqa: E402
@@ -40,9 +41,6 @@ from tools.harness.tensors import Packed, Unsupported, decode, empty_like_packed
 from tools.harness.verifier import Verifier  # noqa: E402
 from tools.harness.warming import warm_up  # noqa: E402
 from tools.harness.wire import FLAG_OVERRUN, FLAG_RECORDED, Record, Status, structure_digest  # noqa: E402
-
-gc.freeze()
-gc.enable()
 
 sys.path.remove(_ROOT)
 
@@ -326,6 +324,8 @@ def status_of(error: BaseException) -> Status:
 
 def main() -> None:
     """Serve, then end at once: nothing a loaded module registered for the end is run."""
+    gc.freeze()
+    gc.enable()
     sys.dont_write_bytecode = True
     find_what_was_built()
     channel = Channel()

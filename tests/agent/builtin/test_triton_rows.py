@@ -69,6 +69,15 @@ def test_columns_are_summed_by_about_as_many_programs_on_each_processor(shape):
     assert programs / (math.ceil(programs / PROCESSORS) * PROCESSORS) > 0.9
 
 
+def test_chunks_of_a_long_row_among_several_are_short_and_follow_each_other():
+    program = total([256, 1 << 19], 1, TritonPlan())
+    assert grids(program) == {"k0_0": (32, 256), "k0_1": (1, 256)}
+    assert "s = tl.program_id(0) * 16384" in program
+    assert "r = tl.program_id(1) * 1" in program
+    assert grids(total([2, 1 << 24], 1, TritonPlan()))["k0_0"] == (512, 2)
+    assert grids(total([1, 1 << 24], 1, TritonPlan()))["k0_0"][0] == 1  # of one row all of them are neighbours
+
+
 def test_loads_of_later_turns_are_under_way_in_a_loop():
     assert "in tl.range(0, 131072, 4096, num_stages=3):" in total([2048, 131072], 1, TritonPlan())
     assert "in range(0, 131072, 4096):" in total([2048, 131072], 1, TritonPlan(stages=1))
