@@ -91,6 +91,11 @@ class Arena:
         self._written: list[tuple[int, Any]] = []
         os.ftruncate(self._file, self._size)
 
+    @property
+    def most_calls(self) -> int:
+        """Of a window: there is no room for the inputs of more."""
+        return MAX_CALLS
+
     def forget_name(self) -> None:
         """The worker has opened it: nobody else needs to find it. Idempotent."""
         path, self._path = self._path, None

@@ -29,7 +29,7 @@ def check_contender(contender: Contender, sets: Sequence[InputSet], examiner: Ex
     and rings of buffers show), and the first two in memory that was poisoned, with zones around new tensors
     (elements that were not written, and writes beside a tensor, show).
     """
-    fitting = calls_that_fit(sets[0])
+    fitting = min(calls_that_fit(sets[0]), contender.most_calls)
     for start in range(0, len(sets), fitting):
         window = list(sets[start : start + fitting])
         if len(window) < 2:

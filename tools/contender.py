@@ -256,6 +256,11 @@ class Contender:
         self._require_form(record, form)
         return bool(record.flags & FLAG_OVERRUN)
 
+    @property
+    def most_calls(self) -> int:
+        """Of a window."""
+        return self._arena().most_calls
+
     def _arena(self) -> Arena:
         assert self._worker.arena is not None
         return self._worker.arena

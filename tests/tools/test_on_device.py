@@ -98,6 +98,17 @@ def test_every_timed_call_is_compared_with_the_baselines(judge, monkeypatch):
     assert all(mine[0][:1] == theirs[0][:1] == ["region"] and mine[0][1] != theirs[0][1] for mine, theirs in pairs)
 
 
+def test_a_check_asks_for_no_more_calls_than_the_device_has_room_for(judge, load, monkeypatch):
+    crew = judge._crews.now()
+    monkeypatch.setattr(crew.on_device.bank, "calls", 2)
+    asked, place = [], DeviceArena.place
+    monkeypatch.setattr(
+        DeviceArena, "place", lambda self, sets, **how: asked.append(len(sets)) or place(self, sets, **how)
+    )
+    check_contender(load(candidate(HONEST)), crew.draw("default", 3), crew.examiner(), Manners())
+    assert max(asked) == 2
+
+
 @pytest.mark.parametrize(
     ("forward", "construct", "reason"),
     [
