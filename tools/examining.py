@@ -137,10 +137,18 @@ class Examiner:
     def _where_rounding_decides(
         self, raw: bytearray, inputs: InputSet, index: int, found: Comparison, yardstick: Yardstick
     ) -> Comparison:
-        """Compare again with what else is right of it, if that can matter."""
+        """Compare again with what else is right of it, if that can matter.
+
+        Not where integers are one off, in hardly more places than eager's are because it rounds: to look into that
+        takes the oracle seconds (134 million quantised bytes, of which some hundred are).
+        """
         expected = inputs.expected[index]
         if 0 < found.astray <= self._may_differ(inputs.case, index, expected.leaf):
             return Comparison(True, error=NO_ERROR, eager_error=NO_ERROR, bound=NO_ERROR, excused=found.astray)
+        most = min(ASTRAY * found.eagers, int(MOST_ASTRAY * prod(expected.leaf.shape)))
+        if 0 < found.wrong <= most:
+            facts = NO_ERROR, NO_ERROR, NO_ERROR
+            return Comparison(True, "", "", *facts, excused=found.wrong, astray=found.astray)
         jump = 0.0
         if expected.leaf.dtype in EPS:
             scale = max(self.numbers.measure(expected).scale, yardstick.scale)

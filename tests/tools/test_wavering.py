@@ -129,6 +129,54 @@ def test_where_eager_rounds_to_16_bits_so_may_others(tmp_path):
     assert judged(referee, lambda x, w: (x.float() * w.float()).sum(-1).round().to(torch.int32)) == [None] * len(SEEDS)
 
 
+QUANTISED = "return (x.float() / (x.float().abs().amax(-1, keepdim=True) / 127)).round().to(torch.int8)"
+BYTES = "torch.randn(256, 1024).bfloat16()"
+
+
+def bytes_by_reciprocal(x):
+    wide = x.float()
+    return (wide * (1 / (wide.abs().amax(-1, keepdim=True) / 127))).round().to(torch.int8)
+
+
+def test_as_many_integers_as_eager_rounds_may_be_one_off_and_nobody_is_asked(tmp_path):
+    referee = Referee(tmp_path, "x", QUANTISED, BYTES)
+    sets = [referee.make(seed) for seed in SEEDS]
+    assert all((bytes_by_reciprocal(*tensors(inputs)) != referee.model(*tensors(inputs))).any() for inputs in sets)
+    assert judged(referee, bytes_by_reciprocal) == [None] * len(SEEDS)
+    assert "waver" not in referee.worker.asked
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda y: y[5, 0].sub_(2 * y[5, 0].sign()),  # two off
+        lambda y: y[:, :4].sub_(y[:, :4].sign()),  # one off, in more places than rounding explains
+    ],
+    ids=["two off", "many"],
+)
+def test_what_is_further_off_or_in_more_places_is_looked_into_and_refused(tmp_path, spoil):
+    referee = Referee(tmp_path, "x", QUANTISED, BYTES)
+
+    def wrong(x):
+        y = referee.model(x)
+        spoil(y)
+        return y
+
+    assert None not in judged(referee, wrong)
+    assert "waver" in referee.worker.asked
+
+
+def test_where_eager_rounds_nothing_one_off_is_wrong(tmp_path):
+    referee = Referee(tmp_path, "x", "return (x * 4).round().to(torch.int32)", "torch.randn(1 << 16)")
+
+    def wrong(x):
+        y = referee.model(x)
+        y[7] += 1
+        return y
+
+    assert None not in judged(referee, wrong)
+
+
 def test_what_was_excused_is_counted(tmp_path):
     referee = Referee(tmp_path, "x", ROUNDED, ROWS)
 

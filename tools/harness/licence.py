@@ -122,6 +122,10 @@ class Comparison:
     """Elements that differ where rounding decides."""
     astray: int = 0
     """Integers that are not eager's."""
+    wrong: int = 0
+    """Integers, no truth values, that are nobody's, each at most one off."""
+    eagers: int = 0
+    """Integers of eager's that are not the oracle's."""
 
 
 class _Distance:
@@ -362,7 +366,7 @@ def _floor(expected: Expected) -> ErrorFacts:
 
 def _compare_exactly(got: Raw, expected: Expected) -> Comparison:
     """Integers and booleans: each element is the oracle's or eager's, or one that rounding may make of them."""
-    dtype, wrong, excused, astray = expected.leaf.dtype, 0, 0, 0
+    dtype, wrong, excused, astray, eagers, far = expected.leaf.dtype, 0, 0, 0, 0, 0
     raws = [(got, dtype), (expected.oracle, expected.oracle_dtype), (expected.eager, dtype)]
     for x, oracle, eager, *others in chunks(expected.leaf, *raws, *((raw, dtype) for raw in expected.wavering)):
         unlike = x != eager
@@ -370,13 +374,18 @@ def _compare_exactly(got: Raw, expected: Expected) -> Comparison:
         count = module_of(x).count_nonzero
         before = int(count(left))
         astray += int(count(unlike))
+        eagers += int(count(eager != oracle))
         for other in others:
             left &= x != other
         wrong += int(count(left))
         excused += before - int(count(left))
+        if dtype != "bool" and before:
+            mine, theirs = (module_of(x).asarray(side[left], dtype=module_of(x).float64) for side in (x, oracle))
+            far += int(count(abs(mine - theirs) > 1))
     detail = f"; {excused} more where rounding decides" if excused else ""
     if wrong:
         detail = f"{wrong} of {math.prod(expected.leaf.shape)} elements differ{detail}"
         facts = (ErrorFacts(worst=1.0, norm=1.0), NO_ERROR, NO_ERROR)
-        return Comparison(False, "wrong_output", detail, *facts, astray=astray)
+        near = 0 if far or dtype == "bool" else wrong
+        return Comparison(False, "wrong_output", detail, *facts, astray=astray, wrong=near, eagers=eagers)
     return Comparison(True, error=NO_ERROR, eager_error=NO_ERROR, bound=NO_ERROR, excused=excused, astray=astray)
