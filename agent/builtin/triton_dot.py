@@ -27,6 +27,8 @@ which is good at them.
 """
 THIN = 4
 """Times narrower and deeper is a tile where there are few rows."""
+DEEPEST = 256
+"""More, and the stages of such a tile of 64 rows do not fit into shared memory."""
 GROUP = 8
 """Tiles of one column of tiles that follow each other, so that both operands are found in the cache."""
 
@@ -113,7 +115,7 @@ class DotKernel:
     def _tile(self) -> tuple[int, int, int]:
         sides = [SMALLEST << int(digit) for digit in f"{self.plan.dot:03d}"]
         if self._is_thin():
-            sides[1:] = sides[1] // THIN, sides[2] * THIN
+            sides[1:] = sides[1] // THIN, min(sides[2] * THIN, DEEPEST)
         tile = [min(side, max(SMALLEST, _up(size))) for side, size in zip(sides, (self.m, self.n, self.k), strict=True)]
         least = PROCESSORS / max(1, self.count)
         while -(-self.m // tile[0]) * -(-self.n // tile[1]) < least and tile[0] * tile[1] > 64 * 64:

@@ -123,14 +123,15 @@ def test_what_does_not_differ_along_a_run_is_read_once_a_tile():
 
 
 @pytest.mark.parametrize(
-    ("m", "strides", "tile"),
+    ("m", "strides", "dot", "tile"),
     [
-        (16, [1, 8192], (16, 32, 256)),  # few rows, and columns that lie along memory
-        (16, [4096, 1], (16, 128, 64)),
-        (512, [1, 8192], (64, 128, 64)),
+        (16, [1, 8192], 232, (16, 32, 256)),  # few rows, and columns that lie along memory
+        (64, [1, 8192], 343, (64, 64, 256)),
+        (16, [4096, 1], 232, (16, 128, 64)),
+        (512, [1, 8192], 232, (64, 128, 64)),
     ],
 )
-def test_few_rows_meet_a_matrix_in_narrow_and_deep_tiles(m, strides, tile):
+def test_few_rows_meet_a_matrix_in_narrow_and_deep_tiles(m, strides, dot, tile):
     n, k = 4096, 8192
     given = [("x", [m, k], [k, 1]), ("w", [k, n], strides)]
     graph = {
@@ -151,7 +152,7 @@ def test_few_rows_meet_a_matrix_in_narrow_and_deep_tiles(m, strides, tile):
         "outputs": {"ref": "p"},
         "mutates": False,
     }
-    program = generate_triton(graph, "", TritonPlan(dot=232))
+    program = generate_triton(graph, "", TritonPlan(dot=dot))
     rows, columns = re.search(r"acc = tl.zeros\(\((\d+), (\d+)\)", program).groups()
     depth = re.search(r"d = tl.arange\(0, (\d+)\)", program)[1]
     assert (int(rows), int(columns), int(depth)) == tile
