@@ -27,8 +27,10 @@ server that is out, or is held by a pause, is not active. Types and their data:
 * ``recognised`` round, slot, candidate, parent, strategy, same_as: not judged, it is the same program as another
 * ``tuning`` candidate, parameters (name to values), settings (how many there are), trials, seconds (at most);
   ``setting_tried`` candidate, number, values, speedup (None: it failed), call_s, reason, detail, seconds;
+  ``setting_again`` candidate, turn, number, speedup, seconds: the quickest and the defaults, measured in turn;
   ``tuned`` candidate, tried, failed, values and winner (None: the defaults stay), source_artifact, before, speedup
-  (both of quick measurements), ended_by. The winner's ``judged`` has the candidate as its parent
+  (of the quickest, whether it won or not; both of quick measurements, the latest), again (how many of those there
+  were), ended_by. The winner's ``judged`` has the candidate as its parent
 * ``reflected`` candidate, bottleneck, evidence, lesson, author (rule or model)
 * ``remembered`` candidate, confirmed
 * ``champion`` candidate, speedup, speedup_ci95, previous
@@ -77,7 +79,7 @@ EVENT_TYPES = frozenset(
         *("run_started", "resumed", "interrupted", "run_finished"),
         *("described", "baselines_measured", "at_floor", "recalled", "round_started", "researched", "proposed"),
         *("judging", "judged", "recognised", "reflected", "remembered", "champion", "confirming", "confirmed"),
-        *("tuning", "setting_tried", "tuned"),
+        *("tuning", "setting_tried", "setting_again", "tuned"),
         "start_confirmed",
         *("replied", "answered", "round_ended", "search_ended"),
         *("model_call", "tool_call", "notice", "warning", "model_asked", "model_paused", "model_resumed"),

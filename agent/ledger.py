@@ -30,6 +30,7 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "judged": ("candidate",),
     "tuning": ("candidate",),
     "setting_tried": ("candidate", "number"),
+    "setting_again": ("candidate", "turn"),
     "tuned": ("candidate",),
     "reflected": ("candidate",),
     "remembered": ("candidate", "confirmed"),
@@ -105,6 +106,7 @@ class Ledger:
         self._alike: dict[str, str] = {}
         """Likeness to the first candidate judged of it."""
         self._tries: dict[str, list[dict[str, Any]]] = {}
+        self._again: dict[str, list[dict[str, Any]]] = {}
         self._capped: dict[Slot, str] = {}
         """Proposals that ended at a cap which still stands as it did."""
         with without_collecting():
@@ -199,6 +201,10 @@ class Ledger:
         """Data of the settings of a candidate that were tried, in order."""
         return list(self._tries.get(candidate, ()))
 
+    def again(self, candidate: str) -> list[dict[str, Any]]:
+        """Data of the settings of a candidate that were measured again, in order."""
+        return list(self._again.get(candidate, ()))
+
     def judging_s(self) -> float:
         """Mean seconds of a whole judgement; 0 while none is known. Rejections end early: they count last."""
         count, total = self._judging["accepted"] if self._judging["accepted"][0] else self._judging["rejected"]
@@ -246,6 +252,9 @@ class Ledger:
     def _setting_tried(self, data: dict[str, Any]) -> None:
         self._tries.setdefault(data["candidate"], []).append(data)
 
+    def _setting_again(self, data: dict[str, Any]) -> None:
+        self._again.setdefault(data["candidate"], []).append(data)
+
     def _proposed(self, data: dict[str, Any]) -> None:
         slot = data["round"], data["slot"]
         self._ended[slot] = paid = _paid_in_all(self._calls.pop(slot, {}), data)
@@ -273,6 +282,7 @@ class Ledger:
 _HANDLERS: dict[str, Callable[[Ledger, dict[str, Any]], None]] = {
     "judged": Ledger._judged,
     "setting_tried": Ledger._setting_tried,
+    "setting_again": Ledger._setting_again,
     "reflected": Ledger._reflected,
     "proposed": Ledger._proposed,
     "recognised": Ledger._recognised,

@@ -1,7 +1,8 @@
 """tune: the numbers that new candidates leave open are chosen by measuring; what is chosen is judged like any other.
 
 A setting is tried in a quick measurement, and every try is an event: after a kill the tries before it are taken from
-the log. What is quickest among many quick measurements is lucky as well as quick, so nothing but its verdict counts.
+the log. What is quickest among many quick measurements is lucky as well as quick: it is measured again in turn with the
+defaults, dropped if that shows no gain, and then nothing but its verdict counts.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from agent.deps import Deps
 from agent.nodes.judge import judge_one
 from agent.state import RunState
 from agent.tree import Node, ranked
-from agent.tuning.choosing import Try, allowance_s, chosen, is_worth_tuning, to_tried
+from agent.tuning.choosing import Try, allowance_s, chosen, is_worth_tuning, latest, run_off, to_tried
 from agent.tuning.sampling import next_setting
 from agent.tuning.telling import tries_text
 from sandbox.errors import SandboxError
@@ -76,8 +77,11 @@ def _tuned(deps: Deps, state: RunState, node: Node, judged: int) -> dict[str, An
     why = None if deps.ledger.find("tuning", node.id) is not None else _begin(deps, state, node, parameters, judged)
     # That it is not tuned is a fact too: a run that is told again must not think otherwise.
     why = why or _try_settings(deps, state, node, source, parameters, judged)
-    tries = deps.ledger.tries(node.id)
-    best = chosen(tries, node.speedup or 0.0)
+    _measure_again(deps, state, node, source, judged)
+    tries, again = deps.ledger.tries(node.id), deps.ledger.again(node.id)
+    quickest = chosen(tries, node.speedup or 0.0)
+    best = chosen(tries, node.speedup or 0.0, again)
+    before = latest(again, 0) or next((one["speedup"] for one in tries if one["number"] == 0), None) or node.speedup
     winner = None if best is None else Candidate(source=with_values(source, best["values"]), language=node.language)
     return deps.emit(
         "tuned",
@@ -85,8 +89,9 @@ def _tuned(deps: Deps, state: RunState, node: Node, judged: int) -> dict[str, An
         tried=len(tries),
         failed=sum(one["speedup"] is None for one in tries),
         values=None if best is None else best["values"],
-        before=next((one["speedup"] for one in tries if one["number"] == 0), None) or node.speedup,
-        speedup=None if best is None else best["speedup"],
+        before=before,
+        speedup=None if quickest is None else latest(again, quickest["number"]) or quickest["speedup"],
+        again=len(again),
         winner=None if winner is None else winner.id,
         source_artifact=None if winner is None else deps.store.put(winner.source),
         ended_by=why,
@@ -112,7 +117,8 @@ def _begin(deps: Deps, state: RunState, node: Node, parameters: tuple[Parameter,
     budget_s = deps.settings.tune_seconds
     if budget_s is None:
         budget_s = BUDGET_SHARE * deps.bounds.max_seconds
-    seconds = allowance_s(budget_s, [one["seconds"] for one in deps.ledger.all("setting_tried")])
+    taken_s = [one["seconds"] for kind in ("setting_tried", "setting_again") for one in deps.ledger.all(kind)]
+    seconds = allowance_s(budget_s, taken_s)
     if not seconds:
         return "tune_seconds"
     if importlib.util.find_spec("optuna") is None:
@@ -152,6 +158,32 @@ def _try_settings(
         except (JudgeUnavailable, SandboxError) as error:
             deps.emit("warning", text=f"tuning {node.id} ends early: the judge could not work: {one_line(str(error))}")
             return "judge"
+
+
+def _measure_again(deps: Deps, state: RunState, node: Node, source: str, judged: int) -> None:
+    """The quickest setting and the defaults in turn, if there is a quickest and time to judge it afterwards."""
+    tries = deps.ledger.tries(node.id)
+    best = chosen(tries, node.speedup or 0.0)
+    if best is None or tries[0]["speedup"] is None:
+        return
+    mean_s = sum(one["seconds"] for one in tries) / len(tries)
+    for turn, number in enumerate(run_off(best["number"])):
+        if turn < len(deps.ledger.again(node.id)):
+            continue
+        if _stop_reason(deps, state, judged, mean_s) is not None:
+            return
+        deps.steering.seam()
+        deps.space.wait()
+        values = tries[number]["values"]
+        deps.notice(candidate=node.id)(f"tuning {node.id[:8]}, measuring again: {values_text(values)}")
+        began_s = deps.log.elapsed_s()
+        try:
+            found = deps.judge.measure(Candidate(source=with_values(source, values), language=node.language))
+        except (JudgeUnavailable, SandboxError) as error:
+            deps.emit("warning", text=f"nothing more of {node.id} is measured again: {one_line(str(error))}")
+            return
+        seconds = round(deps.log.elapsed_s() - began_s, 3)
+        deps.emit("setting_again", candidate=node.id, turn=turn, number=number, speedup=found.speedup, seconds=seconds)
 
 
 def _try(deps: Deps, node: Node, source: str, values: dict[str, int], number: int) -> Try:

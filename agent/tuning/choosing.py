@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 from agent.tree import Node
@@ -40,13 +41,32 @@ def to_tried(tries: Sequence[Try]) -> list[Tried]:
     return [Tried(tuple(one["values"].values()), one["speedup"]) for one in tries]
 
 
-def chosen(tries: Sequence[Try], judged: float) -> Try | None:
+def run_off(winner: int) -> tuple[int, ...]:
+    """Numbers of the settings that are measured again, in order: the defaults and the quickest, each as often first.
+
+    The quickest of many is lucky as well as quick, and all that were tried before it met other moments of the machine.
+    """
+    return 0, winner, winner, 0
+
+
+def latest(again: Sequence[Try], number: int) -> float | None:
+    """A setting's speed-up as it was measured again; None where it was not, or failed."""
+    found = [one["speedup"] for one in again if one["number"] == number]
+    return median(found) if found and None not in found else None
+
+
+def chosen(tries: Sequence[Try], judged: float, again: Sequence[Try] = ()) -> Try | None:
     """The quickest setting, or None where the defaults stay. ``judged``: the defaults' speed-up in their verdict, where
-    the quick measurement of them failed.
+    the quick measurement of them failed; ``again``: of both, as ``run_off`` has it, as far as there was time.
     """
     right = [one for one in tries if one["speedup"] is not None]
     if not right:
         return None
     best = max(right, key=lambda one: (one["speedup"], -one["number"]))
     before = next((one["speedup"] for one in right if one["number"] == 0), judged)
-    return best if best["number"] and best["speedup"] >= GAIN * before else None
+    if not best["number"] or best["speedup"] < GAIN * before:
+        return None
+    if not {0, best["number"]} <= {one["number"] for one in again}:
+        return best
+    mine, theirs = latest(again, best["number"]), latest(again, 0)
+    return best if mine is not None and (theirs is None or mine >= GAIN * theirs) else None

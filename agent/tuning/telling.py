@@ -24,12 +24,12 @@ def tuned_text(tuned: Mapping[str, Any]) -> str:
         return f"not tuned: {REASONS.get(tuned['ended_by'], 'there was no time')}"
     failed = f", {tuned['failed']} failed" if tuned["failed"] else ""
     tried = f"{tuned['tried']} settings tried{failed}"
+    again = ", measured again in turn" if tuned.get("again") else ""
+    figures = f"{tuned['speedup']:.2f}x against {tuned['before']:.2f}x" if tuned["speedup"] is not None else ""
     if not tuned["values"]:
-        return f"tuning kept the defaults ({tried})"
-    return (
-        f"tuning chose {values_text(tuned['values'])} ({tried}; {tuned['speedup']:.2f}x against "
-        f"{tuned['before']:.2f}x in quick measurements)"
-    )
+        # What was quickest once and not again is worth a word: it would be tried once more.
+        return f"tuning kept the defaults ({tried}{f'; the quickest had {figures}{again}' if figures else ''})"
+    return f"tuning chose {values_text(tuned['values'])} ({tried}; {figures} in quick measurements{again})"
 
 
 def tries_text(tries: Sequence[Mapping[str, Any]]) -> str:

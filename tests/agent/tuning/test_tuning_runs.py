@@ -87,6 +87,32 @@ def test_a_lucky_measurement_is_not_believed(toy, tuning, home: Path) -> None:
     assert (outcome.best["candidate"], outcome.best["speedup"]) == (of(events, "judged")[0]["candidate"], 1.5)
 
 
+class Lucky(FakeJudge):
+    """One setting is quick when it is measured for the first time."""
+
+    def __init__(self, tuning, afterwards: float | None) -> None:
+        super().__init__(tuning.follow, measurements=tuning.measure_truly)
+        self._step, self._afterwards = tuning.step_of, afterwards
+
+    def measure(self, candidate, notice=None):
+        found = super().measure(candidate, notice)
+        if self._step(candidate.source) != 3:
+            return found
+        first = self.measured.count(candidate.id) == 1
+        return Measurement(speedup=9.0 if first else self._afterwards, reason=None if first else "wrong_output")
+
+
+@pytest.mark.parametrize("afterwards", [1.0, None])
+def test_what_was_quick_once_is_measured_again_beside_the_defaults_and_dropped(toy, tuning, home, afterwards) -> None:
+    _, events, _ = search(toy, tuning, home, Lucky(tuning, afterwards), stall=1)
+    (tuned,) = of(events, "tuned")[:1]
+    again = [data for data in of(events, "setting_again") if data["candidate"] == tuned["candidate"]]
+    winner = next(data["number"] for data in of(events, "setting_tried") if data["values"] == {"STEP": 3})
+    assert [data["number"] for data in again] == [0, winner, winner, 0]
+    assert (tuned["values"], tuned["winner"], tuned["again"]) == (None, None, 4)
+    assert "tuning kept the defaults" in of(events, "reflected")[0]["lesson"]
+
+
 def test_defaults_that_nothing_beats_stay_and_cost_no_verdict(toy, tuning, home: Path) -> None:
     flat = FakeJudge(lambda source: accepted(1.5), measurements=lambda source: Measurement(speedup=1.5))
     _, events, _ = search(toy, tuning, home, flat, max_candidates=3, stall=1)
@@ -97,7 +123,8 @@ def test_defaults_that_nothing_beats_stay_and_cost_no_verdict(toy, tuning, home:
 
 def test_the_budgets_hold(toy, tuning, home: Path) -> None:
     _, events, judge = search(toy, tuning, home / "a", tune_trials=3)
-    assert len(of(events, "setting_tried")) == len(judge.measured) == 3
+    assert len(of(events, "setting_tried")) + len(of(events, "setting_again")) == len(judge.measured)
+    assert len(of(events, "setting_tried")) == 3
     assert of(events, "tuned")[0]["ended_by"] == "tune_trials"
     _, events, judge = search(toy, tuning, home / "b", tune_trials=0)
     assert not judge.measured
@@ -138,7 +165,7 @@ def test_what_is_far_from_the_fastest_is_not_tuned(toy, tuning, home: Path) -> N
 
 
 def test_a_run_killed_at_any_event_comes_to_the_same_end_and_measures_nothing_twice(tmp_path: Path) -> None:
-    events = [0, *range(4, 44, 2)]
+    events = [0, *range(4, 52, 2)]
     done = subprocess.run(
         [sys.executable, str(PROGRAM), str(tmp_path), *map(str, events), json.dumps({"max_candidates": 4, "slots": 1})],
         cwd=REPOSITORY,
@@ -153,7 +180,7 @@ def test_a_run_killed_at_any_event_comes_to_the_same_end_and_measures_nothing_tw
     whole = came[0]
     tries = [e.data for e in read_events(tmp_path / "0" / "run" / "events.jsonl") if e.type == "setting_tried"]
     once = Counter((tmp_path / "0" / "measured").read_text().split())
-    assert len(tries) == sum(once.values()) == 12, "two candidates are tuned"
+    assert (len(tries), sum(once.values())) == (12, 20), "two candidates are tuned, and two settings of each run off"
     for number, one in zip(events, came, strict=True):
         assert one == whole, f"killed at event {number}"
         log = read_events(tmp_path / str(number) / "run" / "events.jsonl")
