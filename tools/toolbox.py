@@ -86,9 +86,19 @@ class NameArguments(_Arguments):
 
 
 class ProfileArguments(_Arguments):
-    """Which profiler."""
+    """Which profiler, on the host."""
 
-    profiler: str = Field(default=AUTO, description=f"{AUTO} takes the best that works here. {choices_text()}.")
+    profiler: str = Field(
+        default=AUTO, description=f"{AUTO} takes the best that works here. {choices_text(on_gpu=False)}."
+    )
+
+
+class GpuProfileArguments(_Arguments):
+    """Which profiler, on a GPU."""
+
+    profiler: str = Field(
+        default=AUTO, description=f"{AUTO} takes the best that works here. {choices_text(on_gpu=True)}."
+    )
 
 
 class LogArguments(_Arguments):
@@ -171,7 +181,7 @@ def _to_look(bench: Workbench) -> list[_Tool]:
         _Tool(
             PROFILING,
             "Say what limits the draft (memory, compute, latency, occupancy, launches), on what evidence, what helps.",
-            ProfileArguments,
+            ProfileArguments if bench.platform == "cpu" else GpuProfileArguments,
             bench.profile_candidate,
         ),
         _Tool(

@@ -13,6 +13,7 @@ from tests.tools.benches import ID, OTHER, SOURCE, Bench
 from tools.answers import ToolRefusal, check_source
 from tools.fake_judge import describe_softmax
 from tools.problem_text import fenced, one_line
+from tools.profiling.registry import PROFILERS
 from tools.roofline import Floor
 from tools.toolbox import signature_text, usage_text
 
@@ -33,6 +34,13 @@ def test_names_and_order_are_fixed(bench):
     assert all(tool.description for tool in bench.tools)
     assert signature_text(bench.tools[3]) == "edit_candidate(search: string, replace: string)"
     assert all(name in usage_text(bench.tools) for name in NAMES)
+
+
+@pytest.mark.parametrize(("platform", "offered"), [("cpu", {"torch", "compiler"}), ("nvidia", set(PROFILERS))])
+def test_profilers_of_other_chips_are_not_offered(tmp_path, platform, offered):
+    (tool,) = [tool for tool in Bench(tmp_path, platform=platform).tools if tool.name == "profile_candidate"]
+    said = tool.tool_call_schema.model_json_schema()["properties"]["profiler"]["description"]
+    assert {name for name in PROFILERS if f"{name}: " in said} == offered
 
 
 def test_the_page_on_tools_has_them_all_with_their_arguments(bench, repository):

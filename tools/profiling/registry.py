@@ -24,6 +24,8 @@ def best_first(place: Place) -> tuple[str, ...]:
     return tuple(name for name in _ORDER if PROFILERS[name].missing(place) is None)
 
 
-def choices_text() -> str:
-    """``ncu: what it is good for; ...``, for who has to choose."""
-    return "; ".join(f"{profiler.name}: {profiler.purpose}" for profiler in PROFILERS.values())
+def choices_text(*, on_gpu: bool) -> str:
+    """``ncu: what it is good for; ...``, for who has to choose; on the host those that are for it."""
+    host = Place(None, lambda name: None)
+    offered = [one for one in PROFILERS.values() if on_gpu or one.missing(host) is None]
+    return "; ".join(f"{profiler.name}: {profiler.purpose}" for profiler in offered)
