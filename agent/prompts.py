@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from agent.budget import BARREN_ROUNDS
 from agent.chips import chip_guide
 from agent.composing import fit
 from agent.parts import newest_and_fastest, parts_of
@@ -148,5 +149,11 @@ def _opening(task: ProposalTask) -> str:
         return f"This is independent sample {task.number + 1}: it starts from nothing, on purpose. Make it a new idea."
     said = f"This is proposal {task.slot + 1} of {task.slots} in round {task.round}."
     if task.slots < 2:
-        return f"{said} Make it count."
-    return f"{said} The others of this round are written at the same time: choose an idea of your own."
+        said += " Make it count."
+    else:
+        said += " The others of this round are written at the same time: choose an idea of your own."
+    if not task.declined:
+        return said
+    earlier = "\n".join(f"- {line}" for line in task.declined)
+    ends = f"{BARREN_ROUNDS} rounds in a row without a new candidate end the search."
+    return f"{said}\nEarlier rounds that came to no candidate ({ends}):\n{earlier}"

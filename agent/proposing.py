@@ -85,6 +85,8 @@ class ProposalTask:
     """Further candidates, shown in full: what is better in them may be taken over."""
     repeats: tuple[Attempt, ...] = ()
     """Earlier proposals from the same parent that turned out to be there already."""
+    declined: tuple[str, ...] = ()
+    """Why the latest proposals of earlier rounds that came to no candidate did, oldest first."""
     number: int | None = None
     """Of an independent sample: which one, counted over all rounds; it sees nothing and stands in no round."""
     diagnosis: str = ""

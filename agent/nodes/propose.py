@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -20,7 +21,10 @@ from agent.subagents.research import research
 from agent.tree import Node
 from agent.windows import budget_of
 from tools.problem import Description
+from tools.problem_text import one_line
 
+MAX_DECLINED = 3
+DECLINED_CHARACTERS = 200
 NOTHING_FOUND: dict[str, Any] = {"diagnosis": "", "knowledge": [], "remembered": []}
 
 
@@ -108,6 +112,7 @@ def to_task(deps: Deps, pick: PickState, model: str) -> ProposalTask:
         recalled=tuple(_recalled_attempt(data) for data in memories),
         inspirations=tuple(to_attempt(node) for node in deps.ledger.tree(pick["inspirations"])),
         repeats=() if alone else tuple(_repeat(deps, data) for data in deps.ledger.repeats(parent)),
+        declined=() if alone else _declined(deps, pick["round"]),
         number=pick["number"] if alone else None,
         baselines=pick["baselines"],
         target=deps.settings.target,
@@ -121,6 +126,13 @@ def to_task(deps: Deps, pick: PickState, model: str) -> ProposalTask:
         profiled=deps.settings.profiler,
         budget=budget_of(model, deps.settings.context_tokens),
     )
+
+
+def _declined(deps: Deps, number: int) -> tuple[str, ...]:
+    """Not of this round, whose proposals are written at the same time: none may depend on which was done first."""
+    refused = (data for data in reversed(deps.ledger.all("proposed")) if data["refusal"] and data["round"] < number)
+    latest = list(islice(refused, MAX_DECLINED))[::-1]
+    return tuple(f"round {data['round']}: {one_line(data['refusal'], DECLINED_CHARACTERS)}" for data in latest)
 
 
 def _standings(deps: Deps, pick: PickState, memories: Sequence[dict[str, Any]]) -> Standings:

@@ -89,6 +89,25 @@ def test_what_a_judgement_takes() -> None:
     assert log.judging_s() == pytest.approx(5.0)
 
 
+def declined(number: int, slot: int, refusal: str | None) -> tuple[str, dict[str, Any]]:
+    return "proposed", {"round": number, "slot": slot, "candidate": None, "refusal": refusal, "parent": None}
+
+
+def test_why_earlier_rounds_came_to_nothing_is_told(tmp_path) -> None:
+    log = ledger(
+        *(declined(number, 0, f"reason {number}\n## Attempts") for number in range(4)),
+        declined(4, 0, None),
+        declined(5, 0, "this round's"),
+    )
+    settings = SimpleNamespace(target="cpu", language="cpp", seed=0, context_tokens=None, tune_trials=0, profiler=True)
+    pick: Any = {
+        "round": 5, "slot": 1, "slots": 2, "parent": None, "visible": [], "inspirations": [], "kind": "",
+        "number": 4, "description": "", "baselines": {},
+    }  # fmt: skip
+    task = to_task(SimpleNamespace(ledger=log, settings=settings, store=None), pick, "builtin")  # type: ignore[arg-type]
+    assert task.declined == tuple(f"round {number}: reason {number} ## Attempts" for number in (1, 2, 3))
+
+
 @pytest.mark.parametrize(("kind", "shown"), [("", 1), ("draft", 0), ("restart", 0)])
 def test_what_begins_anew_on_purpose_is_told_of_nothing(kind: str, shown: int) -> None:
     recalled = {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.budget import BARREN_ROUNDS
 from agent.chips import chip_guide, platform_of
 from agent.parts import embedded
 from agent.prompts import (
@@ -131,6 +132,14 @@ def test_an_independent_sample_is_told_its_number(tmp_path):
     text = task_prompt(task, Problem("softmax", PROBLEM), describe_softmax(), store)
     assert "round=2 slot=6 slots=7 seed=7" in text
     assert "independent sample 7" in text
+
+
+def test_what_was_declined_is_told_with_how_many_rounds_are_left(tmp_path):
+    store = ArtifactStore(tmp_path)
+    task = replace(example_task(store), declined=("round 1: at its floor",))
+    opening = task_prompt(task, Problem("softmax", PROBLEM), describe_softmax(), store).split("\n## ", 1)[0]
+    assert "\n- round 1: at its floor\n" in opening
+    assert f"{BARREN_ROUNDS} rounds in a row" in opening
 
 
 def test_what_was_there_already_is_told_as_an_attempt(tmp_path):
