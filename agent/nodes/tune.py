@@ -114,11 +114,7 @@ def _begin(deps: Deps, state: RunState, node: Node, parameters: tuple[Parameter,
     reason = _stop_reason(deps, state, judged)
     if reason is not None:
         return reason
-    budget_s = deps.settings.tune_seconds
-    if budget_s is None:
-        budget_s = BUDGET_SHARE * deps.bounds.max_seconds
-    taken_s = [one["seconds"] for kind in ("setting_tried", "setting_again") for one in deps.ledger.all(kind)]
-    seconds = allowance_s(budget_s, taken_s)
+    seconds = allowance_s(_budget_s(deps), _taken_s(deps))
     if not seconds:
         return "tune_seconds"
     if importlib.util.find_spec("optuna") is None:
@@ -133,6 +129,17 @@ def _begin(deps: Deps, state: RunState, node: Node, parameters: tuple[Parameter,
         seconds=round(seconds, 3),
     )
     return None
+
+
+def _budget_s(deps: Deps) -> float:
+    """Of all tuning of the run."""
+    stated = deps.settings.tune_seconds
+    return BUDGET_SHARE * deps.bounds.max_seconds if stated is None else stated
+
+
+def _taken_s(deps: Deps) -> list[float]:
+    """By every measurement so far."""
+    return [one["seconds"] for kind in ("setting_tried", "setting_again") for one in deps.ledger.all(kind)]
 
 
 def _try_settings(
@@ -170,7 +177,7 @@ def _measure_again(deps: Deps, state: RunState, node: Node, source: str, judged:
     for turn, number in enumerate(run_off(best["number"])):
         if turn < len(deps.ledger.again(node.id)):
             continue
-        if _stop_reason(deps, state, judged, mean_s) is not None:
+        if sum(_taken_s(deps)) + mean_s > _budget_s(deps) or _stop_reason(deps, state, judged, mean_s) is not None:
             return
         deps.steering.seam()
         deps.space.wait()

@@ -148,6 +148,7 @@ def test_seconds_end_it(toy, tuning, home: Path) -> None:
     outcome = optimize(toy.PROBLEM, chosen, seams=seams)
     (tuned,) = of(read_events(Path(outcome.run_dir) / "events.jsonl"), "tuned")
     assert (tuned["tried"], tuned["ended_by"]) == (2, "tune_seconds"), "half of 40 s, 10 s each"
+    assert now[0] <= 40.0, "what is measured again is tuning, too"
 
 
 def test_what_is_far_from_the_fastest_is_not_tuned(toy, tuning, home: Path) -> None:
