@@ -168,6 +168,7 @@ def test_a_judge_keeps_what_this_machine_reaches_and_tells_floors(enclosed, tmp_
     (file,) = (tmp_path / "ceilings").iterdir()
     kept = json.loads(file.read_text())["ceilings"]
     assert kept["bandwidth"] == max(kept[name] for name in ("copy", "read", "write"))
+    assert min(kept[name] for name in ("copy", "read", "write")) > 0
     assert {"float32", "float64", "bfloat16", "float16"} == set(kept["ops"])
     assert case.floor.seconds == pytest.approx((case.bytes_moved - case.state_bytes) / kept["bandwidth"], rel=0.2)
     assert case.floor.doubt is not None

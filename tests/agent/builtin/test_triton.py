@@ -337,7 +337,8 @@ def compiled(tmp_path_factory, own) -> list[tuple[Path, list[Path], list[dict]]]
     """Some files under two plans: where what was compiled is kept, which files, and what came of each."""
     few = [path for path in OPERATORS[4::12] if path.stem not in BEYOND]
     folder = tmp_path_factory.mktemp("compiled")
-    jobs = [(USUAL, own[:-1]), (USUAL, few), (PIECES, [*own[2:4], *few])]
+    pieces = [file for file in own if file.stem in ("own_short_functions", "own_losses", "own_runs")]
+    jobs = [(USUAL, own[:-1]), (USUAL, few), (PIECES, [*pieces, *few])]
 
     def go(number: int) -> tuple[Path, list[Path], list[dict]]:
         (plan, files), arch = jobs[number], {"KERNELWRIGHT_CUDA_ARCH": "sm_90"}
