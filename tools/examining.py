@@ -146,9 +146,9 @@ class Examiner:
         if 0 < found.astray <= self._may_differ(inputs.case, index, expected.leaf):
             return Comparison(True, error=NO_ERROR, eager_error=NO_ERROR, bound=NO_ERROR, excused=found.astray)
         most = min(ASTRAY * found.eagers, int(MOST_ASTRAY * prod(expected.leaf.shape)))
-        if 0 < found.wrong <= most:
+        if 0 < found.one_off <= most:
             facts = NO_ERROR, NO_ERROR, NO_ERROR
-            return Comparison(True, "", "", *facts, excused=found.wrong, astray=found.astray)
+            return Comparison(True, "", "", *facts, excused=found.one_off, astray=found.astray)
         jump = 0.0
         if expected.leaf.dtype in EPS:
             scale = max(self.numbers.measure(expected).scale, yardstick.scale)

@@ -22,7 +22,7 @@ MAX_SPLITS = 512
 RUNNING = 1 << 12
 """Sums that a program of a shared scan reads at most: those of all before it, of all its rows."""
 TURNS = 4
-"""Tiles of such a chunk at least."""
+"""Tiles of a chunk at least, where several rows are shared."""
 LARGE = 1 << 22
 """Elements that are worth the work of every processor, and another launch."""
 LANES = 256
@@ -105,9 +105,9 @@ def _along(count: int, length: int, plan: TritonPlan, *, runs: bool) -> Layout:
     is_few = count <= PROCESSORS // 2 * many or (room > plan.whole and count < 4 * PROCESSORS and not runs)
     if is_few and length >= SHARED_LENGTH and length > plan.sweep:
         columns = min(plan.sweep, room)
-        return (
-            _shared(1, count, length, 1, columns, MAX_SPLITS) if runs or count == 1 else _near(count, length, columns)
-        )
+        if count > 1 and not runs:
+            return _near(count, length, columns)
+        return _shared(1, count, length, 1, columns, MAX_SPLITS)
     if room > plan.whole:
         return Layout("sweep", 1, count, length, 1, plan.sweep)
     rows = max(1, min(plan.tile // room, _up(count // (2 * PROCESSORS)), _up(count)))
@@ -142,8 +142,10 @@ def _shared(axis: int, count: int, length: int, rows: int, columns: int, limit: 
 
 
 def _near(count: int, length: int, columns: int) -> Layout:
-    """Rows in short chunks, so that what is read at one time lies together: long rows lie a power of two apart as a
-    rule, and what is as far within each of them comes from few of memory's banks.
+    """Rows in short chunks, so that what is read at one time lies together.
+
+    By supposition, not measured: long rows lie a power of two apart as a rule, and what is as far within each of them
+    comes from few of memory's banks (docs/results/2026-11-29-gpu-fifth-look.md).
     """
     turns = max(TURNS, -(-length // (MAX_SPLITS * columns)))
     return Layout("split", 1, count, length, 1, columns, turns * columns, neighbours=True)

@@ -122,8 +122,10 @@ class Comparison:
     """Elements that differ where rounding decides."""
     astray: int = 0
     """Integers that are not eager's."""
-    wrong: int = 0
-    """Integers, no truth values, that are nobody's, each at most one off."""
+    one_off: int = 0
+    """Integers that are nobody's, where each of them is one off the oracle's; 0 where one is further off, and of truth
+    values.
+    """
     eagers: int = 0
     """Integers of eager's that are not the oracle's."""
 
@@ -387,5 +389,5 @@ def _compare_exactly(got: Raw, expected: Expected) -> Comparison:
         detail = f"{wrong} of {math.prod(expected.leaf.shape)} elements differ{detail}"
         facts = (ErrorFacts(worst=1.0, norm=1.0), NO_ERROR, NO_ERROR)
         near = 0 if far or dtype == "bool" else wrong
-        return Comparison(False, "wrong_output", detail, *facts, astray=astray, wrong=near, eagers=eagers)
+        return Comparison(False, "wrong_output", detail, *facts, astray=astray, one_off=near, eagers=eagers)
     return Comparison(True, error=NO_ERROR, eager_error=NO_ERROR, bound=NO_ERROR, excused=excused, astray=astray)
