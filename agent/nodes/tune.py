@@ -8,6 +8,7 @@ defaults, dropped if that shows no gain, and then nothing but its verdict counts
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +28,7 @@ from tools.errors import JudgeUnavailable
 from tools.likeness import likeness
 from tools.parameters import BadDeclaration, Parameter, parameters_of, settings_of, values_text, with_values
 from tools.problem_text import one_line
+from tools.verdict import Measurement
 
 BUDGET_SHARE = 0.25
 """Of the run's seconds, what all tuning may take where nobody said how long."""
@@ -90,12 +92,18 @@ def _tuned(deps: Deps, state: RunState, node: Node, judged: int) -> dict[str, An
         failed=sum(one["speedup"] is None for one in tries),
         values=None if best is None else best["values"],
         before=before,
-        speedup=None if quickest is None else latest(again, quickest["number"]) or quickest["speedup"],
+        speedup=None if quickest is None else _figure(quickest, again),
         again=len(again),
         winner=None if winner is None else winner.id,
         source_artifact=None if winner is None else deps.store.put(winner.source),
         ended_by=why,
     ).data
+
+
+def _figure(quickest: Try, again: Sequence[Try]) -> float | None:
+    """Of the quickest setting as it was measured last; None where it failed then."""
+    is_again = any(one["number"] == quickest["number"] for one in again)
+    return latest(again, quickest["number"]) if is_again else quickest["speedup"]
 
 
 def _declared(source: str) -> tuple[Parameter, ...]:
@@ -181,23 +189,16 @@ def _measure_again(deps: Deps, state: RunState, node: Node, source: str, judged:
             return
         deps.steering.seam()
         deps.space.wait()
-        values = tries[number]["values"]
-        deps.notice(candidate=node.id)(f"tuning {node.id[:8]}, measuring again: {values_text(values)}")
-        began_s = deps.log.elapsed_s()
         try:
-            found = deps.judge.measure(Candidate(source=with_values(source, values), language=node.language))
+            found, seconds = _measured(deps, node, source, tries[number]["values"], "measuring again")
         except (JudgeUnavailable, SandboxError) as error:
             deps.emit("warning", text=f"nothing more of {node.id} is measured again: {one_line(str(error))}")
             return
-        seconds = round(deps.log.elapsed_s() - began_s, 3)
         deps.emit("setting_again", candidate=node.id, turn=turn, number=number, speedup=found.speedup, seconds=seconds)
 
 
 def _try(deps: Deps, node: Node, source: str, values: dict[str, int], number: int) -> Try:
-    began_s = deps.log.elapsed_s()
-    deps.notice(candidate=node.id)(f"tuning {node.id[:8]}, setting {number + 1}: {values_text(values)}")
-    candidate = Candidate(source=with_values(source, values), language=node.language)
-    found = deps.judge.measure(candidate)
+    found, seconds = _measured(deps, node, source, values, f"setting {number + 1}")
     return deps.emit(
         "setting_tried",
         candidate=node.id,
@@ -207,8 +208,16 @@ def _try(deps: Deps, node: Node, source: str, values: dict[str, int], number: in
         call_s=found.seconds,
         reason=found.reason,
         detail=one_line(found.detail, 200),
-        seconds=round(deps.log.elapsed_s() - began_s, 3),
+        seconds=seconds,
     ).data
+
+
+def _measured(deps: Deps, node: Node, source: str, values: dict[str, int], what: str) -> tuple[Measurement, float]:
+    """A quick measurement of a setting, and how many seconds it took."""
+    began_s = deps.log.elapsed_s()
+    deps.notice(candidate=node.id)(f"tuning {node.id[:8]}, {what}: {values_text(values)}")
+    found = deps.judge.measure(Candidate(source=with_values(source, values), language=node.language))
+    return found, round(deps.log.elapsed_s() - began_s, 3)
 
 
 def _stop_reason(deps: Deps, state: RunState, judged: int, more_s: float = 0.0) -> StopReason | None:

@@ -109,7 +109,7 @@ def test_what_was_quick_once_is_measured_again_beside_the_defaults_and_dropped(t
     again = [data for data in of(events, "setting_again") if data["candidate"] == tuned["candidate"]]
     winner = next(data["number"] for data in of(events, "setting_tried") if data["values"] == {"STEP": 3})
     assert [data["number"] for data in again] == [0, winner, winner, 0]
-    assert (tuned["values"], tuned["winner"], tuned["again"]) == (None, None, 4)
+    assert (tuned["values"], tuned["winner"], tuned["again"], tuned["speedup"]) == (None, None, 4, afterwards)
     assert "tuning kept the defaults" in of(events, "reflected")[0]["lesson"]
 
 
